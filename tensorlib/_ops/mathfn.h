@@ -1,0 +1,103 @@
+/* Scalar math without branches, which GCC and Clang turn into vector code when a loop calls it.
+ *
+ * float: at most 2 ulp everywhere, denormals, -0, infinities and NaN included (tests/test_mathfn.py
+ * measures it). Needs no -ffast-math, only -fno-math-errno and -fno-trapping-math, and no instruction set.
+ * double: libm, until a function here is at least as exact. Knows nothing of tensors.
+ */
+#ifndef TENSORLIB_MATHFN_H
+#define TENSORLIB_MATHFN_H
+#include <float.h>
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+
+#define TL_MATH static inline __attribute__((always_inline, unused))
+
+TL_MATH float tl_as_float(int32_t i) { float f; memcpy(&f, &i, 4); return f; }
+TL_MATH int32_t tl_as_int(float f) { int32_t i; memcpy(&i, &f, 4); return i; }
+
+/* e^x = 2^n e^r with |r| <= ln(2) / 2. The power of two is applied in two halves, so that results which
+ * overflow or are denormal round once. Comparisons are written so that NaN passes through both clamps. */
+TL_MATH float tl_expf(float x)
+{
+    float c = x < -104.0f ? -104.0f : x;
+    c = c > 89.0f ? 89.0f : c;
+    float shifted = c * 1.44269504088896341f + 12582912.0f;     /* 1.5 * 2^23: rounds to an integer */
+    float n = shifted - 12582912.0f;
+    int32_t k = tl_as_int(shifted) - 0x4B400000;
+    int32_t half = k >> 1;
+    float r = c - n * 0.693359375f;
+    r = r + n * 2.12194440e-4f;
+    float p = 1.9875691500e-4f;
+    p = p * r + 1.3981999507e-3f;
+    p = p * r + 8.3334519073e-3f;
+    p = p * r + 4.1665795894e-2f;
+    p = p * r + 1.6666665459e-1f;
+    p = p * r + 5.0000001201e-1f;
+    float sum = 1.0f + r;                                       /* its rounding error is added back below */
+    p = sum + (p * (r * r) + ((1.0f - sum) + r));
+    return p * tl_as_float((half + 127) << 23) * tl_as_float((k - half + 127) << 23);
+}
+
+/* log(x) = e log 2 + log(1 + f) with 1 + f in [sqrt(1/2), sqrt(2)). */
+TL_MATH float tl_logf(float x)
+{
+    float scaled = x < FLT_MIN ? x * 33554432.0f : x;           /* 2^25 makes denormals normal */
+    int32_t bits = tl_as_int(scaled);
+    int32_t k = (bits - 0x3F3504F3) >> 23;
+    float f = tl_as_float((int32_t)((uint32_t)bits - ((uint32_t)k << 23))) - 1.0f;
+    float e = (float)k - (x < FLT_MIN ? 25.0f : 0.0f);
+    float z = f * f;
+    float p = 7.0376836292e-2f;
+    p = p * f - 1.1514610310e-1f;
+    p = p * f + 1.1676998740e-1f;
+    p = p * f - 1.2420140846e-1f;
+    p = p * f + 1.4249322787e-1f;
+    p = p * f - 1.6668057665e-1f;
+    p = p * f + 2.0000714765e-1f;
+    p = p * f - 2.4999993993e-1f;
+    p = p * f + 3.3333331174e-1f;
+    p = p * f * z - e * 2.12194440e-4f;
+    p = p - 0.5f * z;
+    p = f + p;
+    p = p + e * 0.693359375f;
+    p = x > 0.0f ? p : (x == 0.0f ? -INFINITY : NAN);
+    return x <= FLT_MAX ? p : x;
+}
+
+/* An odd polynomial near zero, 1 - 2 / (e^2|x| + 1) elsewhere. */
+TL_MATH float tl_tanhf(float x)
+{
+    float a = fabsf(x);
+    float t = 1.0f - 2.0f / (tl_expf(a + a) + 1.0f);
+    float s = x * x;
+    float p = -5.70498872745e-3f;
+    p = p * s + 2.06390887954e-2f;
+    p = p * s - 5.37397155531e-2f;
+    p = p * s + 1.33314422036e-1f;
+    p = p * s - 3.33332819422e-1f;
+    p = p * s * a + a;
+    return copysignf(a < 0.625f ? p : t, x);
+}
+
+/* By the exponential of -|x|, so that neither tail overflows and small results keep all their digits.
+ * What 1 + e lost to rounding is put back to first order; 1.457 - d / 2 is 1 / d well enough for that. */
+TL_MATH float tl_sigmoidf(float x)
+{
+    float e = tl_expf(-fabsf(x));
+    float d = 1.0f + e;
+    float lost = e - (d - 1.0f);
+    float q = (x < 0.0f ? e : 1.0f) / d;
+    return q - q * (lost * (1.457f - 0.5f * d));
+}
+
+TL_MATH double tl_exp(double x) { return exp(x); }
+TL_MATH double tl_log(double x) { return log(x); }
+TL_MATH double tl_tanh(double x) { return tanh(x); }
+TL_MATH double tl_sigmoid(double x)
+{
+    double e = exp(-fabs(x));
+    return (x < 0.0 ? e : 1.0) / (1.0 + e);
+}
+
+#endif
