@@ -1,0 +1,287 @@
+# Softmax and log-softmax along one dim, and their derivatives: data seen as (outer, n, inner), dense.
+#
+# With inner == 1 a slice is a row, and lanes of partial results run along it. With inner > 1 the lanes are
+# neighbouring slices. Short rows are turned, a tile at a time, so that their lanes are neighbouring slices too.
+from cython.parallel cimport prange
+
+from tensorlib._ops.dispatch cimport put
+from tensorlib._ops.mathfn cimport exp_of, log_of
+from tensorlib._ops.parallel cimport threads_for
+from tensorlib._ops.types cimport F32, F64, real
+
+cdef enum:
+    LANES = 16          # partial results of a row
+    CHUNK = 4096        # elements summed in lanes before they are added up in double
+    TILE = 64           # slices done side by side
+    SHORT = 48          # rows up to this length are turned
+
+# What is computed of a slice: y = softmax(x) or log_softmax(x), or the gradient of x from g and y.
+cdef enum:
+    SOFTMAX = 0
+    LOG_SOFTMAX = 1
+    SOFTMAX_GRAD = 2
+    LOG_SOFTMAX_GRAD = 3
+
+
+cdef inline real row_max(const real* x, Py_ssize_t n) noexcept nogil:
+    cdef real[LANES] lane
+    cdef real m = x[0]
+    cdef Py_ssize_t i, j, b, blocks = n // LANES
+    for j in range(LANES):
+        lane[j] = m
+    for b in range(blocks):
+        i = b * LANES
+        for j in range(LANES):
+            lane[j] = x[i + j] if x[i + j] > lane[j] else lane[j]
+    for i in range(blocks * LANES, n):
+        m = x[i] if x[i] > m else m
+    for j in range(LANES):
+        m = lane[j] if lane[j] > m else m
+    return m
+
+
+cdef inline real chunk_exp(real* out, const real* x, real shift, Py_ssize_t n) noexcept nogil:
+    """out = exp(x - shift), and its sum."""
+    cdef real[LANES] lane
+    cdef real e, total = 0
+    cdef Py_ssize_t i, j, b, blocks = n // LANES
+    for j in range(LANES):
+        lane[j] = 0
+    for b in range(blocks):
+        i = b * LANES
+        for j in range(LANES):
+            e = exp_of(x[i + j] - shift)
+            out[i + j] = e
+            lane[j] += e
+    for i in range(blocks * LANES, n):
+        out[i] = exp_of(x[i] - shift)
+        total += out[i]
+    for j in range(LANES):
+        total += lane[j]
+    return total
+
+
+cdef inline real chunk_exp_sum(const real* x, real shift, Py_ssize_t n) noexcept nogil:
+    cdef real[LANES] lane
+    cdef real total = 0
+    cdef Py_ssize_t i, j, b, blocks = n // LANES
+    for j in range(LANES):
+        lane[j] = 0
+    for b in range(blocks):
+        i = b * LANES
+        for j in range(LANES):
+            lane[j] += exp_of(x[i + j] - shift)
+    for i in range(blocks * LANES, n):
+        total += exp_of(x[i] - shift)
+    for j in range(LANES):
+        total += lane[j]
+    return total
+
+
+cdef inline real chunk_sum(const real* g, const real* y, bint weighted, Py_ssize_t n) noexcept nogil:
+    """Sum of g, or of g * y."""
+    cdef real[LANES] lane
+    cdef real total = 0
+    cdef Py_ssize_t i, j, b, blocks = n // LANES
+    for j in range(LANES):
+        lane[j] = 0
+    if weighted:
+        for b in range(blocks):
+            i = b * LANES
+            for j in range(LANES):
+                lane[j] += g[i + j] * y[i + j]
+    else:
+        for b in range(blocks):
+            i = b * LANES
+            for j in range(LANES):
+                lane[j] += g[i + j]
+    for i in range(blocks * LANES, n):
+        total += g[i] * y[i] if weighted else g[i]
+    for j in range(LANES):
+        total += lane[j]
+    return total
+
+
+cdef void softmax_row(real* out, const real* x, Py_ssize_t n) noexcept nogil:
+    cdef Py_ssize_t i, b
+    cdef real m = row_max(x, n), scale
+    cdef double total = 0
+    for b in range((n + CHUNK - 1) // CHUNK):
+        i = b * CHUNK
+        total += chunk_exp(out + i, x + i, m, min(n - i, CHUNK))
+    scale = <real>(1 / total)
+    for i in range(n):
+        out[i] *= scale
+
+
+cdef void log_softmax_row(real* out, const real* x, Py_ssize_t n) noexcept nogil:
+    cdef Py_ssize_t i, b
+    cdef real m = row_max(x, n), log_total
+    cdef double total = 0
+    for b in range((n + CHUNK - 1) // CHUNK):
+        i = b * CHUNK
+        total += chunk_exp_sum(x + i, m, min(n - i, CHUNK))
+    log_total = <real>log_of(total)
+    for i in range(n):
+        out[i] = (x[i] - m) - log_total
+
+
+cdef void grad_row(int what, real* out, const real* g, const real* y, Py_ssize_t n) noexcept nogil:
+    cdef Py_ssize_t i, b
+    cdef real s
+    cdef double total = 0
+    for b in range((n + CHUNK - 1) // CHUNK):
+        i = b * CHUNK
+        total += chunk_sum(g + i, y + i, what == SOFTMAX_GRAD, min(n - i, CHUNK))
+    s = <real>total
+    if what == SOFTMAX_GRAD:
+        for i in range(n):
+            out[i] = y[i] * (g[i] - s)
+    else:
+        for i in range(n):
+            out[i] = g[i] - exp_of(y[i]) * s
+
+
+cdef void forward_tile(int what, real* out, const real* x, Py_ssize_t n, Py_ssize_t stride,
+                       Py_ssize_t lanes) noexcept nogil:
+    """Slices side by side: element i of slice j stands at i * stride + j."""
+    cdef real[TILE] m
+    cdef real[TILE] total
+    cdef Py_ssize_t i, j
+    for j in range(lanes):
+        m[j] = x[j]
+        total[j] = 0
+    for i in range(1, n):
+        for j in range(lanes):
+            m[j] = x[i * stride + j] if x[i * stride + j] > m[j] else m[j]
+    if what == SOFTMAX:
+        for i in range(n):
+            for j in range(lanes):
+                out[i * stride + j] = exp_of(x[i * stride + j] - m[j])
+                total[j] += out[i * stride + j]
+        for j in range(lanes):
+            total[j] = 1 / total[j]
+        for i in range(n):
+            for j in range(lanes):
+                out[i * stride + j] *= total[j]
+    else:
+        for i in range(n):
+            for j in range(lanes):
+                total[j] += exp_of(x[i * stride + j] - m[j])
+        for j in range(lanes):
+            total[j] = log_of(total[j])
+        for i in range(n):
+            for j in range(lanes):
+                out[i * stride + j] = (x[i * stride + j] - m[j]) - total[j]
+
+
+cdef void grad_tile(int what, real* out, const real* g, const real* y, Py_ssize_t n, Py_ssize_t stride,
+                    Py_ssize_t lanes) noexcept nogil:
+    cdef real[TILE] total
+    cdef Py_ssize_t i, j, k
+    for j in range(lanes):
+        total[j] = 0
+    if what == SOFTMAX_GRAD:
+        for i in range(n):
+            for j in range(lanes):
+                total[j] += g[i * stride + j] * y[i * stride + j]
+        for i in range(n):
+            for j in range(lanes):
+                k = i * stride + j
+                out[k] = y[k] * (g[k] - total[j])
+    else:
+        for i in range(n):
+            for j in range(lanes):
+                total[j] += g[i * stride + j]
+        for i in range(n):
+            for j in range(lanes):
+                k = i * stride + j
+                out[k] = g[k] - exp_of(y[k]) * total[j]
+
+
+cdef inline void turn(real* dst, const real* src, Py_ssize_t rows, Py_ssize_t n) noexcept nogil:
+    """dst (n, TILE) from src (rows, n)."""
+    cdef Py_ssize_t i, j
+    for j in range(rows):
+        for i in range(n):
+            dst[i * TILE + j] = src[j * n + i]
+
+
+cdef inline void turn_back(real* dst, const real* src, Py_ssize_t rows, Py_ssize_t n) noexcept nogil:
+    cdef Py_ssize_t i, j
+    for j in range(rows):
+        for i in range(n):
+            dst[j * n + i] = src[i * TILE + j]
+
+
+cdef void short_rows(int what, real* out, const real* x, const real* y, Py_ssize_t rows, Py_ssize_t n) noexcept nogil:
+    cdef real[SHORT * TILE] a
+    cdef real[SHORT * TILE] b
+    turn(a, x, rows, n)
+    if what == SOFTMAX or what == LOG_SOFTMAX:
+        forward_tile(what, a, a, n, TILE, rows)
+    else:
+        turn(b, y, rows, n)
+        grad_tile(what, a, a, b, n, TILE, rows)
+    turn_back(out, a, rows, n)
+
+
+cdef void one_row(int what, real* out, const real* x, const real* y, Py_ssize_t n) noexcept nogil:
+    if what == SOFTMAX:
+        softmax_row(out, x, n)
+    elif what == LOG_SOFTMAX:
+        log_softmax_row(out, x, n)
+    else:
+        grad_row(what, out, x, y, n)
+
+
+cdef void one_tile(int what, real* out, const real* x, const real* y, Py_ssize_t n, Py_ssize_t inner,
+                   Py_ssize_t lanes) noexcept nogil:
+    if what == SOFTMAX or what == LOG_SOFTMAX:
+        forward_tile(what, out, x, n, inner, lanes)
+    else:
+        grad_tile(what, out, x, y, n, inner, lanes)
+
+
+cdef void softmax_units(int what, real* out, const real* x, const real* y, Py_ssize_t outer, Py_ssize_t n,
+                        Py_ssize_t inner, Py_ssize_t unit, Py_ssize_t stop) noexcept nogil:
+    """Units of work from unit to stop; what a unit is, count_units tells."""
+    cdef Py_ssize_t tiles = (inner + TILE - 1) // TILE, lane, start
+    while unit < stop:
+        if inner > 1:
+            lane = (unit % tiles) * TILE
+            start = (unit // tiles) * n * inner + lane
+            one_tile(what, out + start, x + start, y + start, n, inner, min(TILE, inner - lane))
+        elif is_short(outer, n):
+            start = unit * TILE * n
+            short_rows(what, out + start, x + start, y + start, min(TILE, outer - unit * TILE), n)
+        else:
+            start = unit * n
+            one_row(what, out + start, x + start, y + start, n)
+        unit += 1
+
+
+cdef inline bint is_short(Py_ssize_t outer, Py_ssize_t n) noexcept nogil:
+    return n <= SHORT and outer >= 4
+
+
+cdef inline Py_ssize_t count_units(Py_ssize_t outer, Py_ssize_t n, Py_ssize_t inner) noexcept nogil:
+    if inner > 1:
+        return outer * ((inner + TILE - 1) // TILE)
+    return (outer + TILE - 1) // TILE if is_short(outer, n) else outer
+
+
+cdef void softmax_kernel(int what, real* out, const real* x, const real* y,
+                         Py_ssize_t outer, Py_ssize_t n, Py_ssize_t inner) noexcept nogil:
+    """x is the input; for the gradients x is the gradient of the output and y the output."""
+    cdef Py_ssize_t t, units = count_units(outer, n, inner)
+    cdef int threads = threads_for(outer * n * inner)
+    if threads == 1:
+        softmax_units(what, out, x, y, outer, n, inner, 0, units)
+        return
+    for t in prange(threads, num_threads=threads, schedule="static"):
+        softmax_units(what, out, x, y, outer, n, inner, units * t // threads, units * (t + 1) // threads)
+
+
+put("softmax", F32, <void*>softmax_kernel[float])
+put("softmax", F64, <void*>softmax_kernel[double])

@@ -1,0 +1,40 @@
+# mathfn.h for both float types: one name whatever the type, inlined, so that loops calling them become vector code.
+from .types cimport real
+
+cdef extern from "mathfn.h" nogil:
+    float tl_expf(float x)
+    float tl_logf(float x)
+    float tl_tanhf(float x)
+    float tl_sigmoidf(float x)
+    double tl_exp(double x)
+    double tl_log(double x)
+    double tl_tanh(double x)
+    double tl_sigmoid(double x)
+
+
+cdef inline real exp_of(real x) noexcept nogil:
+    if real is float:
+        return tl_expf(x)
+    else:
+        return tl_exp(x)
+
+
+cdef inline real log_of(real x) noexcept nogil:
+    if real is float:
+        return tl_logf(x)
+    else:
+        return tl_log(x)
+
+
+cdef inline real tanh_of(real x) noexcept nogil:
+    if real is float:
+        return tl_tanhf(x)
+    else:
+        return tl_tanh(x)
+
+
+cdef inline real sigmoid_of(real x) noexcept nogil:
+    if real is float:
+        return tl_sigmoidf(x)
+    else:
+        return tl_sigmoid(x)
