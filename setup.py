@@ -1,0 +1,112 @@
+"""Build the Cython extensions: each kernel file once for every ISA level, the rest once.
+
+Environment:
+    TENSORLIB_LEVELS   ISA levels to build, e.g. "x86_64_v3" (default: all of this machine's architecture)
+    TENSORLIB_DEBUG    1: bounds checks on, -O0 -g
+    TENSORLIB_OPENMP   0: build without OpenMP
+    TENSORLIB_KEEP_GOING  1: build what compiles and leave out what does not (while several files are in work)
+"""
+import os
+import pathlib
+import platform
+import shlex
+import subprocess
+import sys
+import sysconfig
+import tempfile
+
+from Cython.Build import cythonize
+from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
+
+OPS = pathlib.Path("tensorlib/_ops")
+GENERATED = pathlib.Path("build/generated")
+KEEP_GOING = os.environ.get("TENSORLIB_KEEP_GOING") == "1"
+DEBUG = os.environ.get("TENSORLIB_DEBUG") == "1"
+LEVELS = {
+    "x86_64": {
+        "x86_64_v2": ["-march=x86-64-v2"],
+        "x86_64_v3": ["-march=x86-64-v3"],
+        "x86_64_v4": ["-march=x86-64-v4", "-mprefer-vector-width=512"],
+    },
+}.get(platform.machine().lower().replace("amd64", "x86_64"), {"generic": []})
+# Never -ffast-math: one such module flushes denormals for the whole process and breaks NaN.
+OPTIMIZE = ["-O0", "-g"] if DEBUG else ["-O3", "-g0", "-fno-math-errno", "-fno-trapping-math"]
+WARNINGS = ["-Wno-unused-function", "-Wno-unused-variable", "-Wno-maybe-uninitialized", "-Wno-psabi"]
+DIRECTIVES = dict(
+    language_level=3, cdivision=True, embedsignature=False, binding=False,
+    boundscheck=DEBUG, wraparound=False, initializedcheck=DEBUG, nonecheck=DEBUG,
+)
+
+
+def compiles(flags, source):
+    """Whether the C compiler takes these flags, compiling and linking."""
+    compiler = shlex.split(os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc")
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder, "probe.c")
+        path.write_text(source)
+        command = compiler + flags + [str(path), "-o", str(path.with_suffix(""))]
+        return subprocess.run(command, capture_output=True).returncode == 0
+
+
+def openmp_flags():
+    if os.environ.get("TENSORLIB_OPENMP") == "0":
+        return []
+    source = "#include <omp.h>\nint main(void) { return omp_get_max_threads() < 1; }\n"
+    return ["-fopenmp"] if compiles(["-fopenmp"], source) else []
+
+
+def chosen_levels():
+    names = os.environ.get("TENSORLIB_LEVELS", "").replace(",", " ").split() or list(LEVELS)
+    unknown = [n for n in names if n not in LEVELS]
+    if unknown:
+        sys.exit("TENSORLIB_LEVELS: unknown level %s, expected some of %s" % (unknown[0], ", ".join(LEVELS)))
+    return {n: LEVELS[n] for n in names}
+
+
+def extension(name, source, flags, openmp):
+    return Extension(name, [str(source)], include_dirs=[str(OPS)], depends=[str(h) for h in OPS.glob("**/*.h")],
+                     extra_compile_args=OPTIMIZE + WARNINGS + flags + openmp,
+                     extra_link_args=openmp + ([] if DEBUG else ["-s"]), optional=KEEP_GOING)
+
+
+def wrapper(level, name):
+    """A C file of its own for each level, so that the objects of two levels never share a path."""
+    path = GENERATED / level / (name + ".c")
+    text = '#include "%s"\n' % (OPS / "kernels" / (name + ".c")).resolve()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.exists() or path.read_text() != text:
+        path.write_text(text)
+    return path
+
+
+def translated(extensions):
+    """Run Cython on the extensions whose sources changed."""
+    return cythonize(extensions, compiler_directives=DIRECTIVES, nthreads=0 if KEEP_GOING else os.cpu_count() or 1,
+                     exclude_failures=KEEP_GOING)
+
+
+def extensions():
+    openmp = openmp_flags()
+    drivers = [extension("tensorlib._ops." + p.stem, p, [], openmp) for p in sorted(OPS.glob("*.pyx"))]
+    kernels = [extension("tensorlib._ops.kernels." + p.stem, p, [], openmp) for p in sorted(OPS.glob("kernels/*.pyx"))]
+    kernels = translated(kernels)
+    built = []
+    for level, flags in chosen_levels().items():
+        package = OPS / level
+        package.mkdir(exist_ok=True)
+        for kernel in kernels:
+            name = kernel.name.rpartition(".")[2]
+            ext = extension("tensorlib._ops.%s.%s" % (level, name), wrapper(level, name), flags, openmp)
+            ext.depends.append(str(OPS / "kernels" / (name + ".c")))
+            built.append(ext)
+    return translated(drivers) + built
+
+
+class BuildParallel(build_ext):
+    def finalize_options(self):
+        super().finalize_options()
+        self.parallel = self.parallel or os.cpu_count()
+
+
+setup(ext_modules=extensions(), cmdclass={"build_ext": BuildParallel})

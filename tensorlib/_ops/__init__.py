@@ -1,0 +1,38 @@
+"""How operations are computed: Cython storages, tensors, drivers and kernels. Choosing the ISA level."""
+import importlib
+import os
+import pkgutil
+
+LEVELS = ("x86_64_v4", "x86_64_v3", "x86_64_v2", "generic")     # best first
+
+
+def _supported(level):
+    """Whether this processor runs a level, by the flags the system reports."""
+    needed = {"x86_64_v2": {"sse4_2", "popcnt"}, "x86_64_v3": {"avx2", "fma", "bmi2", "f16c"},
+              "x86_64_v4": {"avx512f", "avx512vl", "avx512bw", "avx512dq"}}.get(level, set())
+    if not needed:
+        return True
+    try:
+        with open("/proc/cpuinfo") as f:
+            flags = next((set(line.split()) for line in f if line.startswith("flags")), set())
+    except OSError:
+        return level == "x86_64_v2"
+    return needed <= flags
+
+
+def _load_kernels():
+    """Import the kernel files of the best level that is built and runs here; TENSORLIB_ISA forces one."""
+    folder = os.path.dirname(__file__)
+    built = [name for name in LEVELS if any(pkgutil.iter_modules([os.path.join(folder, name)]))]
+    forced = os.environ.get("TENSORLIB_ISA")
+    if forced and forced not in built:
+        raise ImportError("TENSORLIB_ISA=%s: expected one of %s" % (forced, ", ".join(built)))
+    level = forced or next((name for name in built if _supported(name)), None)
+    if level is None:
+        raise ImportError("no kernels for this processor: found %s in %s" % (built or "none", folder))
+    for kernel in pkgutil.iter_modules([os.path.join(folder, level)]):
+        importlib.import_module("%s.%s.%s" % (__name__, level, kernel.name))
+    return level
+
+
+isa_level = _load_kernels()

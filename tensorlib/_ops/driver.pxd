@@ -1,0 +1,18 @@
+# The one elementwise driver: walks operands of any strides and hands rows of unit stride to a kernel.
+from .types cimport MAXDIM, row_fn
+
+cdef enum:
+    MAXARG = 8          # operands of a row function, the output among them
+
+# One elementwise job. Strides in bytes; operand 0 is the output, unless n_out says that there are more.
+cdef struct Job:
+    row_fn fn
+    int n_args
+    int n_out
+    int ndim
+    Py_ssize_t sizes[MAXDIM]
+    Py_ssize_t strides[MAXARG][MAXDIM]
+    char* base[MAXARG]
+    int itemsize[MAXARG]
+
+cdef void run(Job* job) noexcept nogil

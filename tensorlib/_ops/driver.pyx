@@ -1,0 +1,179 @@
+"""The one elementwise driver: broadcasting, strides, blocks and threads.
+
+A kernel only ever sees rows of unit stride. Dims are put in the order of the output's strides and merged where
+all operands allow it; operands whose innermost stride is not one element are packed into small buffers.
+It knows raw memory only, no tensors.
+"""
+from cython.parallel cimport prange
+from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
+
+from .parallel cimport GRAIN, max_threads
+from .types cimport BLOCK, MAXDIM
+
+
+cdef inline Py_ssize_t magnitude(Py_ssize_t n) noexcept nogil:
+    return -n if n < 0 else n
+
+
+cdef inline bint outer_first(Job* job, int d, int e) noexcept nogil:
+    """Whether dim e belongs outside dim d, judged by the first operand that tells them apart."""
+    cdef int a
+    cdef Py_ssize_t x, y
+    for a in range(job.n_args):
+        x, y = magnitude(job.strides[a][d]), magnitude(job.strides[a][e])
+        if x == 0 or y == 0 or x == y:      # a broadcast operand has no opinion
+            continue
+        return x < y
+    return False
+
+
+cdef void swap_dims(Job* job, int d, int e) noexcept nogil:
+    cdef int a
+    job.sizes[d], job.sizes[e] = job.sizes[e], job.sizes[d]
+    for a in range(job.n_args):
+        job.strides[a][d], job.strides[a][e] = job.strides[a][e], job.strides[a][d]
+
+
+cdef bint mergeable(Job* job, int d, int e) noexcept nogil:
+    """Whether dims d and e (just inside d) are one dim for every operand."""
+    cdef int a
+    for a in range(job.n_args):
+        if job.strides[a][d] != job.strides[a][e] * job.sizes[e]:
+            return False
+    return True
+
+
+cdef void simplify(Job* job) noexcept nogil:
+    """Drop dims of size 1, sort the others outermost first, merge neighbours."""
+    cdef int d, e, n = 0, a
+    for d in range(job.ndim):
+        if job.sizes[d] != 1:
+            if n != d:
+                swap_dims(job, n, d)
+            n += 1
+    for d in range(1, n):
+        e = d
+        while e > 0 and outer_first(job, e - 1, e):
+            swap_dims(job, e - 1, e)
+            e -= 1
+    if n == 0:
+        job.ndim = 1
+        job.sizes[0] = 1
+        for a in range(job.n_args):
+            job.strides[a][0] = job.itemsize[a]
+        return
+    e = 0
+    for d in range(1, n):
+        if mergeable(job, e, d):
+            job.sizes[e] *= job.sizes[d]
+            for a in range(job.n_args):
+                job.strides[a][e] = job.strides[a][d]
+        else:
+            e += 1
+            if e != d:
+                swap_dims(job, e, d)
+    job.ndim = e + 1
+
+
+cdef void gather(char* dst, const char* src, Py_ssize_t stride, Py_ssize_t n, int size) noexcept nogil:
+    cdef Py_ssize_t i
+    if size == 4:
+        for i in range(n):
+            (<uint32_t*>dst)[i] = (<const uint32_t*>(src + i * stride))[0]
+    elif size == 8:
+        for i in range(n):
+            (<uint64_t*>dst)[i] = (<const uint64_t*>(src + i * stride))[0]
+    elif size == 1:
+        for i in range(n):
+            (<uint8_t*>dst)[i] = (<const uint8_t*>(src + i * stride))[0]
+    else:
+        for i in range(n):
+            (<uint16_t*>dst)[i] = (<const uint16_t*>(src + i * stride))[0]
+
+
+cdef void scatter(char* dst, const char* src, Py_ssize_t stride, Py_ssize_t n, int size) noexcept nogil:
+    cdef Py_ssize_t i
+    if size == 4:
+        for i in range(n):
+            (<uint32_t*>(dst + i * stride))[0] = (<const uint32_t*>src)[i]
+    elif size == 8:
+        for i in range(n):
+            (<uint64_t*>(dst + i * stride))[0] = (<const uint64_t*>src)[i]
+    elif size == 1:
+        for i in range(n):
+            (<uint8_t*>(dst + i * stride))[0] = (<const uint8_t*>src)[i]
+    else:
+        for i in range(n):
+            (<uint16_t*>(dst + i * stride))[0] = (<const uint16_t*>src)[i]
+
+
+cdef void run_range(const Job* job, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
+    """Elements start to stop, counted in the order of the simplified dims."""
+    cdef uint64_t[MAXARG][BLOCK] packed
+    cdef char* row[MAXARG]
+    cdef char* arg[MAXARG]
+    cdef char* filled_from[MAXARG]      # address a constant operand's buffer was filled from
+    cdef Py_ssize_t[MAXDIM] index
+    cdef int last = job.ndim - 1, a, d
+    cdef Py_ssize_t inner = job.sizes[last], rest = start, n, m, j, limit
+    cdef bint direct = True
+    for a in range(job.n_args):
+        filled_from[a] = NULL
+        if job.strides[a][last] != job.itemsize[a]:
+            direct = False
+    limit = inner if direct else BLOCK
+    for d in range(last, -1, -1):
+        index[d] = rest % job.sizes[d]
+        rest = rest // job.sizes[d]
+    while start < stop:
+        for a in range(job.n_args):
+            row[a] = job.base[a]
+            for d in range(job.ndim):
+                row[a] += index[d] * job.strides[a][d]
+        n = min(inner - index[last], stop - start)
+        j = 0
+        while j < n:
+            m = min(n - j, limit)
+            for a in range(job.n_args):
+                arg[a] = row[a] + j * job.strides[a][last]
+                if job.strides[a][last] == job.itemsize[a]:
+                    continue
+                if a >= job.n_out:
+                    if job.strides[a][last] != 0:
+                        gather(<char*>packed[a], arg[a], job.strides[a][last], m, job.itemsize[a])
+                    elif filled_from[a] != arg[a]:
+                        filled_from[a] = arg[a]
+                        gather(<char*>packed[a], arg[a], 0, min(inner, limit), job.itemsize[a])
+                arg[a] = <char*>packed[a]
+            job.fn(arg, m)
+            for a in range(job.n_out):
+                if job.strides[a][last] != job.itemsize[a]:
+                    scatter(row[a] + j * job.strides[a][last], arg[a], job.strides[a][last], m, job.itemsize[a])
+            j += m
+        start += n
+        index[last] = 0
+        d = last - 1
+        while d >= 0:
+            index[d] += 1
+            if index[d] < job.sizes[d]:
+                break
+            index[d] = 0
+            d -= 1
+
+
+cdef void run(Job* job) noexcept nogil:
+    cdef Py_ssize_t total = 1, share
+    cdef int d, t, threads
+    for d in range(job.ndim):
+        total *= job.sizes[d]
+    if total == 0:
+        return
+    simplify(job)
+    threads = max_threads() if total >= GRAIN else 1
+    if threads == 1:
+        run_range(job, 0, total)
+        return
+    share = (total // threads // 64 + 1) * 64
+    for t in prange(threads, num_threads=threads, schedule="static"):
+        if t * share < total:
+            run_range(job, t * share, min((t + 1) * share, total))

@@ -1,0 +1,360 @@
+"""Storage: one typed block of memory, and the caching allocator that CPU blocks come from.
+
+Blocks are kept in free lists by size class when their storage dies, so that the next output of that size
+takes memory whose pages are already mapped. All of it runs under the GIL.
+"""
+from libc.stdint cimport uint64_t
+from libc.stdlib cimport free
+from libc.string cimport memcpy
+from cpython.buffer cimport PyBuffer_FillInfo, PyObject_GetBuffer, PyBuffer_Release, PyBUF_SIMPLE, PyBUF_WRITABLE
+cimport cython
+
+from .classes cimport name_class, new_object, set_class_attribute
+from .types cimport NDTYPE
+
+cdef extern from "stdlib.h" nogil:
+    int posix_memalign(void** p, size_t alignment, size_t size)
+
+cdef extern from *:
+    """
+    static inline int tl_log2(unsigned long long n) { return 63 - __builtin_clzll(n); }
+    """
+    int log2 "tl_log2"(uint64_t n) nogil
+
+# ---- the allocator -------------------------------------------------------------------------------------
+
+cdef enum:
+    ALIGNMENT = 64
+    CLASSES = 256
+    LARGEST_CLASS = 255
+
+cdef struct FreeBlock:
+    FreeBlock* next
+
+cdef FreeBlock* free_blocks[CLASSES]
+cdef Py_ssize_t cached_bytes = 0        # in the free lists
+cdef Py_ssize_t live_bytes = 0          # handed out
+cdef Py_ssize_t peak_bytes = 0
+cdef Py_ssize_t cache_limit = 1 << 29   # more than this goes back to the system
+
+
+cdef inline int size_class(Py_ssize_t nbytes) noexcept nogil:
+    """Eight classes for each power of two: at most 12.5 % of a block is waste."""
+    cdef uint64_t n = <uint64_t>nbytes
+    cdef int octave
+    if n <= 64:
+        return 0
+    n -= 1
+    octave = log2(n)
+    if octave < 9:                      # up to 512 bytes: multiples of 64
+        return <int>(n >> 6)
+    return (octave - 8) * 8 + <int>((n >> (octave - 3)) & 7)
+
+
+cdef inline Py_ssize_t class_bytes(int c) noexcept nogil:
+    cdef int octave
+    if c < 8:
+        return (c + 1) * 64
+    octave = c // 8 + 8
+    return ((<Py_ssize_t>1) << octave) + ((<Py_ssize_t>(c % 8) + 1) << (octave - 3))
+
+
+cdef void* take_block(Py_ssize_t nbytes, int* block_class) except NULL:
+    """Uninitialised memory for nbytes, aligned to 64."""
+    global cached_bytes, live_bytes, peak_bytes
+    cdef int c = size_class(nbytes)
+    cdef void* p = NULL
+    cdef Py_ssize_t size
+    if c >= CLASSES:
+        raise MemoryError("not enough memory: %d bytes were asked for" % nbytes)
+    size = class_bytes(c)
+    p = free_blocks[c]
+    if p != NULL:
+        free_blocks[c] = (<FreeBlock*>p).next
+        cached_bytes -= size
+    elif posix_memalign(&p, ALIGNMENT, size) != 0:
+        empty_cache()
+        if posix_memalign(&p, ALIGNMENT, size) != 0:
+            raise MemoryError("not enough memory: %d bytes were asked for" % nbytes)
+    live_bytes += size
+    if live_bytes > peak_bytes:
+        peak_bytes = live_bytes
+    block_class[0] = c
+    return p
+
+
+cdef void give_block(void* p, int c) noexcept:
+    global cached_bytes, live_bytes
+    cdef Py_ssize_t size = class_bytes(c)
+    live_bytes -= size
+    if cached_bytes + size > cache_limit:
+        free(p)
+        return
+    (<FreeBlock*>p).next = free_blocks[c]
+    free_blocks[c] = <FreeBlock*>p
+    cached_bytes += size
+
+
+def empty_cache():
+    """Give every cached block back to the system."""
+    global cached_bytes
+    cdef int c
+    cdef FreeBlock* block
+    for c in range(CLASSES):
+        while free_blocks[c] != NULL:
+            block = free_blocks[c]
+            free_blocks[c] = block.next
+            free(block)
+    cached_bytes = 0
+
+
+def set_cache_limit(Py_ssize_t nbytes):
+    """Set how many bytes of dead blocks are kept for reuse; 0 turns the cache off. Returns the old limit."""
+    global cache_limit
+    old, cache_limit = cache_limit, nbytes
+    if cached_bytes > cache_limit:
+        empty_cache()
+    return old
+
+
+def memory_stats():
+    """Return bytes handed out now, at most so far, and kept for reuse, as a dict."""
+    return {"allocated": live_bytes, "peak": peak_bytes, "cached": cached_bytes}
+
+
+# ---- storages ------------------------------------------------------------------------------------------
+
+cdef int[NDTYPE] ITEMSIZE = [1, 1, 2, 4, 8, 2, 4, 8]
+cdef tuple NO_ARGUMENTS = ()
+cdef tuple CLASSES_BY_DTYPE
+
+
+cdef int itemsize(int dtype) noexcept nogil:
+    return ITEMSIZE[dtype]
+
+
+@cython.freelist(64)
+cdef class Storage:
+    def __cinit__(self):
+        self.device = -1
+        self.block_class = -1
+        self.flags = RESIZABLE
+
+    def __dealloc__(self):
+        if self.block_class >= 0:
+            give_block(self.data, self.block_class)
+
+    def __len__(self):
+        return self.size
+
+    def __getbuffer__(self, Py_buffer* buffer, int flags):
+        """The bytes of a CPU storage."""
+        if self.device >= 0:
+            raise BufferError("the memory of a GPU storage cannot be read from here")
+        PyBuffer_FillInfo(buffer, self, self.data, self.size * ITEMSIZE[self.dtype], 0, flags)
+
+    def __init__(self, *args):
+        construct_hook(self, args)
+
+    def __getitem__(self, key):
+        return getitem_hook(self, key)
+
+    def __setitem__(self, key, value):
+        setitem_hook(self, key, value)
+
+    def __repr__(self):
+        return repr_hook(self)
+
+    def __reduce__(self):
+        return reduce_hook(self)
+
+
+cdef class ByteStorage(Storage):
+    pass
+
+
+cdef class CharStorage(Storage):
+    pass
+
+
+cdef class ShortStorage(Storage):
+    pass
+
+
+cdef class IntStorage(Storage):
+    pass
+
+
+cdef class LongStorage(Storage):
+    pass
+
+
+cdef class HalfStorage(Storage):
+    pass
+
+
+cdef class FloatStorage(Storage):
+    pass
+
+
+cdef class DoubleStorage(Storage):
+    pass
+
+
+CLASSES_BY_DTYPE = (ByteStorage, CharStorage, ShortStorage, IntStorage, LongStorage, HalfStorage,
+                    FloatStorage, DoubleStorage)
+name_class(ByteStorage, "tensorlib.ByteStorage")
+name_class(CharStorage, "tensorlib.CharStorage")
+name_class(ShortStorage, "tensorlib.ShortStorage")
+name_class(IntStorage, "tensorlib.IntStorage")
+name_class(LongStorage, "tensorlib.LongStorage")
+name_class(HalfStorage, "tensorlib.HalfStorage")
+name_class(FloatStorage, "tensorlib.FloatStorage")
+name_class(DoubleStorage, "tensorlib.DoubleStorage")
+
+# What storages do that is written in Python (storage.py), set by `set_hooks`.
+cdef object construct_hook = None, getitem_hook = None, setitem_hook = None, repr_hook = None, reduce_hook = None
+
+
+def set_hooks(construct, getitem, setitem, text, reduce):
+    global construct_hook, getitem_hook, setitem_hook, repr_hook, reduce_hook
+    construct_hook, getitem_hook, setitem_hook, repr_hook, reduce_hook = construct, getitem, setitem, text, reduce
+
+
+cdef int allocate(Storage s, Py_ssize_t size) except -1:
+    """Give an empty storage memory for size elements."""
+    if size < 0 or size > (<Py_ssize_t>1 << 62) // ITEMSIZE[s.dtype]:
+        raise RuntimeError("invalid memory size -- maybe an overflow? %d elements were asked for" % size)
+    if size > 0:
+        s.data = <char*>take_block(size * ITEMSIZE[s.dtype], &s.block_class)
+    s.size = size
+    return 0
+
+
+cdef Storage new_storage(int dtype, Py_ssize_t size):
+    cdef Storage s = <Storage>new_object(CLASSES_BY_DTYPE[dtype], NO_ARGUMENTS)
+    s.dtype = dtype
+    allocate(s, size)
+    return s
+
+
+cdef Storage foreign_storage(int dtype, void* data, Py_ssize_t size, object owner, int flags):
+    cdef Storage s = <Storage>new_object(CLASSES_BY_DTYPE[dtype], NO_ARGUMENTS)
+    s.dtype, s.data, s.size, s.owner, s.flags = dtype, <char*>data, size, owner, flags
+    return s
+
+
+cdef int resize_storage(Storage s, Py_ssize_t size) except -1:
+    """Change the number of elements, keeping the first ones."""
+    cdef int c = -1
+    cdef char* p = NULL
+    cdef Py_ssize_t keep
+    if size == s.size:
+        return 0
+    if not s.flags & RESIZABLE:
+        raise RuntimeError("cannot resize a storage of %d elements to %d: its memory is %s" % (
+            s.size, size, "shared between processes" if s.flags & SHARED else "owned by another object"))
+    if size < 0 or size > (<Py_ssize_t>1 << 62) // ITEMSIZE[s.dtype]:
+        raise RuntimeError("invalid memory size -- maybe an overflow? %d elements were asked for" % size)
+    if size > 0:
+        p = <char*>take_block(size * ITEMSIZE[s.dtype], &c)
+        keep = min(size, s.size)
+        if keep > 0:
+            memcpy(p, s.data, keep * ITEMSIZE[s.dtype])
+    if s.block_class >= 0:
+        give_block(s.data, s.block_class)
+    s.data, s.block_class, s.size, s.owner = p, c, size, None
+    return 0
+
+
+# ---- for the Python layer ------------------------------------------------------------------------------
+
+def class_of(int dtype):
+    """The storage class of an element type."""
+    return CLASSES_BY_DTYPE[dtype]
+
+
+def set_attribute(cls, name, value):
+    """Set an attribute of a storage class."""
+    set_class_attribute(cls, name, value)
+
+
+def dtype_of(Storage s not None):
+    return s.dtype
+
+
+def flags_of(Storage s not None):
+    return s.flags
+
+
+def address_of(Storage s not None):
+    return <size_t>s.data
+
+
+def owner_of(Storage s not None):
+    return s.owner
+
+
+def code_of_class(cls):
+    """The element type of a storage class."""
+    for i, c in enumerate(CLASSES_BY_DTYPE):
+        if issubclass(cls, c):
+            return i
+    raise TypeError("%r is not a storage class" % (cls,))
+
+
+def init(Storage s not None, Py_ssize_t size):
+    """Set up a storage made by its constructor, with room for size elements."""
+    s.dtype = code_of_class(type(s))
+    resize_storage(s, 0)
+    allocate(s, size)
+
+
+def init_view(Storage s not None, Storage base not None, Py_ssize_t offset, Py_ssize_t size):
+    """Set up a storage on a part of another one; sizes in elements."""
+    s.dtype = base.dtype
+    s.data, s.size, s.owner = base.data + offset * ITEMSIZE[base.dtype], size, base
+    s.flags = base.flags & ~RESIZABLE
+
+
+def resize(Storage s not None, Py_ssize_t size):
+    resize_storage(s, size)
+
+
+def move_to(Storage s not None, buffer, int flags):
+    """Copy the elements into a writable buffer and let the storage live there (shared or pinned memory)."""
+    cdef Storage other = storage_from_buffer(s.dtype, buffer, 0, s.size, flags)
+    cdef int block_class = s.block_class
+    cdef char* data = s.data
+    if s.size > 0:
+        memcpy(other.data, s.data, s.size * ITEMSIZE[s.dtype])
+    s.data, s.owner, s.flags, s.block_class = other.data, other.owner, flags, -1
+    if block_class >= 0:
+        give_block(data, block_class)
+
+
+cdef class BufferOwner:
+    """Holds a buffer open, and with it the object that exports it."""
+    cdef Py_buffer buffer
+    cdef readonly object obj
+
+    def __cinit__(self, obj):
+        PyObject_GetBuffer(obj, &self.buffer, PyBUF_SIMPLE | PyBUF_WRITABLE)
+        self.obj = obj
+
+    def __dealloc__(self):
+        PyBuffer_Release(&self.buffer)
+
+
+def storage_from_buffer(int dtype, buffer, Py_ssize_t offset=0, Py_ssize_t size=-1, int flags=0):
+    """Build a storage on a writable buffer, kept alive by it.
+
+    Args: dtype code, the buffer, offset in bytes, size in elements (-1: all that fit), flags (2 shared, 4 pinned).
+    Raises: ValueError where the buffer is too small.
+    """
+    cdef BufferOwner owner = BufferOwner(buffer)
+    cdef Py_ssize_t room = (owner.buffer.len - offset) // ITEMSIZE[dtype]
+    if offset < 0 or offset > owner.buffer.len or size > room:
+        raise ValueError("a buffer of %d bytes holds no %d elements of %d bytes from byte %d on"
+                         % (owner.buffer.len, size, ITEMSIZE[dtype], offset))
+    return foreign_storage(dtype, <char*>owner.buffer.buf + offset, room if size < 0 else size, owner, flags)

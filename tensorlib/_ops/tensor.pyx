@@ -1,0 +1,893 @@
+"""TensorBase and its sixteen typed classes: a view (offset, sizes, strides) of a storage.
+
+What needs kernels or Python comes in by hooks from the layers above: operators, indexing, text, pickling.
+There is no dim of size 0: a tensor has one dim or more, or it is empty (ndim 0, no elements).
+"""
+cimport cython
+from cpython.object cimport Py_EQ, Py_GE, Py_GT, Py_LE, Py_LT, Py_NE
+from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t
+from libc.string cimport memcpy, memset
+
+from .classes cimport name_class, new_object, set_class_attribute
+from .dispatch cimport get
+from .driver cimport Job, run
+from .dispatch import DTYPE_NAMES
+from .storage cimport Storage, itemsize, new_storage, resize_storage
+from .types cimport F16, F32, F64, I8, I16, I32, I64, MAXDIM, NDTYPE, U8, row_fn
+
+cdef extern from "half.h" nogil:
+    float half_to_float "tl_half_to_float"(uint16_t h)
+    uint16_t float_to_half "tl_float_to_half"(float f)
+
+cdef tuple NO_ARGUMENTS = ()
+cdef binary_fn binary_hook = NULL
+cdef dict hooks = {}            # name -> Python function; see `set_hook`
+
+
+class Size(tuple):
+    """The sizes of a tensor: a tuple of ints; slices, sums and products stay a Size."""
+
+    __slots__ = ()
+
+    def __new__(cls, sizes=()):
+        if isinstance(sizes, TensorBase):
+            raise TypeError("Size() takes a sequence of ints, not a tensor")
+        for n in sizes:
+            if not isinstance(n, int):
+                raise TypeError("Size() takes an iterable of ints, but found an item of type %s" % type(n).__name__)
+        return tuple.__new__(cls, sizes)
+
+    def __add__(self, other):
+        return tuple.__new__(Size, tuple.__add__(self, other)) if isinstance(other, tuple) else NotImplemented
+
+    def __mul__(self, n):
+        return tuple.__new__(Size, tuple.__mul__(self, n))
+
+    __rmul__ = __mul__
+
+    def __getitem__(self, key):
+        part = tuple.__getitem__(self, key)
+        return tuple.__new__(Size, part) if isinstance(key, slice) else part
+
+    def __repr__(self):
+        return "tensorlib.Size([%s])" % ", ".join([str(n) for n in self])
+
+    def numel(self):
+        """Return the product of the sizes."""
+        product = 1
+        for n in self:
+            product *= n
+        return product
+
+    def __reduce__(self):
+        return (Size, (tuple(self),))
+
+
+Size.__module__ = "tensorlib"
+
+
+@cython.freelist(256)
+cdef class TensorBase:
+    def __cinit__(self):
+        self.device = -1
+
+    def __init__(self, *args, **kwargs):
+        hooks["construct"](self, args, kwargs)
+
+    # Operators: one C function for all, so that `a + b` costs no Python frame.
+    def __add__(self, other):
+        return binary_hook(ADD, self, other)
+
+    def __radd__(self, other):
+        return binary_hook(ADD, self, other)
+
+    def __sub__(self, other):
+        return binary_hook(SUB, self, other)
+
+    def __rsub__(self, other):
+        return binary_hook(RSUB, self, other)
+
+    def __mul__(self, other):
+        return binary_hook(MUL, self, other)
+
+    def __rmul__(self, other):
+        return binary_hook(MUL, self, other)
+
+    def __truediv__(self, other):
+        return binary_hook(DIV, self, other)
+
+    def __rtruediv__(self, other):
+        return binary_hook(RDIV, self, other)
+
+    def __mod__(self, other):
+        return binary_hook(MOD, self, other)
+
+    def __pow__(self, other, modulus):
+        return binary_hook(POW, self, other)
+
+    def __and__(self, other):
+        return binary_hook(AND, self, other)
+
+    def __or__(self, other):
+        return binary_hook(OR, self, other)
+
+    def __xor__(self, other):
+        return binary_hook(XOR, self, other)
+
+    def __lshift__(self, other):
+        return binary_hook(LSHIFT, self, other)
+
+    def __rshift__(self, other):
+        return binary_hook(RSHIFT, self, other)
+
+    def __iadd__(self, other):
+        return binary_hook(IADD, self, other)
+
+    def __isub__(self, other):
+        return binary_hook(ISUB, self, other)
+
+    def __imul__(self, other):
+        return binary_hook(IMUL, self, other)
+
+    def __itruediv__(self, other):
+        return binary_hook(IDIV, self, other)
+
+    def __ipow__(self, other, modulus):
+        return binary_hook(IPOW, self, other)
+
+    def __iand__(self, other):
+        return binary_hook(IAND, self, other)
+
+    def __ior__(self, other):
+        return binary_hook(IOR, self, other)
+
+    def __ixor__(self, other):
+        return binary_hook(IXOR, self, other)
+
+    def __ilshift__(self, other):
+        return binary_hook(ILSHIFT, self, other)
+
+    def __irshift__(self, other):
+        return binary_hook(IRSHIFT, self, other)
+
+    def __neg__(self):
+        return hooks["neg"](self)
+
+    def __invert__(self):
+        return hooks["invert"](self)
+
+    def __matmul__(self, other):
+        return hooks["matmul"](self, other)
+
+    def __richcmp__(self, other, int how):
+        if how == Py_EQ:
+            return binary_hook(EQ, self, other)
+        if how == Py_NE:
+            return binary_hook(NE, self, other)
+        if how == Py_LT:
+            return binary_hook(LT, self, other)
+        if how == Py_LE:
+            return binary_hook(LE, self, other)
+        if how == Py_GT:
+            return binary_hook(GT, self, other)
+        return binary_hook(GE, self, other)
+
+    def __hash__(self):
+        return <Py_ssize_t>(<void*>self) >> 4
+
+    def __bool__(self):
+        if self.numel_ == 0:
+            return False
+        raise RuntimeError("bool value of non-empty %s objects is ambiguous" % type_name(self))
+
+    def __len__(self):
+        return self.sizes[0] if self.ndim > 0 else 0
+
+    def __getitem__(self, key):
+        cdef Py_ssize_t i, strides
+        if type(key) is int and self.ndim >= 1:
+            i = key
+            if i < 0:
+                i += self.sizes[0]
+            if 0 <= i < self.sizes[0]:
+                if self.ndim == 1:
+                    return item(self, self.offset + i * self.strides[0])
+                return view_of(self, self.offset + i * self.strides[0], self.ndim - 1, &self.sizes[1], &self.strides[1])
+        return hooks["getitem"](self, key)
+
+    def __setitem__(self, key, value):
+        hooks["setitem"](self, key, value)
+
+    def __iter__(self):
+        return iter([self[i] for i in range(self.sizes[0])]) if self.ndim > 0 else iter(())
+
+    def __contains__(self, value):
+        return hooks["contains"](self, value)
+
+    def __repr__(self):
+        return hooks["repr"](self)
+
+    def __reduce_ex__(self, protocol):
+        return hooks["reduce"](self)
+
+    def __setstate__(self, state):
+        hooks["setstate"](self, state)
+
+    def __deepcopy__(self, memo):
+        return hooks["deepcopy"](self, memo)
+
+    def __array__(self, dtype=None, copy=None):
+        return hooks["array"](self, dtype, copy)
+
+    # ---- geometry ----
+
+    def size(self, dim=None):
+        """Return the sizes as a Size, or the size of one dim."""
+        if dim is None:
+            return tuple.__new__(Size, [self.sizes[i] for i in range(self.ndim)])
+        return self.sizes[index_dim(self, dim, "size")]
+
+    @property
+    def shape(self):
+        return tuple.__new__(Size, [self.sizes[i] for i in range(self.ndim)])
+
+    def stride(self, dim=None):
+        """Return the strides in elements as a tuple, or the stride of one dim."""
+        if dim is None:
+            return tuple([self.strides[i] for i in range(self.ndim)])
+        return self.strides[index_dim(self, dim, "stride")]
+
+    def storage_offset(self):
+        """Return the position of the first element in the storage, in elements."""
+        return self.offset
+
+    def dim(self):
+        """Return the number of dims."""
+        return self.ndim
+
+    def ndimension(self):
+        """Return the number of dims."""
+        return self.ndim
+
+    def numel(self):
+        """Return the number of elements."""
+        return self.numel_
+
+    def nelement(self):
+        """Return the number of elements."""
+        return self.numel_
+
+    def element_size(self):
+        """Return the bytes of one element."""
+        return itemsize(self.dtype)
+
+    def is_contiguous(self):
+        """Tell whether the elements lie densely in memory, in order."""
+        return is_contiguous(self)
+
+    def data_ptr(self):
+        """Return the address of the first element."""
+        return <size_t>ptr(self)
+
+    def storage(self):
+        """Return the storage."""
+        return storage_of(self)
+
+    @property
+    def is_cuda(self):
+        return self.device >= 0
+
+
+cdef class ByteTensor(TensorBase):
+    pass
+
+
+cdef class CharTensor(TensorBase):
+    pass
+
+
+cdef class ShortTensor(TensorBase):
+    pass
+
+
+cdef class IntTensor(TensorBase):
+    pass
+
+
+cdef class LongTensor(TensorBase):
+    pass
+
+
+cdef class HalfTensor(TensorBase):
+    pass
+
+
+cdef class FloatTensor(TensorBase):
+    pass
+
+
+cdef class DoubleTensor(TensorBase):
+    pass
+
+
+cdef class CudaByteTensor(TensorBase):
+    pass
+
+
+cdef class CudaCharTensor(TensorBase):
+    pass
+
+
+cdef class CudaShortTensor(TensorBase):
+    pass
+
+
+cdef class CudaIntTensor(TensorBase):
+    pass
+
+
+cdef class CudaLongTensor(TensorBase):
+    pass
+
+
+cdef class CudaHalfTensor(TensorBase):
+    pass
+
+
+cdef class CudaFloatTensor(TensorBase):
+    pass
+
+
+cdef class CudaDoubleTensor(TensorBase):
+    pass
+
+
+cdef tuple CPU_CLASSES = (ByteTensor, CharTensor, ShortTensor, IntTensor, LongTensor, HalfTensor,
+                          FloatTensor, DoubleTensor)
+cdef tuple CUDA_CLASSES = (CudaByteTensor, CudaCharTensor, CudaShortTensor, CudaIntTensor, CudaLongTensor,
+                           CudaHalfTensor, CudaFloatTensor, CudaDoubleTensor)
+cdef list CLASS_NAMES = []      # keeps the bytes alive that the types point to
+cdef bytes _name
+for _class in CPU_CLASSES + CUDA_CLASSES:
+    _name = (("tensorlib.cuda." + _class.__name__[4:]) if _class in CUDA_CLASSES
+             else "tensorlib." + _class.__name__).encode()
+    CLASS_NAMES.append(_name)
+    name_class(_class, _name)
+
+
+# ---- the C interface ----------------------------------------------------------------------------------
+
+cdef TensorBase new_header(int dtype, int device):
+    """A tensor object without storage or sizes."""
+    cdef TensorBase t = <TensorBase>new_object((CPU_CLASSES if device < 0 else CUDA_CLASSES)[dtype], NO_ARGUMENTS)
+    t.dtype = dtype
+    t.device = device
+    return t
+
+
+cdef char* ptr(TensorBase t) noexcept nogil:
+    if t.store is None:
+        return NULL
+    return t.store.data + t.offset * itemsize(t.dtype)
+
+
+cdef bint is_contiguous(TensorBase t) noexcept nogil:
+    cdef Py_ssize_t expected = 1
+    cdef int d
+    for d in range(t.ndim - 1, -1, -1):
+        if t.sizes[d] != 1:
+            if t.strides[d] != expected:
+                return False
+            expected *= t.sizes[d]
+    return True
+
+
+cdef bint same_size(TensorBase a, TensorBase b) noexcept nogil:
+    cdef int d
+    if a.ndim != b.ndim:
+        return False
+    for d in range(a.ndim):
+        if a.sizes[d] != b.sizes[d]:
+            return False
+    return True
+
+
+cdef int set_sizes(TensorBase t, int ndim, const Py_ssize_t* sizes) except -1:
+    """Set sizes and dense strides; a size of 0 ends the sizes, as in the original. Checks for overflow."""
+    cdef Py_ssize_t n = 1
+    cdef int d
+    if ndim > MAXDIM:
+        raise RuntimeError("a tensor has at most %d dims, but %d were asked for" % (MAXDIM, ndim))
+    for d in range(ndim):
+        if sizes[d] == 0:
+            ndim = d
+            break
+    for d in range(ndim):
+        if sizes[d] < 0:
+            raise RuntimeError("sizes must not be negative, but size %d is %d" % (d, sizes[d]))
+        if n > (<Py_ssize_t>1 << 60) // sizes[d]:
+            raise RuntimeError("invalid memory size -- maybe an overflow? the sizes are %s"
+                               % " x ".join([str(sizes[i]) for i in range(ndim)]))
+        n *= sizes[d]
+    t.ndim = ndim
+    t.numel_ = n if ndim > 0 else 0
+    n = 1
+    for d in range(ndim - 1, -1, -1):
+        t.sizes[d] = sizes[d]
+        t.strides[d] = n
+        n *= sizes[d]
+    return 0
+
+
+cdef TensorBase empty(int dtype, int ndim, const Py_ssize_t* sizes):
+    cdef TensorBase t = new_header(dtype, -1)
+    set_sizes(t, ndim, sizes)
+    t.store = new_storage(dtype, t.numel_)
+    return t
+
+
+cdef TensorBase empty_like(TensorBase t):
+    if t.device >= 0:
+        return hooks["cuda_empty_like"](t)
+    return empty(t.dtype, t.ndim, t.sizes)
+
+
+cdef TensorBase view_of(TensorBase t, Py_ssize_t offset, int ndim, const Py_ssize_t* sizes,
+                        const Py_ssize_t* strides):
+    cdef TensorBase v
+    cdef int d
+    if ndim > MAXDIM:
+        raise RuntimeError("a tensor has at most %d dims, but %d were asked for" % (MAXDIM, ndim))
+    v = new_header(t.dtype, t.device)
+    v.store, v.offset, v.ndim = t.store, offset, ndim
+    v.numel_ = 1 if ndim > 0 else 0
+    for d in range(ndim):
+        v.sizes[d], v.strides[d] = sizes[d], strides[d]
+        v.numel_ *= sizes[d]
+    return v
+
+
+cdef TensorBase contiguous(TensorBase t):
+    cdef TensorBase dense
+    if is_contiguous(t):
+        return t
+    dense = empty_like(t)
+    copy_into(dense, t)
+    return dense
+
+
+cdef void operand(Job* job, int position, TensorBase t) noexcept nogil:
+    """Enter t as an operand of the job's sizes; its own sizes must be theirs."""
+    cdef int d
+    cdef int size = itemsize(t.dtype)
+    job.base[position] = ptr(t)
+    job.itemsize[position] = size
+    for d in range(job.ndim):
+        job.strides[position][d] = t.strides[d] * size
+
+
+cdef int copy_into(TensorBase dst, TensorBase src) except -1:
+    """dst[...] = src for the same number of elements, element by element in order."""
+    cdef Job job
+    cdef TensorBase dense
+    cdef int d
+    cdef bint threaded
+    if dst.device >= 0 or src.device >= 0:
+        hooks["cuda_copy"](dst, src)
+        return 0
+    if dst.numel_ != src.numel_:
+        raise RuntimeError("inconsistent tensor size, expected tensor [%s] and src [%s] to have the same number "
+                           "of elements, but got %d and %d elements respectively"
+                           % (size_text(dst), size_text(src), dst.numel_, src.numel_))
+    if dst.numel_ == 0:
+        return 0
+    if overlaps(dst, src):
+        dense = empty(src.dtype, src.ndim, src.sizes)
+        copy_into(dense, src)
+        src = dense
+    if not same_size(dst, src):
+        if is_contiguous(src):
+            src = view_of(src, src.offset, 1, &src.numel_, UNIT_STRIDE)
+            if is_contiguous(dst):
+                dst = view_of(dst, dst.offset, 1, &dst.numel_, UNIT_STRIDE)
+            else:
+                src = view_of(src, src.offset, dst.ndim, dst.sizes, empty_strides(dst).strides)
+        elif is_contiguous(dst):
+            dst = view_of(dst, dst.offset, src.ndim, src.sizes, empty_strides(src).strides)
+        else:
+            dense = empty(src.dtype, src.ndim, src.sizes)
+            copy_into(dense, src)
+            return copy_into(dst, dense)
+    if dst.dtype == src.dtype and is_contiguous(dst) and is_contiguous(src) and dst.numel_ < 16384:
+        memcpy(ptr(dst), ptr(src), dst.numel_ * itemsize(dst.dtype))
+        return 0
+    job.fn = <row_fn>get("from_" + DTYPE_NAMES[src.dtype], dst.dtype)
+    job.n_args, job.n_out, job.ndim = 2, 1, dst.ndim
+    for d in range(dst.ndim):
+        job.sizes[d] = dst.sizes[d]
+    operand(&job, 0, dst)
+    operand(&job, 1, src)
+    if dst.numel_ < 4096:
+        run(&job)
+    else:
+        with nogil:
+            run(&job)
+    return 0
+
+
+cdef Py_ssize_t* UNIT_STRIDE = [1]
+
+
+cdef TensorBase empty_strides(TensorBase t):
+    """A header with t's sizes and dense strides."""
+    cdef TensorBase header = new_header(t.dtype, -1)
+    set_sizes(header, t.ndim, t.sizes)
+    return header
+
+
+cdef bint overlaps(TensorBase a, TensorBase b) noexcept:
+    """Whether copying b into a would read what it has written: the same storage, not the same elements."""
+    cdef int d
+    if a.store is not b.store:
+        return False
+    if a.offset != b.offset or not same_size(a, b):
+        return last_element(a) >= b.offset and last_element(b) >= a.offset
+    for d in range(a.ndim):
+        if a.sizes[d] != 1 and a.strides[d] != b.strides[d]:
+            return True
+    return False
+
+
+cdef Py_ssize_t last_element(TensorBase t) noexcept:
+    cdef Py_ssize_t last = t.offset
+    cdef int d
+    for d in range(t.ndim):
+        last += (t.sizes[d] - 1) * t.strides[d]
+    return last
+
+
+cdef int resize(TensorBase t, int ndim, const Py_ssize_t* sizes) except -1:
+    """Make t dense with these sizes, its elements the first ones from its offset; grow the storage if needed."""
+    cdef TensorBase wanted = new_header(t.dtype, -1)
+    cdef int d
+    set_sizes(wanted, ndim, sizes)
+    if same_size(t, wanted):
+        return 0
+    if t.store is None:
+        t.store = new_storage(t.dtype, 0)
+    if t.offset + wanted.numel_ > t.store.size:
+        if t.device >= 0:
+            hooks["cuda_resize"](t.store, t.offset + wanted.numel_)
+        else:
+            resize_storage(t.store, t.offset + wanted.numel_)
+    t.ndim, t.numel_ = wanted.ndim, wanted.numel_
+    for d in range(wanted.ndim):
+        t.sizes[d], t.strides[d] = wanted.sizes[d], wanted.strides[d]
+    return 0
+
+
+cdef int wrap_dim(TensorBase t, int dim) except -1:
+    if t.ndim == 0:
+        raise RuntimeError("dimension specified as %d but tensor has no dimensions" % dim)
+    if dim < -t.ndim or dim >= t.ndim:
+        raise RuntimeError("dimension out of range (expected to be in range of [%d, %d], but got %d)"
+                           % (-t.ndim, t.ndim - 1, dim))
+    return dim + t.ndim if dim < 0 else dim
+
+
+cdef int index_dim(TensorBase t, object dim, str what) except -1:
+    if not isinstance(dim, int) or isinstance(dim, bool):
+        if not hasattr(dim, "__index__"):
+            raise TypeError("%s received an invalid combination of arguments - got (%s), but expected (int dim)"
+                            % (what, type(dim).__name__))
+    return wrap_dim(t, dim)
+
+
+cdef str type_name(TensorBase t):
+    return ("tensorlib.%sTensor" if t.device < 0 else "tensorlib.cuda.%sTensor") % DTYPE_NAMES[t.dtype]
+
+
+cdef str size_text(TensorBase t):
+    return " x ".join([str(t.sizes[d]) for d in range(t.ndim)])
+
+
+cdef object item(TensorBase t, Py_ssize_t offset):
+    cdef char* p
+    if t.device >= 0:
+        return hooks["cuda_item"](t, offset)
+    p = t.store.data + offset * itemsize(t.dtype)
+    return number_at(p, t.dtype)
+
+
+cdef object number_at(const char* p, int dtype):
+    """The Python number stored at p."""
+    if dtype == F32:
+        return (<const float*>p)[0]
+    if dtype == F64:
+        return (<const double*>p)[0]
+    if dtype == I64:
+        return (<const int64_t*>p)[0]
+    if dtype == U8:
+        return (<const uint8_t*>p)[0]
+    if dtype == I32:
+        return (<const int32_t*>p)[0]
+    if dtype == I8:
+        return (<const int8_t*>p)[0]
+    if dtype == I16:
+        return (<const int16_t*>p)[0]
+    return half_to_float((<const uint16_t*>p)[0])
+
+
+cdef int store_number(char* p, int dtype, object value) except -1:
+    """Write a Python number at p. TypeError where it does not fit the type; integers wrap."""
+    cdef int64_t whole
+    cdef double real
+    if dtype >= F16:
+        if type(value) is float:
+            real = value
+        elif isinstance(value, (int, float)) or hasattr(value, "__float__") and not hasattr(value, "__len__"):
+            real = value.__float__()
+        else:
+            raise TypeError("expected a number, but got %s" % type(value).__name__)
+        if dtype == F32:
+            (<float*>p)[0] = <float>real
+        elif dtype == F64:
+            (<double*>p)[0] = real
+        else:
+            (<uint16_t*>p)[0] = float_to_half(<float>real)
+        return 0
+    if not isinstance(value, int):
+        if isinstance(value, float) or not hasattr(value, "__index__"):
+            raise TypeError("expected an int for tensorlib.%sTensor, but got %s %r"
+                            % (DTYPE_NAMES[dtype], type(value).__name__, value))
+        value = value.__index__()
+    try:
+        whole = value
+    except OverflowError:
+        raise RuntimeError("%d does not fit 64 bits" % value) from None
+    if dtype == I64:
+        (<int64_t*>p)[0] = whole
+    elif dtype == I32:
+        (<int32_t*>p)[0] = <int32_t>whole
+    elif dtype == U8:
+        (<uint8_t*>p)[0] = <uint8_t>whole
+    elif dtype == I16:
+        (<int16_t*>p)[0] = <int16_t>whole
+    else:
+        (<int8_t*>p)[0] = <int8_t>whole
+    return 0
+
+
+cdef int fill(TensorBase t, object value) except -1:
+    """Set every element; a stride-0 source handed to the copying driver."""
+    cdef Job job
+    cdef char[8] number
+    cdef int d
+    cdef int size = itemsize(t.dtype)
+    store_number(number, t.dtype, value)
+    if t.device >= 0:
+        hooks["cuda_fill"](t, value)
+        return 0
+    if t.numel_ == 0:
+        return 0
+    job.fn = <row_fn>get("from_" + DTYPE_NAMES[t.dtype], t.dtype)
+    job.n_args, job.n_out, job.ndim = 2, 1, t.ndim
+    for d in range(t.ndim):
+        job.sizes[d] = t.sizes[d]
+        job.strides[1][d] = 0
+    operand(&job, 0, t)
+    job.base[1] = number
+    job.itemsize[1] = size
+    if t.numel_ < 4096:
+        run(&job)
+    else:
+        with nogil:
+            run(&job)
+    return 0
+
+
+cdef object storage_of(TensorBase t):
+    if t.store is None:
+        t.store = new_storage(t.dtype, 0)
+    return t.store
+
+
+# ---- for the Python layer ------------------------------------------------------------------------------
+
+cdef void set_binary_hook(binary_fn f) noexcept:
+    global binary_hook
+    binary_hook = f
+
+
+def set_hook(str name, function):
+    """Tell the tensor classes which function does `name` (getitem, repr, construct, ...)."""
+    hooks[name] = function
+
+
+def set_attribute(cls, str name, value):
+    """Set an attribute of a tensor class."""
+    set_class_attribute(cls, name, value)
+
+
+def cpu_classes():
+    return CPU_CLASSES
+
+
+def cuda_classes():
+    return CUDA_CLASSES
+
+
+def code_of(TensorBase t not None):
+    """The element type code of a tensor."""
+    return t.dtype
+
+
+def code_of_class(cls):
+    """(element type code, whether on the GPU) of a tensor class."""
+    for i in range(NDTYPE):
+        if issubclass(cls, CPU_CLASSES[i]):
+            return i, False
+        if issubclass(cls, CUDA_CLASSES[i]):
+            return i, True
+    raise TypeError("%r is not a tensor class" % (cls,))
+
+
+def check_sizes(sizes):
+    """Check a sequence of ints for sizes of a tensor; returns a tuple cut at the first 0."""
+    sizes = tuple(sizes)
+    return sizes[:sizes.index(0)] if 0 in sizes else sizes
+
+
+cdef int read_sizes(object sizes, Py_ssize_t* out) except -1:
+    """Copy a Python sequence of ints; returns how many."""
+    cdef int n = 0
+    if len(sizes) > MAXDIM:
+        raise RuntimeError("a tensor has at most %d dims, but %d were asked for" % (MAXDIM, len(sizes)))
+    for value in sizes:
+        try:
+            out[n] = value
+        except OverflowError:
+            raise RuntimeError("invalid memory size -- maybe an overflow? size %d is %d" % (n, value)) from None
+        n += 1
+    return n
+
+
+def make_empty(int dtype, sizes=()):
+    """Return an uninitialised CPU tensor."""
+    cdef Py_ssize_t[MAXDIM] c
+    return empty(dtype, read_sizes(sizes, c), c)
+
+
+def init_empty(TensorBase t not None, int dtype, sizes):
+    """Set up a tensor made by its constructor: uninitialised, with these sizes."""
+    cdef Py_ssize_t[MAXDIM] c
+    cdef int n = read_sizes(sizes, c)
+    t.dtype = dtype
+    set_sizes(t, n, c)
+    t.store = new_storage(dtype, t.numel_)
+
+
+def init_view(TensorBase t not None, int dtype, Storage store not None, Py_ssize_t offset, sizes, strides=None):
+    """Make t a view of a storage, which grows if the view ends beyond it (RuntimeError where it cannot)."""
+    cdef TensorBase header = new_header(dtype, t.device)
+    cdef Py_ssize_t[MAXDIM] c
+    cdef int n = read_sizes(sizes, c), d
+    if store.dtype != dtype:
+        raise TypeError("expected a storage of tensorlib.%sTensor, but got tensorlib.%sStorage"
+                        % (DTYPE_NAMES[dtype], DTYPE_NAMES[store.dtype]))
+    if offset < 0:
+        raise RuntimeError("invalid storage offset %d" % offset)
+    set_sizes(header, n, c)
+    if strides is not None:
+        if len(strides) != n:
+            raise RuntimeError("%d sizes, but %d strides were given" % (n, len(strides)))
+        read_sizes(strides, c)
+        for d in range(header.ndim):
+            if c[d] < 0:
+                raise RuntimeError("negative strides are not supported, but stride %d is %d" % (d, c[d]))
+            header.strides[d] = c[d]
+    header.offset = offset
+    if header.numel_ > 0 and last_element(header) >= store.size:
+        resize_storage(store, last_element(header) + 1)
+    t.dtype, t.store, t.offset, t.ndim, t.numel_ = dtype, store, offset, header.ndim, header.numel_
+    t.device = store.device
+    for d in range(header.ndim):
+        t.sizes[d], t.strides[d] = header.sizes[d], header.strides[d]
+
+
+def make_view(Storage store not None, Py_ssize_t offset, sizes, strides=None):
+    """Return a tensor on a storage."""
+    cdef TensorBase t = new_header(store.dtype, store.device)
+    init_view(t, store.dtype, store, offset, sizes, strides)
+    return t
+
+
+def resize_(TensorBase t not None, sizes):
+    """Make t dense with these sizes; returns t."""
+    cdef Py_ssize_t[MAXDIM] c
+    resize(t, read_sizes(sizes, c), c)
+    return t
+
+
+def copy_(TensorBase dst not None, TensorBase src not None):
+    """Copy the elements in order, casting; the numbers of elements must be equal. Returns dst."""
+    copy_into(dst, src)
+    return dst
+
+
+def fill_(TensorBase t not None, value):
+    """Set every element; returns t."""
+    fill(t, value)
+    return t
+
+
+def make_contiguous(TensorBase t not None):
+    """t itself where dense, else a dense copy."""
+    return contiguous(t)
+
+
+def dense_copy(TensorBase t not None):
+    """Return a dense copy of same type and size."""
+    cdef TensorBase copy = empty_like(t)
+    copy_into(copy, t)
+    return copy
+
+
+def set_view(TensorBase t not None, TensorBase source not None):
+    """Make t another view of the same storage, as source is."""
+    cdef int d
+    t.store, t.offset, t.ndim, t.numel_, t.device = source.store, source.offset, source.ndim, source.numel_, source.device
+    for d in range(source.ndim):
+        t.sizes[d], t.strides[d] = source.sizes[d], source.strides[d]
+    return t
+
+
+def get_item(TensorBase t not None, Py_ssize_t position=0):
+    """The number at a position of the storage counted from the tensor's first element."""
+    return item(t, t.offset + position)
+
+
+def set_item(TensorBase t not None, Py_ssize_t position, value):
+    store_number(t.store.data + position * itemsize(t.dtype), t.dtype, value)
+
+
+def to_list(TensorBase t not None):
+    """Return a nested list of Python numbers."""
+    return list_of(t, 0, t.offset) if t.ndim > 0 else []
+
+
+cdef list list_of(TensorBase t, int dim, Py_ssize_t offset):
+    cdef Py_ssize_t i
+    if dim == t.ndim - 1:
+        return [item(t, offset + i * t.strides[dim]) for i in range(t.sizes[dim])]
+    return [list_of(t, dim + 1, offset + i * t.strides[dim]) for i in range(t.sizes[dim])]
+
+
+def fill_from_sequence(TensorBase t not None, sequence):
+    """Write the numbers of a nested sequence of t's sizes into dense t.
+
+    Raises: RuntimeError where a number does not fit the type or the nesting is not rectangular.
+    """
+    cdef Py_ssize_t position = t.offset
+    write_sequence(t, sequence, 0, &position)
+
+
+cdef int write_sequence(TensorBase t, object sequence, int dim, Py_ssize_t* position) except -1:
+    cdef int size = itemsize(t.dtype)
+    if len(sequence) != t.sizes[dim]:
+        raise RuntimeError("inconsistent sequence length at dim %d: expected %d items, but got %d"
+                           % (dim, t.sizes[dim], len(sequence)))
+    for value in sequence:
+        if dim + 1 < t.ndim:
+            if not hasattr(value, "__len__"):
+                raise RuntimeError("expected a nested sequence at dim %d, but found an item of type %s"
+                                   % (dim + 1, type(value).__name__))
+            write_sequence(t, value, dim + 1, position)
+            continue
+        if not isinstance(value, (int, float) if t.dtype >= F16 else int):
+            raise RuntimeError("tried to construct a tensor from a%s %s sequence, but found an item of type %s"
+                               % (" nested" if t.ndim > 1 else "n" if t.dtype < F16 else "",
+                                  "float" if t.dtype >= F16 else "int", type(value).__name__))
+        store_number(t.store.data + position[0] * size, t.dtype, value)
+        position[0] += 1
+    return 0
