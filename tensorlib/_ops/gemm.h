@@ -1,0 +1,62 @@
+/* Matrix product C = alpha * A @ B + beta * C for float and double, any strides: gemm_float and gemm_double.
+   Packing memory comes from a few slots that calls borrow, so that no two threads ever share a block, nothing is
+   tied to the life of a thread, and what is kept is bounded. */
+#ifndef TENSORLIB_GEMM_H
+#define TENSORLIB_GEMM_H
+#include <stdlib.h>
+#include <string.h>
+#ifdef _OPENMP
+#include <omp.h>
+#endif
+#include "simd.h"
+
+#define WORK_A (192 * 256 * 4)                  /* bytes of a block of A: under half of the inner cache */
+#define WORK_B (2048 * 256 * 4)                 /* bytes of a block of B */
+#define WORK_BYTES (WORK_B + WORK_A + 64)       /* the last column of A may overhang by 16 bytes */
+#define WORK_SLOTS 16
+#define TILE_M (VECTOR_REGISTERS == 32 ? 12 : 6)
+
+static void *work_slots[WORK_SLOTS];
+
+static void *take_workspace(void)
+{
+    for (int i = 0; i < WORK_SLOTS; i++)
+        if (__atomic_load_n(&work_slots[i], __ATOMIC_RELAXED)) {
+            void *work = __atomic_exchange_n(&work_slots[i], NULL, __ATOMIC_ACQUIRE);
+            if (work) return work;
+        }
+    return aligned_alloc(64, WORK_BYTES);
+}
+
+static void give_workspace(void *work)
+{
+    for (int i = 0; i < WORK_SLOTS; i++) {
+        void *vacant = NULL;
+        if (__atomic_compare_exchange_n(&work_slots[i], &vacant, work, 0, __ATOMIC_RELEASE, __ATOMIC_RELAXED)) return;
+    }
+    free(work);
+}
+
+static void team_barrier(void)
+{
+#ifdef _OPENMP
+    #pragma omp barrier
+#endif
+}
+
+/* n cut into equal parts of at most `most`, each a multiple of `step`. */
+static ptrdiff_t even_part(ptrdiff_t n, ptrdiff_t most, ptrdiff_t step)
+{
+    const ptrdiff_t parts = (n + most - 1) / most, part = (n + parts - 1) / parts;
+    return (part + step - 1) / step * step;
+}
+
+#define real float
+#include "gemm_tile.h"
+#include "gemm_block.h"
+#undef real
+#define real double
+#include "gemm_tile.h"
+#include "gemm_block.h"
+#undef real
+#endif

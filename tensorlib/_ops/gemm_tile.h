@@ -1,0 +1,125 @@
+/* Template for one element type `real`: the register-level product and the packing that feeds it.
+   A tile of C, TILE_M rows by two vectors, stays in registers while the k loop runs; B is read in rows of
+   TILE_N elements, A one element at a time from TILE_M rows. Knows nothing of caches and threads. */
+#define NAME(x) PASTE(x, real)
+#define vec PASTE(v, real)
+#define quad PASTE(q, real)
+#define LANES ((ptrdiff_t)(VECTOR_BYTES / sizeof(real)))
+#define QUAD ((ptrdiff_t)(16 / sizeof(real)))
+#define TILE_N (2 * LANES)
+#define LOAD(p) (*(const vec *)(p))
+#define STORE(p) (*(vec *)(p))
+
+/* c = alpha * a @ b + beta * c for mr rows and `vecs` vectors; both are constants where this is inlined. */
+ALWAYS_INLINE void NAME(tile_body)(const int mr, const int vecs, ptrdiff_t k, const real *a, ptrdiff_t ra, ptrdiff_t ca,
+                                   const real *b, ptrdiff_t rb, real alpha, real beta, real *c, ptrdiff_t rc)
+{
+    vec sum[TILE_M][2], row[2];
+    #pragma GCC unroll 12
+    for (int i = 0; i < mr; i++)
+        sum[i][0] = sum[i][1] = (vec){0};
+    for (int i = 0; i < mr; i++) {      /* C is needed when the loop ends: fetch it meanwhile */
+        __builtin_prefetch(c + i * rc, 1);
+        __builtin_prefetch(c + i * rc + vecs * LANES - 1, 1);
+    }
+    for (; k > 0; k--, a += ca, b += rb) {
+        row[0] = LOAD(b);
+        if (vecs == 2) row[1] = LOAD(b + LANES);
+        #pragma GCC unroll 12
+        for (int i = 0; i < mr; i++) {
+            const vec left = a[i * ra] - (vec){0};
+            sum[i][0] += left * row[0];
+            if (vecs == 2) sum[i][1] += left * row[1];
+        }
+    }
+    #pragma GCC unroll 12
+    for (int i = 0; i < mr; i++, c += rc) {
+        #pragma GCC unroll 2
+        for (int j = 0; j < vecs; j++) {
+            vec out = sum[i][j] * alpha;
+            if (beta != 0) out += LOAD(c + j * LANES) * beta;
+            STORE(c + j * LANES) = out;
+        }
+    }
+}
+
+#define TILE_ARGS k, a, ra, ca, b, rb, alpha, beta, c, rc
+#define TILE_CASE(h) case h: NAME(tile_body)(h, vecs, TILE_ARGS); break;
+#if TILE_M == 12
+#define TILE_CASES TILE_CASE(12) TILE_CASE(11) TILE_CASE(10) TILE_CASE(9) TILE_CASE(8) TILE_CASE(7) \
+    TILE_CASE(6) TILE_CASE(5) TILE_CASE(4) TILE_CASE(3) TILE_CASE(2) TILE_CASE(1)
+#else
+#define TILE_CASES TILE_CASE(6) TILE_CASE(5) TILE_CASE(4) TILE_CASE(3) TILE_CASE(2) TILE_CASE(1)
+#endif
+#define DEFINE_TILE(name, vecs_, ra_, ca_)                                                                          \
+    static __attribute__((noinline)) void NAME(name)(int mr, ptrdiff_t k, const real *a, ptrdiff_t ra, ptrdiff_t ca, \
+                                                     const real *b, ptrdiff_t rb, real alpha, real beta, real *c,   \
+                                                     ptrdiff_t rc)                                                  \
+    {                                                                                                               \
+        enum { vecs = vecs_ };                                                                                      \
+        ra = ra_;                                                                                                   \
+        ca = ca_;                                                                                                   \
+        switch (mr) { TILE_CASES }                                                                                  \
+    }
+DEFINE_TILE(tile_packed, 2, 1, TILE_M)
+DEFINE_TILE(tile_strided, 2, ra, ca)
+DEFINE_TILE(tile_narrow, 1, ra, ca)
+
+/* A tile of fewer than TILE_N columns: the product in full width into a buffer, then the part that exists. */
+static void NAME(tile_edge)(int mr, ptrdiff_t width, ptrdiff_t k, const real *a, ptrdiff_t ra, ptrdiff_t ca,
+                            const real *b, ptrdiff_t rb, real alpha, real beta, real *c, ptrdiff_t rc)
+{
+    real full[TILE_M * TILE_N];
+    (width <= LANES ? NAME(tile_narrow) : NAME(tile_strided))(mr, k, a, ra, ca, b, rb, alpha, 0, full, TILE_N);
+    for (int i = 0; i < mr; i++)
+        for (ptrdiff_t j = 0; j < width; j++)
+            c[i * rc + j] = beta == 0 ? full[i * TILE_N + j] : full[i * TILE_N + j] + beta * c[i * rc + j];
+}
+
+/* Copy `width` <= TILE_N columns of B, k rows, to rows of TILE_N elements; missing columns become zeros. */
+static void NAME(pack_b)(ptrdiff_t k, ptrdiff_t width, const real *b, ptrdiff_t rb, ptrdiff_t cb, real *out)
+{
+    ptrdiff_t p = 0;
+    if (width == TILE_N && cb == 1) {
+        for (; p < k; p++, b += rb, out += TILE_N) {
+            STORE(out) = LOAD(b);
+            STORE(out + LANES) = LOAD(b + LANES);
+        }
+        return;
+    }
+    if (width == TILE_N && rb == 1)
+        for (; p + QUAD <= k; p += QUAD, out += QUAD * TILE_N)
+            for (ptrdiff_t j = 0; j < TILE_N; j += QUAD) {
+                quad block[QUAD];
+                for (int i = 0; i < QUAD; i++) block[i] = *(const quad *)(b + (j + i) * cb + p);
+                NAME(transpose)(block);
+                for (int i = 0; i < QUAD; i++) *(quad *)(out + i * TILE_N + j) = block[i];
+            }
+    for (; p < k; p++, out += TILE_N) {
+        for (ptrdiff_t j = 0; j < width; j++) out[j] = b[p * rb + j * cb];
+        for (ptrdiff_t j = width; j < TILE_N; j++) out[j] = 0;
+    }
+}
+
+/* Copy `height` <= TILE_M rows of A, k columns, to columns of TILE_M elements. Rows that are missing are left
+   unset, for no tile reads them. May write up to QUAD elements past the end: the next panel's, or slack. */
+static void NAME(pack_a)(ptrdiff_t k, ptrdiff_t height, const real *a, ptrdiff_t ra, ptrdiff_t ca, real *out)
+{
+    enum { GROUPS = (TILE_M * sizeof(real) + 15) / 16 };
+    ptrdiff_t p = 0;
+    if (height == TILE_M && ca == 1)
+        for (; p + QUAD <= k; p += QUAD, out += QUAD * TILE_M) {
+            quad block[GROUPS][QUAD];
+            for (int g = 0; g < GROUPS; g++) {
+                for (int i = 0; i < QUAD; i++) {
+                    const ptrdiff_t row = g * QUAD + i < TILE_M ? g * QUAD + i : TILE_M - 1;
+                    block[g][i] = *(const quad *)(a + row * ra + p);
+                }
+                NAME(transpose)(block[g]);
+            }
+            for (int i = 0; i < QUAD; i++)      /* ascending: a last group overhangs into the next column */
+                for (int g = 0; g < GROUPS; g++) *(quad *)(out + i * TILE_M + g * QUAD) = block[g][i];
+        }
+    for (; p < k; p++, out += TILE_M)
+        for (ptrdiff_t i = 0; i < height; i++) out[i] = a[i * ra + p * ca];
+}

@@ -1,0 +1,82 @@
+# cython: language_level=3
+# Matrix product and inner product of one type each; real ones in gemm.h, integer ones plain loops that wrap.
+cimport cython
+from cython.parallel cimport prange
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t, int8_t, int16_t, int32_t
+from tensorlib._ops.dispatch cimport put
+from tensorlib._ops.types cimport *
+
+cdef extern from "gemm.h" nogil:
+    void gemm_float(Py_ssize_t m, Py_ssize_t n, Py_ssize_t k, double alpha, const void* a, Py_ssize_t ra,
+                    Py_ssize_t ca, const void* b, Py_ssize_t rb, Py_ssize_t cb, double beta, void* c,
+                    Py_ssize_t rc, int threads)
+    void gemm_double(Py_ssize_t m, Py_ssize_t n, Py_ssize_t k, double alpha, const void* a, Py_ssize_t ra,
+                     Py_ssize_t ca, const void* b, Py_ssize_t rb, Py_ssize_t cb, double beta, void* c,
+                     Py_ssize_t rc, int threads)
+    double dot_float(Py_ssize_t n, const void* a, Py_ssize_t sa, const void* b, Py_ssize_t sb)
+    double dot_double(Py_ssize_t n, const void* a, Py_ssize_t sa, const void* b, Py_ssize_t sb)
+
+# Unsigned, for their overflow is defined and gives the same bits as that of the signed type.
+ctypedef fused word:
+    uint8_t
+    uint16_t
+    uint32_t
+    uint64_t
+
+
+cdef void gemm_row(Py_ssize_t n, Py_ssize_t k, uint64_t alpha, const word* a, Py_ssize_t ca,
+                   const word* b, Py_ssize_t rb, Py_ssize_t cb, uint64_t beta, word* c) noexcept nogil:
+    """One row of C. The inner loop runs along C, so that it vectorises where B has unit column stride."""
+    cdef Py_ssize_t j, p
+    cdef uint64_t scale
+    cdef uint32_t scale32
+    for j in range(n):
+        c[j] = <word>(beta * c[j]) if beta != 0 else 0
+    for p in range(k):
+        scale = alpha * a[p * ca]
+        if word is uint64_t:
+            for j in range(n):
+                c[j] += scale * b[p * rb + j * cb]
+        else:
+            scale32 = <uint32_t>scale
+            for j in range(n):
+                c[j] = <word>(c[j] + scale32 * <uint32_t>b[p * rb + j * cb])
+
+
+cdef void gemm_words(Py_ssize_t m, Py_ssize_t n, Py_ssize_t k, double alpha, const word* a, Py_ssize_t ra,
+                     Py_ssize_t ca, const word* b, Py_ssize_t rb, Py_ssize_t cb, double beta, word* c,
+                     Py_ssize_t rc, int threads) noexcept nogil:
+    cdef Py_ssize_t i
+    cdef uint64_t scale_a = <uint64_t><int64_t>alpha, scale_b = <uint64_t><int64_t>beta
+    if threads > 1:
+        for i in prange(m, num_threads=threads, schedule="static"):
+            gemm_row(n, k, scale_a, a + i * ra, ca, b, rb, cb, scale_b, c + i * rc)
+    else:
+        for i in range(m):
+            gemm_row(n, k, scale_a, a + i * ra, ca, b, rb, cb, scale_b, c + i * rc)
+
+
+# Inner products of integers are exact 64-bit sums (which wrap), whatever the type of the elements.
+cdef int64_t dot_integer(Py_ssize_t n, const integer* a, Py_ssize_t sa, const integer* b,
+                         Py_ssize_t sb) noexcept nogil:
+    cdef Py_ssize_t i
+    cdef uint64_t total = 0
+    for i in range(n):
+        total += <uint64_t><int64_t>a[i * sa] * <uint64_t><int64_t>b[i * sb]
+    return <int64_t>total
+
+
+put("gemm", U8, <void*>&gemm_words[uint8_t])
+put("gemm", I8, <void*>&gemm_words[uint8_t])
+put("gemm", I16, <void*>&gemm_words[uint16_t])
+put("gemm", I32, <void*>&gemm_words[uint32_t])
+put("gemm", I64, <void*>&gemm_words[uint64_t])
+put("gemm", F32, <void*>&gemm_float)
+put("gemm", F64, <void*>&gemm_double)
+put("dot", U8, <void*>&dot_integer[uint8_t])
+put("dot", I8, <void*>&dot_integer[int8_t])
+put("dot", I16, <void*>&dot_integer[int16_t])
+put("dot", I32, <void*>&dot_integer[int32_t])
+put("dot", I64, <void*>&dot_integer[int64_t])
+put("dot", F32, <void*>&dot_float)
+put("dot", F64, <void*>&dot_double)

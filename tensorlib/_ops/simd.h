@@ -1,0 +1,58 @@
+/* Vectors of this machine's width, in GCC vector extensions: one source for SSE, AVX, AVX-512 and NEON.
+   v_float and v_double may stand at any element address. Nothing here knows what is computed with them. */
+#ifndef TENSORLIB_SIMD_H
+#define TENSORLIB_SIMD_H
+#include <stddef.h>
+
+#if defined(__AVX512F__)
+#define VECTOR_BYTES 64
+#define VECTOR_REGISTERS 32
+#elif defined(__AVX__)
+#define VECTOR_BYTES 32
+#define VECTOR_REGISTERS 16
+#elif defined(__aarch64__)
+#define VECTOR_BYTES 16
+#define VECTOR_REGISTERS 32
+#else
+#define VECTOR_BYTES 16
+#define VECTOR_REGISTERS 16
+#endif
+
+#define ALWAYS_INLINE static inline __attribute__((always_inline))
+#define PASTE_(a, b) a##_##b
+#define PASTE(a, b) PASTE_(a, b)
+
+typedef float v_float __attribute__((vector_size(VECTOR_BYTES), aligned(4), may_alias));
+typedef double v_double __attribute__((vector_size(VECTOR_BYTES), aligned(8), may_alias));
+
+/* Blocks of 16 bytes, the widest that every machine has: rows to columns by two kinds of shuffle. */
+typedef float q_float __attribute__((vector_size(16), aligned(4), may_alias));
+typedef double q_double __attribute__((vector_size(16), aligned(8), may_alias));
+
+#if defined(__clang__) || __GNUC__ >= 12
+#define SHUFFLE4(a, b, i, j, k, l) __builtin_shufflevector(a, b, i, j, k, l)
+#define SHUFFLE2(a, b, i, j) __builtin_shufflevector(a, b, i, j)
+#else
+typedef int q_int __attribute__((vector_size(16)));
+typedef long long q_long __attribute__((vector_size(16)));
+#define SHUFFLE4(a, b, i, j, k, l) __builtin_shuffle(a, b, (q_int){i, j, k, l})
+#define SHUFFLE2(a, b, i, j) __builtin_shuffle(a, b, (q_long){i, j})
+#endif
+
+ALWAYS_INLINE void transpose_float(q_float *r)
+{
+    const q_float a = SHUFFLE4(r[0], r[2], 0, 4, 1, 5), b = SHUFFLE4(r[0], r[2], 2, 6, 3, 7);
+    const q_float c = SHUFFLE4(r[1], r[3], 0, 4, 1, 5), d = SHUFFLE4(r[1], r[3], 2, 6, 3, 7);
+    r[0] = SHUFFLE4(a, c, 0, 4, 1, 5);
+    r[1] = SHUFFLE4(a, c, 2, 6, 3, 7);
+    r[2] = SHUFFLE4(b, d, 0, 4, 1, 5);
+    r[3] = SHUFFLE4(b, d, 2, 6, 3, 7);
+}
+
+ALWAYS_INLINE void transpose_double(q_double *r)
+{
+    const q_double a = SHUFFLE2(r[0], r[1], 0, 2), b = SHUFFLE2(r[0], r[1], 1, 3);
+    r[0] = a;
+    r[1] = b;
+}
+#endif
