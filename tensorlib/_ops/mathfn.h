@@ -39,14 +39,9 @@ TL_MATH float tl_expf(float x)
     return p * tl_as_float((half + 127) << 23) * tl_as_float((k - half + 127) << 23);
 }
 
-/* log(x) = e log 2 + log(1 + f) with 1 + f in [sqrt(1/2), sqrt(2)). */
-TL_MATH float tl_logf(float x)
+/* e log 2 + log(1 + f), for 1 + f in [sqrt(1/2), sqrt(2)). */
+TL_MATH float tl_log_parts(float e, float f)
 {
-    float scaled = x < FLT_MIN ? x * 33554432.0f : x;           /* 2^25 makes denormals normal */
-    int32_t bits = tl_as_int(scaled);
-    int32_t k = (bits - 0x3F3504F3) >> 23;
-    float f = tl_as_float((int32_t)((uint32_t)bits - ((uint32_t)k << 23))) - 1.0f;
-    float e = (float)k - (x < FLT_MIN ? 25.0f : 0.0f);
     float z = f * f;
     float p = 7.0376836292e-2f;
     p = p * f - 1.1514610310e-1f;
@@ -60,9 +55,38 @@ TL_MATH float tl_logf(float x)
     p = p * f * z - e * 2.12194440e-4f;
     p = p - 0.5f * z;
     p = f + p;
-    p = p + e * 0.693359375f;
-    p = x > 0.0f ? p : (x == 0.0f ? -INFINITY : NAN);
-    return x <= FLT_MAX ? p : x;
+    return p + e * 0.693359375f;
+}
+
+/* The k of x = 2^k m with m in [sqrt(1/2), sqrt(2)), and m; x positive and normal. */
+TL_MATH int32_t tl_split(float x, float *m)
+{
+    int32_t bits = tl_as_int(x);
+    int32_t k = (bits - 0x3F3504F3) >> 23;
+    *m = tl_as_float((int32_t)((uint32_t)bits - ((uint32_t)k << 23)));
+    return k;
+}
+
+TL_MATH float tl_logf(float x)
+{
+    float m;
+    float e = (float)tl_split(x < FLT_MIN ? x * 33554432.0f : x, &m);   /* 2^25 makes denormals normal */
+    float y = tl_log_parts(x < FLT_MIN ? e - 25.0f : e, m - 1.0f);
+    y = x > 0.0f ? y : (x == 0.0f ? -INFINITY : NAN);
+    return x <= FLT_MAX ? y : x;
+}
+
+/* log(1 + x): what u = 1 + x lost to rounding is added to the mantissa of u; near 1 that mantissa less 1 is x. */
+TL_MATH float tl_log1pf(float x)
+{
+    float m, u = 1.0f + x;
+    float lost = x > 1.0f ? 1.0f - (u - x) : x - (u - 1.0f);
+    int32_t k = tl_split(u, &m);
+    float f = (m - 1.0f) + lost * tl_as_float((k < 64 ? 127 - k : 0) << 23);
+    float y = tl_log_parts((float)k, k == 0 ? x : f);
+    y = x > -1.0f ? y : (x == -1.0f ? -INFINITY : NAN);
+    y = x == 0.0f ? x : y;                                      /* keeps -0 */
+    return x <= FLT_MAX ? y : x;
 }
 
 /* An odd polynomial near zero, 1 - 2 / (e^2|x| + 1) elsewhere. */
@@ -93,6 +117,7 @@ TL_MATH float tl_sigmoidf(float x)
 
 TL_MATH double tl_exp(double x) { return exp(x); }
 TL_MATH double tl_log(double x) { return log(x); }
+TL_MATH double tl_log1p(double x) { return log1p(x); }
 TL_MATH double tl_tanh(double x) { return tanh(x); }
 TL_MATH double tl_sigmoid(double x)
 {

@@ -4,10 +4,12 @@ from .types cimport real
 cdef extern from "mathfn.h" nogil:
     float tl_expf(float x)
     float tl_logf(float x)
+    float tl_log1pf(float x)
     float tl_tanhf(float x)
     float tl_sigmoidf(float x)
     double tl_exp(double x)
     double tl_log(double x)
+    double tl_log1p(double x)
     double tl_tanh(double x)
     double tl_sigmoid(double x)
 
@@ -24,6 +26,13 @@ cdef inline real log_of(real x) noexcept nogil:
         return tl_logf(x)
     else:
         return tl_log(x)
+
+
+cdef inline real log1p_of(real x) noexcept nogil:
+    if real is float:
+        return tl_log1pf(x)
+    else:
+        return tl_log1p(x)
 
 
 cdef inline real tanh_of(real x) noexcept nogil:
