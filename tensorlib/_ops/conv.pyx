@@ -1,0 +1,308 @@
+# cython: language_level=3
+"""Convolution: checks, geometry, and how the work is cut into tiles. The loops are in `kernels/conv.pyx`.
+
+`conv`, `conv_dx` and `conv_dw` are the three faces of one trilinear form, so each is a derivative of the others; a
+transposed convolution is `conv_dx` used forward. Nothing here knows autograd.
+"""
+from .conv cimport ConvShape, conv_fn
+from .dispatch cimport get
+from .gemm cimport gemm_fn
+from .parallel cimport threads_for
+from .storage cimport Storage, itemsize, new_storage
+from .tensor cimport TensorBase, contiguous, empty, ptr, size_text, type_name
+from .types cimport MAXDIM
+
+cdef enum:
+    COLUMN_BYTES = 1 << 19          # aim for the columns of a tile: about the second level cache of a core
+    MIN_WIDTH = 192                 # fewest columns of a tile, or packing the weights again and again would show
+    MAX_WIDTH = 4096
+    MACS_PER_ELEMENT = 8            # multiplications that cost as much as one element of a simple loop
+
+ctypedef void (*channel_sum_fn)(const void* x, void* out, Py_ssize_t batch, Py_ssize_t channels,
+                                Py_ssize_t positions, int threads) noexcept nogil
+
+
+# ---- checks --------------------------------------------------------------------------------------------------------
+
+cdef int same_type(str name, TensorBase a, TensorBase b, str what) except -1:
+    if a.dtype != b.dtype or a.device != b.device:
+        raise RuntimeError("%s(): expected a %s of type %s, got %s" % (name, what, type_name(a), type_name(b)))
+    return 0
+
+
+cdef str sizes_text(Py_ssize_t* sizes, int n):
+    return " x ".join([str(sizes[i]) for i in range(n)])
+
+
+cdef int read_sizes(str name, object given, int n, Py_ssize_t* sizes) except -1:
+    """Copy a tuple of exactly n sizes."""
+    cdef tuple values = tuple(given)
+    if len(values) != n:
+        raise ValueError("%s(): expected a size of %d numbers, got %s" % (name, n, values))
+    for i in range(n):
+        sizes[i] = values[i]
+    return 0
+
+
+cdef int read_option(str name, str option, object given, int spatial, Py_ssize_t least, Py_ssize_t missing,
+                     Py_ssize_t* out) except -1:
+    """Copy one option of each spatial dim to the end of three, and fill the dims that are not there."""
+    cdef tuple values = tuple(given)
+    cdef int i
+    if len(values) != spatial:
+        raise ValueError("%s(): expected %s with %d numbers, got %s" % (name, option, spatial, values))
+    for i in range(3):
+        out[i] = missing if i < 3 - spatial else values[i - 3 + spatial]
+        if out[i] < least:
+            raise RuntimeError("%s(): %s must be at least %d, got %s" % (name, option, least, values))
+    return 0
+
+
+cdef int describe(ConvShape* s, str name, int ndim, Py_ssize_t* size, int weight_ndim, Py_ssize_t* weight,
+                  object stride, object padding, object dilation, Py_ssize_t groups) except -1:
+    """Fill in the geometry for an input and a weight of these sizes, after checking that they fit."""
+    cdef int spatial = weight_ndim - 2, i
+    if not 1 <= spatial <= 3:
+        raise ValueError("%s(): expected a weight of 3 to 5 dims, got size %s" % (name, sizes_text(weight, weight_ndim)))
+    if ndim != weight_ndim:
+        raise ValueError("%s(): expected a %d-D input (batch, channels and %d spatial dims) for a weight of size %s, got %d-D %s"
+                         % (name, weight_ndim, spatial, sizes_text(weight, weight_ndim), ndim, sizes_text(size, ndim)))
+    if groups < 1 or weight[0] % groups:
+        raise RuntimeError("%s(): groups must divide the %d channels of the weight, got %d" % (name, weight[0], groups))
+    if size[1] != weight[1] * groups:
+        raise RuntimeError("%s(): expected %d channels (weight of size %s, groups %d), got an image of size %s"
+                           % (name, weight[1] * groups, sizes_text(weight, weight_ndim), groups, sizes_text(size, ndim)))
+    read_option(name, "stride", stride, spatial, 1, 1, s.stride)
+    read_option(name, "padding", padding, spatial, 0, 0, s.padding)
+    read_option(name, "dilation", dilation, spatial, 1, 1, s.dilation)
+    s.batch, s.groups, s.cin, s.cout = size[0], groups, weight[1], weight[0] // groups
+    s.pixels = s.positions = s.taps = 1
+    s.plain = True
+    for i in range(3):
+        s.size[i] = 1 if i < 3 - spatial else size[i - 1 + spatial]
+        s.kernel[i] = 1 if i < 3 - spatial else weight[i - 1 + spatial]
+        s.out[i] = s.size[i] + 2 * s.padding[i] - s.dilation[i] * (s.kernel[i] - 1) - 1
+        s.out[i] = -1 if s.out[i] < 0 else s.out[i] // s.stride[i] + 1
+        if s.out[i] < 1:
+            raise RuntimeError("%s(): the output would be empty: input of size %s, kernel %s, stride %s, padding %s, dilation %s"
+                               % (name, sizes_text(size, ndim), sizes_text(weight + 2, spatial), tuple(stride),
+                                  tuple(padding), tuple(dilation)))
+        s.pixels *= s.size[i]
+        s.positions *= s.out[i]
+        s.taps *= s.kernel[i]
+        s.plain = s.plain and s.kernel[i] == 1 and s.stride[i] == 1 and s.padding[i] == 0
+    s.depth = s.cin * s.taps
+    return 0
+
+
+cdef int output_sizes(const ConvShape* s, int spatial, Py_ssize_t* sizes) except -1:
+    cdef int i
+    sizes[0], sizes[1] = s.batch, s.groups * s.cout
+    for i in range(spatial):
+        sizes[2 + i] = s.out[3 - spatial + i]
+    return 2 + spatial
+
+
+cdef int take_output(str name, ConvShape* s, TensorBase grad) except -1:
+    """Take the output's size from its gradient: the convolution's, or less where a transposed one was padded far."""
+    cdef Py_ssize_t sizes[MAXDIM]
+    cdef int n = output_sizes(s, grad.ndim - 2, sizes), i
+    for i in range(n):
+        if grad.sizes[i] > sizes[i] or (i < 2 and grad.sizes[i] != sizes[i]):
+            raise RuntimeError("%s(): expected a tensor of size %s, got %s" % (name, sizes_text(sizes, n), size_text(grad)))
+        if i >= 2:
+            s.out[5 - n + i - 2] = grad.sizes[i]
+    s.positions = s.out[0] * s.out[1] * s.out[2]
+    return 0
+
+
+# ---- how the work is cut -------------------------------------------------------------------------------------------
+
+cdef int threads_of(const ConvShape* s) noexcept nogil:
+    return threads_for(s.batch * s.positions * s.groups * s.cout * s.depth // MACS_PER_ELEMENT)
+
+
+cdef inline Py_ssize_t ceil_div(Py_ssize_t a, Py_ssize_t b) noexcept nogil:
+    return (a + b - 1) // b
+
+
+cdef void set_chunks(ConvShape* s, Py_ssize_t chunks) noexcept nogil:
+    """Cut the positions of an image into about this many chunks of equal size, multiples of 16."""
+    s.tile = min(s.positions, ceil_div(ceil_div(s.positions, chunks), 16) * 16)
+    s.chunks = ceil_div(s.positions, s.tile)
+
+
+cdef void set_tiles(ConvShape* s, int dtype, int threads) noexcept nogil:
+    """Choose tiles whose columns stay in the cache: a few whole images, or a chunk of one."""
+    cdef Py_ssize_t width = COLUMN_BYTES // (s.depth * itemsize(dtype))
+    width = MAX_WIDTH if s.plain or width > MAX_WIDTH else max(width, MIN_WIDTH)
+    s.images = 1
+    if s.positions < (64 if s.plain else width):
+        s.images = max(1, min(width // s.positions, ceil_div(s.batch, threads)))
+    s.blocks = ceil_div(s.batch, s.images)
+    set_chunks(s, ceil_div(s.positions, width))
+    s.row_blocks = s.parts = 1
+
+
+cdef void balance_forward(ConvShape* s, int threads) noexcept nogil:
+    """Cut images further where there are too few tiles to keep all threads busy."""
+    cdef Py_ssize_t tiles = s.groups * s.blocks, chunks = s.chunks
+    if s.images > 1 or tiles * chunks >= 4 * threads:
+        return
+    while tiles * chunks % threads and s.positions // (chunks + 1) >= 48:
+        chunks += 1
+    set_chunks(s, chunks)
+
+
+cdef void balance_weight(ConvShape* s, int threads) noexcept nogil:
+    """Share the columns of the weight among the threads; where they are few, also the batch."""
+    cdef Py_ssize_t wanted = ceil_div(threads, s.groups)
+    s.row_blocks = max(1, min(wanted, s.depth // 48))
+    s.parts = max(1, min(ceil_div(wanted, s.row_blocks), s.blocks * s.chunks))
+
+
+cdef Storage scratch_for(ConvShape* s, int dtype, int threads):
+    """Memory for columns and gathered rows of each thread, and for the sums of conv_dw's parts."""
+    s.scratch = ceil_div((s.depth + s.cout) * s.images * s.tile, 16) * 16
+    return new_storage(dtype, threads * s.scratch + (s.parts - 1) * s.groups * s.cout * s.depth)
+
+
+# ---- the operations ------------------------------------------------------------------------------------------------
+
+def conv(TensorBase input not None, TensorBase weight not None, TensorBase bias, stride, padding, dilation,
+         Py_ssize_t groups):
+    """Convolve input (batch, channels, 1 to 3 spatial dims) with weight (out, channels / groups, kernel)."""
+    cdef ConvShape s
+    cdef Py_ssize_t sizes[MAXDIM]
+    same_type("conv", input, weight, "weight")
+    describe(&s, "conv", input.ndim, input.sizes, weight.ndim, weight.sizes, stride, padding, dilation, groups)
+    input, weight, bias = contiguous(input), contiguous(weight), checked_bias("conv", input, bias, weight.sizes[0])
+    cdef int n = output_sizes(&s, weight.ndim - 2, sizes), threads = threads_of(&s)
+    cdef conv_fn kernel = <conv_fn>get("conv", input.dtype)
+    cdef gemm_fn gemm = <gemm_fn>get("gemm", input.dtype)
+    cdef TensorBase out = empty(input.dtype, n, sizes)
+    set_tiles(&s, input.dtype, threads)
+    balance_forward(&s, threads)
+    cdef Storage scratch = scratch_for(&s, input.dtype, threads)
+    run(kernel, &s, gemm, input, weight, bias, out, scratch, threads)
+    return out
+
+
+cdef int run(conv_fn kernel, const ConvShape* s, gemm_fn gemm, TensorBase a, TensorBase b, TensorBase bias,
+             TensorBase out, Storage scratch, int threads) except -1:
+    """Call a kernel without the GIL."""
+    cdef const void* pa = ptr(a)
+    cdef const void* pb = ptr(b)
+    cdef const void* pbias = NULL if bias is None else ptr(bias)
+    cdef void* pout = ptr(out)
+    cdef void* pscratch = scratch.data
+    with nogil:
+        kernel(s, gemm, pa, pb, pbias, pout, pscratch, threads)
+    return 0
+
+
+cdef TensorBase checked_bias(str name, TensorBase input, TensorBase bias, Py_ssize_t channels):
+    if bias is None:
+        return None
+    same_type(name, input, bias, "bias")
+    if bias.ndim != 1 or bias.sizes[0] != channels:
+        raise RuntimeError("%s(): expected a bias of size %d, got %s" % (name, channels, size_text(bias)))
+    return contiguous(bias)
+
+
+cdef TensorBase run_dx(ConvShape* s, TensorBase grad, TensorBase weight, TensorBase bias, Py_ssize_t* sizes):
+    cdef int threads = threads_of(s)
+    cdef conv_fn kernel = <conv_fn>get("conv_dx", grad.dtype)
+    cdef gemm_fn gemm = <gemm_fn>get("gemm", grad.dtype)
+    cdef TensorBase out = empty(grad.dtype, grad.ndim, sizes)
+    grad, weight = contiguous(grad), contiguous(weight)
+    set_tiles(s, grad.dtype, threads)
+    s.row_blocks = min(s.cin, ceil_div(threads, s.blocks * s.groups))
+    cdef Storage scratch = scratch_for(s, grad.dtype, threads)
+    run(kernel, s, gemm, grad, weight, bias, out, scratch, threads)
+    return out
+
+
+def conv_dx(TensorBase grad not None, TensorBase weight not None, input_size, stride, padding, dilation,
+            Py_ssize_t groups):
+    """Gradient of conv's input, which had input_size, from the gradient of its output."""
+    cdef ConvShape s
+    cdef Py_ssize_t sizes[MAXDIM]
+    same_type("conv_dx", grad, weight, "weight")
+    read_sizes("conv_dx", input_size, grad.ndim, sizes)
+    describe(&s, "conv_dx", grad.ndim, sizes, weight.ndim, weight.sizes, stride, padding, dilation, groups)
+    take_output("conv_dx", &s, grad)
+    return run_dx(&s, grad, weight, None, sizes)
+
+
+def conv_dw(TensorBase grad not None, TensorBase input not None, weight_size, stride, padding, dilation,
+            Py_ssize_t groups):
+    """Gradient of conv's weight, which had weight_size, from the gradient of its output."""
+    cdef ConvShape s
+    cdef Py_ssize_t sizes[MAXDIM]
+    same_type("conv_dw", grad, input, "input")
+    read_sizes("conv_dw", weight_size, grad.ndim, sizes)
+    describe(&s, "conv_dw", input.ndim, input.sizes, grad.ndim, sizes, stride, padding, dilation, groups)
+    take_output("conv_dw", &s, grad)
+    grad, input = contiguous(grad), contiguous(input)
+    cdef int threads = threads_of(&s)
+    cdef conv_fn kernel = <conv_fn>get("conv_dw", grad.dtype)
+    cdef gemm_fn gemm = <gemm_fn>get("gemm", grad.dtype)
+    cdef TensorBase out = empty(grad.dtype, grad.ndim, sizes)
+    set_tiles(&s, grad.dtype, threads)
+    balance_weight(&s, threads)
+    cdef Storage scratch = scratch_for(&s, grad.dtype, threads)
+    run(kernel, &s, gemm, grad, input, None, out, scratch, threads)
+    return out
+
+
+def conv_transpose(TensorBase input not None, TensorBase weight not None, TensorBase bias, stride, padding,
+                   output_padding, Py_ssize_t groups, dilation):
+    """Transposed convolution of input with weight (in, out / groups, kernel): conv_dx used forward, plus a bias."""
+    cdef ConvShape s
+    cdef Py_ssize_t sizes[MAXDIM]
+    cdef Py_ssize_t extra[3]
+    cdef int spatial = weight.ndim - 2, i, k
+    same_type("conv_transpose", input, weight, "weight")
+    if not 1 <= spatial <= 3 or input.ndim != weight.ndim:
+        raise ValueError("conv_transpose(): expected a %d-D input for a weight of size %s, got %d-D %s"
+                         % (max(3, weight.ndim), size_text(weight), input.ndim, size_text(input)))
+    if input.sizes[1] != weight.sizes[0]:
+        raise RuntimeError("conv_transpose(): expected %d channels for a weight of size %s, got an input of size %s"
+                           % (weight.sizes[0], size_text(weight), size_text(input)))
+    read_option("conv_transpose", "stride", stride, spatial, 1, 1, s.stride)
+    read_option("conv_transpose", "padding", padding, spatial, 0, 0, s.padding)
+    read_option("conv_transpose", "dilation", dilation, spatial, 1, 1, s.dilation)
+    read_option("conv_transpose", "output_padding", output_padding, spatial, 0, 0, extra)
+    sizes[0], sizes[1] = input.sizes[0], weight.sizes[1] * groups
+    for i in range(spatial):
+        k = 3 - spatial + i
+        if extra[k] >= s.stride[k] and extra[k] >= s.dilation[k]:
+            raise RuntimeError("conv_transpose(): output_padding must be smaller than stride or dilation, got %s, %s and %s"
+                               % (tuple(output_padding), tuple(stride), tuple(dilation)))
+        sizes[2 + i] = ((input.sizes[2 + i] - 1) * s.stride[k] - 2 * s.padding[k]
+                        + s.dilation[k] * (weight.sizes[2 + i] - 1) + 1 + extra[k])
+        if sizes[2 + i] < 1:
+            raise RuntimeError("conv_transpose(): the output would be empty: input of size %s, weight %s, padding %s"
+                               % (size_text(input), size_text(weight), tuple(padding)))
+    describe(&s, "conv_transpose", input.ndim, sizes, weight.ndim, weight.sizes, stride, padding, dilation, groups)
+    take_output("conv_transpose", &s, input)
+    return run_dx(&s, input, weight, checked_bias("conv_transpose", input, bias, sizes[1]), sizes)
+
+
+def channel_sum(TensorBase self not None):
+    """Sum over all dims but the second: the gradient of a bias of each channel."""
+    cdef Py_ssize_t channels, batch
+    if self.ndim < 2:
+        raise RuntimeError("channel_sum(): expected a tensor of 2 dims or more, got size %s" % size_text(self))
+    cdef TensorBase x = contiguous(self), out
+    cdef channel_sum_fn kernel = <channel_sum_fn>get("channel_sum", x.dtype)
+    batch, channels = x.sizes[0], x.sizes[1]
+    out = empty(x.dtype, 1, x.sizes + 1)
+    cdef const void* source = ptr(x)
+    cdef void* target = ptr(out)
+    cdef Py_ssize_t positions = x.numel_ // batch // channels
+    cdef int threads = threads_for(x.numel_)
+    with nogil:
+        kernel(source, target, batch, channels, positions, threads)
+    return out
