@@ -1,0 +1,890 @@
+"""Reductions over one dim, several or all: sums, products, extremes, norms, variances, running sums.
+
+A reduction is planned once: kept and reduced dims, each sorted and merged. Then it runs either in strips (the
+innermost dim is reduced) or in columns (the innermost dim is kept, and many outputs are folded side by side).
+Work is cut the same way whatever the number of threads, so results do not depend on it.
+"""
+from cython.parallel cimport prange
+from libc.math cimport INFINITY, NAN, pow
+from libc.stdint cimport INT64_MAX, INT64_MIN, int32_t, int64_t
+from libc.stdlib cimport free, malloc
+
+from .dispatch cimport get
+from .parallel cimport GRAIN, max_threads
+from .storage cimport itemsize
+from .tensor cimport TensorBase, empty, ptr, same_size, type_name, wrap_dim
+from .types cimport F32, I64, MAXDIM, NDTYPE, U8
+
+cdef enum:
+    COLUMNS = 256           # outputs folded side by side at most
+    SLICES = 16             # pieces that a reduction with few outputs is cut into
+    FEW_OUTPUTS = 16384     # more outputs than this are never cut that way
+    RELEASE = 4096          # elements below which the GIL is kept
+
+cdef enum Fold:
+    ADD
+    MULTIPLY
+    LARGEST
+    SMALLEST
+
+ctypedef void (*strip_fn)(const char* x, Py_ssize_t n, Py_ssize_t stride, void* acc, const double* arg) noexcept nogil
+ctypedef void (*columns_fn)(const char* x, Py_ssize_t n, Py_ssize_t stride, Py_ssize_t m, Py_ssize_t gap,
+                            void* acc, const double* arg) noexcept nogil
+ctypedef void (*store_fn)(char* out, Py_ssize_t gap, Py_ssize_t m, const void* acc, double divisor, double power) noexcept nogil
+ctypedef void (*strip_position_fn)(const char* x, Py_ssize_t n, Py_ssize_t stride, char* value, int64_t* where) noexcept nogil
+ctypedef void (*positions_fn)(const char* x, Py_ssize_t n, Py_ssize_t stride, Py_ssize_t m, Py_ssize_t gap,
+                              char* value, int32_t* where) noexcept nogil
+ctypedef void (*lines_fn)(const char* x, Py_ssize_t n, Py_ssize_t stride, Py_ssize_t m, Py_ssize_t gap,
+                          char* out, Py_ssize_t out_stride, Py_ssize_t out_gap, void* acc) noexcept nogil
+ctypedef bint (*equal_fn)(const char* a, Py_ssize_t a_stride, const char* b, Py_ssize_t b_stride, Py_ssize_t n) noexcept nogil
+
+cdef union Number:
+    double real
+    int64_t whole
+
+# Sorted dims, outermost first; steps in elements. `out` is where a kept dim goes in the output.
+cdef struct Dims:
+    int n
+    Py_ssize_t size[MAXDIM]
+    Py_ssize_t step[MAXDIM]
+    Py_ssize_t out[MAXDIM]
+
+cdef struct Plan:
+    Dims kept               # without the columns
+    Dims reduced            # without the strip
+    Py_ssize_t groups       # product of kept sizes
+    Py_ssize_t turns        # product of reduced sizes
+    Py_ssize_t n, stride    # the strip
+    Py_ssize_t m, gap, out_gap      # the columns, m = 1 for strips
+    Py_ssize_t outputs, elements
+
+cdef struct Reduction:
+    strip_fn strip
+    columns_fn columns
+    store_fn store
+    Fold fold
+    Number start
+    bint integral
+    bint arg_by_output      # arg has a number for each output, in the order of the plan
+    const double* arg
+    double divisor
+    double power
+    int item
+
+
+# ---- planning ------------------------------------------------------------------------------------------
+
+cdef inline bint outside(Dims* d, int i, int j) noexcept nogil:
+    """Whether dim j belongs outside of dim i: broadcast dims first, then by step."""
+    if d.step[i] == 0 or d.step[j] == 0:
+        return d.step[j] == 0 and d.step[i] != 0
+    return d.step[j] > d.step[i]
+
+
+cdef inline void swap_dims(Dims* d, int i, int j) noexcept nogil:
+    d.size[i], d.size[j] = d.size[j], d.size[i]
+    d.step[i], d.step[j] = d.step[j], d.step[i]
+    d.out[i], d.out[j] = d.out[j], d.out[i]
+
+
+cdef void sort_and_merge(Dims* d) noexcept nogil:
+    cdef int i, j, last = 0
+    for i in range(1, d.n):
+        j = i
+        while j > 0 and outside(d, j - 1, j):
+            swap_dims(d, j - 1, j)
+            j -= 1
+    for i in range(1, d.n):
+        if d.step[last] == d.step[i] * d.size[i] and d.out[last] == d.out[i] * d.size[i]:
+            d.size[last] *= d.size[i]
+            d.step[last] = d.step[i]
+            d.out[last] = d.out[i]
+        else:
+            last += 1
+            swap_dims(d, last, i)
+    if d.n:
+        d.n = last + 1
+
+
+cdef inline void add_dim(Dims* d, Py_ssize_t size, Py_ssize_t step, Py_ssize_t out) noexcept nogil:
+    if size != 1:
+        d.size[d.n], d.step[d.n], d.out[d.n] = size, step, out
+        d.n += 1
+
+
+cdef inline Py_ssize_t product(Dims* d) noexcept nogil:
+    cdef int i
+    cdef Py_ssize_t total = 1
+    for i in range(d.n):
+        total *= d.size[i]
+    return total
+
+
+cdef void choose_loops(Plan* p) noexcept nogil:
+    """Take the innermost kept dim as columns if that is the better inner loop, and a strip off the reduced dims."""
+    cdef Dims* k = &p.kept
+    cdef Dims* r = &p.reduced
+    cdef bint columns = k.n > 0 and (r.n == 0 or k.step[k.n - 1] < r.step[r.n - 1])
+    p.n, p.stride, p.m, p.gap, p.out_gap = 1, 0, 1, 0, 0
+    if k.n > 0 and r.n > 0 and not columns:     # short strips cost a call each
+        columns = r.size[r.n - 1] < 16 and k.size[k.n - 1] >= 16
+    if columns:
+        k.n -= 1
+        p.m, p.gap, p.out_gap = k.size[k.n], k.step[k.n], k.out[k.n]
+    if r.n:
+        r.n -= 1
+        p.n, p.stride = r.size[r.n], r.step[r.n]
+    p.groups = product(k)
+    p.turns = product(r)
+    p.outputs = p.groups * p.m
+    p.elements = p.outputs * p.turns * p.n
+
+
+cdef void make_plan(Plan* p, TensorBase x, const bint* reduce) noexcept:
+    """Plan the reduction of the marked dims of x into a contiguous output of the others."""
+    cdef int d
+    cdef Py_ssize_t out = 1
+    p.kept.n = p.reduced.n = 0
+    for d in range(x.ndim - 1, -1, -1):
+        if reduce[d]:
+            add_dim(&p.reduced, x.sizes[d], x.strides[d], 0)
+        else:
+            add_dim(&p.kept, x.sizes[d], x.strides[d], out)
+            out *= x.sizes[d]
+    sort_and_merge(&p.kept)
+    sort_and_merge(&p.reduced)
+    choose_loops(p)
+
+
+# ---- running -------------------------------------------------------------------------------------------
+
+cdef inline Py_ssize_t locate(const Dims* d, const Py_ssize_t* steps, Py_ssize_t index) noexcept nogil:
+    """The position of the index-th element of some dims."""
+    cdef int i
+    cdef Py_ssize_t offset = 0
+    for i in range(d.n - 1, -1, -1):
+        offset += index % d.size[i] * steps[i]
+        index //= d.size[i]
+    return offset
+
+
+cdef inline Py_ssize_t task_count(const Plan* p) noexcept nogil:
+    return p.groups * ((p.m + COLUMNS - 1) // COLUMNS)
+
+
+cdef inline void task_place(const Plan* p, Py_ssize_t task, Py_ssize_t* group, Py_ssize_t* first, Py_ssize_t* m) noexcept nogil:
+    """The group of a task and its columns."""
+    cdef Py_ssize_t pieces = (p.m + COLUMNS - 1) // COLUMNS
+    group[0] = task // pieces
+    first[0] = task % pieces * COLUMNS
+    m[0] = min(p.m - first[0], <Py_ssize_t>COLUMNS)
+
+
+cdef void fold_task(const Plan* p, const Reduction* r, const char* x, Py_ssize_t task, Number* acc) noexcept nogil:
+    """Fold the elements of a task into acc, from the start value."""
+    cdef Py_ssize_t group, first, m, j
+    cdef const double* arg = r.arg
+    task_place(p, task, &group, &first, &m)
+    x += (locate(&p.kept, p.kept.step, group) + first * p.gap) * r.item
+    if r.arg_by_output:
+        arg += group * p.m + first
+    for j in range(m):
+        acc[j] = r.start
+    for j in range(p.turns):
+        if p.m == 1:
+            r.strip(x + locate(&p.reduced, p.reduced.step, j) * r.item, p.n, p.stride, acc, arg)
+        else:
+            r.columns(x + locate(&p.reduced, p.reduced.step, j) * r.item, p.n, p.stride, m, p.gap, acc, arg)
+
+
+cdef void store_task(const Plan* p, const Reduction* r, const Number* acc, char* out, Py_ssize_t task) noexcept nogil:
+    cdef Py_ssize_t group, first, m
+    task_place(p, task, &group, &first, &m)
+    r.store(out + (locate(&p.kept, p.kept.out, group) + first * p.out_gap) * r.item, p.out_gap, m, acc, r.divisor, r.power)
+
+
+cdef void finish_task(const Plan* p, const Reduction* r, const char* x, char* out, Number* kept, Py_ssize_t task) noexcept nogil:
+    """One task whole: into the output, or into an accumulator for each output if `kept` is given."""
+    cdef Number acc[COLUMNS]
+    cdef Py_ssize_t group, first, m
+    if kept != NULL:
+        task_place(p, task, &group, &first, &m)
+        fold_task(p, r, x, task, kept + group * p.m + first)
+    else:
+        fold_task(p, r, x, task, acc)
+        store_task(p, r, acc, out, task)
+
+
+cdef inline Number merge(Number a, Number b, const Reduction* r) noexcept nogil:
+    if r.integral:
+        if r.fold == ADD:
+            a.whole += b.whole
+        elif r.fold == MULTIPLY:
+            a.whole *= b.whole
+        elif r.fold == LARGEST:
+            a.whole = max(a.whole, b.whole)
+        else:
+            a.whole = min(a.whole, b.whole)
+    elif r.fold == ADD:
+        a.real += b.real
+    elif r.fold == MULTIPLY:
+        a.real *= b.real
+    elif a.real == a.real and (b.real != b.real or (b.real > a.real if r.fold == LARGEST else b.real < a.real)):
+        a = b                       # a NaN stays
+    return a
+
+
+cdef void fold_slice(const Plan* whole, const Reduction* r, const char* x, Number* part, Py_ssize_t s) noexcept nogil:
+    """Fold the s-th slice of the elements of every output into part."""
+    cdef Plan p = whole[0]
+    cdef Py_ssize_t n = p.reduced.size[0] if p.reduced.n else p.n, begin = n * s // SLICES
+    cdef Py_ssize_t length = n * (s + 1) // SLICES - begin, task
+    if p.reduced.n:
+        x += begin * p.reduced.step[0] * r.item
+        p.reduced.size[0] = length
+        p.turns = product(&p.reduced)
+    else:
+        x += begin * p.stride * r.item
+        p.n = length
+    for task in range(task_count(&p)):
+        finish_task(&p, r, x, NULL, part, task)
+
+
+cdef bint run_sliced(const Plan* p, const Reduction* r, const char* x, char* out, Number* kept, int threads) noexcept nogil:
+    """Few outputs of many elements: cut the elements, then merge. False if there is no memory for the parts."""
+    cdef Number* parts = <Number*>malloc(SLICES * p.outputs * sizeof(Number))
+    cdef Py_ssize_t s, i, task, group, first, m
+    if parts == NULL:
+        return False
+    if threads > 1:
+        for s in prange(SLICES, num_threads=threads, schedule="static"):
+            fold_slice(p, r, x, parts + s * p.outputs, s)
+    else:
+        for s in range(SLICES):
+            fold_slice(p, r, x, parts + s * p.outputs, s)
+    for s in range(1, SLICES):
+        for i in range(p.outputs):
+            parts[i] = merge(parts[i], parts[s * p.outputs + i], r)
+    if kept != NULL:
+        for i in range(p.outputs):
+            kept[i] = parts[i]
+    else:
+        for task in range(task_count(p)):
+            task_place(p, task, &group, &first, &m)
+            store_task(p, r, parts + group * p.m + first, out, task)
+    free(parts)
+    return True
+
+
+cdef void run_plan(const Plan* p, const Reduction* r, const char* x, char* out, Number* kept) noexcept nogil:
+    """Run a reduction into out, or, where kept is given, into one raw accumulator for each output."""
+    cdef Py_ssize_t tasks = task_count(p), task, longest
+    cdef int threads = max_threads() if p.elements >= GRAIN else 1
+    longest = p.reduced.size[0] if p.reduced.n else p.n
+    if p.elements >= GRAIN and tasks < SLICES and p.outputs <= FEW_OUTPUTS and longest >= 4 * SLICES:
+        if run_sliced(p, r, x, out, kept, threads):
+            return
+    if threads > 1 and tasks > 1:
+        for task in prange(tasks, num_threads=threads, schedule="static"):
+            finish_task(p, r, x, out, kept, task)
+    else:
+        for task in range(tasks):
+            finish_task(p, r, x, out, kept, task)
+
+
+cdef void run_released(const Plan* p, const Reduction* r, const char* x, char* out, Number* kept):
+    if p.elements < RELEASE:
+        run_plan(p, r, x, out, kept)
+    else:
+        with nogil:
+            run_plan(p, r, x, out, kept)
+
+
+# ---- the kinds of reduction ----------------------------------------------------------------------------
+
+cdef int make_reduction(Reduction* r, str name, int dtype) except -1:
+    """Fill in a reduction by the name of its kernels."""
+    cdef bint integral = dtype <= I64
+    r.strip = <strip_fn>get(name + "_strip", dtype)
+    r.columns = <columns_fn>get(name + "_columns", dtype)
+    r.store = <store_fn>get("store", dtype)
+    r.item = itemsize(dtype)
+    r.integral = integral
+    r.arg, r.arg_by_output, r.divisor, r.power = NULL, False, 1, 1
+    r.fold = ADD
+    r.start.whole = 0                   # all bits zero: also 0.0
+    if name == "prod":
+        r.fold = MULTIPLY
+        if integral:
+            r.start.whole = 1
+        else:
+            r.start.real = 1
+    elif name == "max" or name == "min":
+        r.fold = LARGEST if name == "max" else SMALLEST
+        if integral:
+            r.start.whole = INT64_MIN if name == "max" else INT64_MAX
+        else:
+            r.start.real = -INFINITY if name == "max" else INFINITY
+    return 0
+
+
+cdef TensorBase output_of(TensorBase x, int dtype, const bint* reduce, bint keepdim):
+    """A new tensor for the outputs: reduced dims have size 1 or are gone; one dim stays at least."""
+    cdef Py_ssize_t sizes[MAXDIM]
+    cdef int d, n = 0
+    for d in range(x.ndim):
+        if keepdim or not reduce[d]:
+            sizes[n] = 1 if reduce[d] else x.sizes[d]
+            n += 1
+    if n == 0:
+        sizes[0] = n = 1
+    return empty(dtype, n, sizes)
+
+
+cdef void mark_all(TensorBase x, bint* reduce) noexcept:
+    cdef int d
+    for d in range(x.ndim):
+        reduce[d] = True
+
+
+cdef int mark_dim(TensorBase x, int dim, bint* reduce) except -1:
+    cdef int d
+    dim = wrap_dim(x, dim)
+    for d in range(x.ndim):
+        reduce[d] = d == dim
+    return dim
+
+
+cdef Number whole_number(TensorBase x, Reduction* r):
+    """Reduce everything into one accumulator."""
+    cdef bint reduce[MAXDIM]
+    cdef Plan p
+    cdef Number acc = r.start
+    if x.ndim:
+        mark_all(x, reduce)
+        make_plan(&p, x, reduce)
+        run_released(&p, r, ptr(x), NULL, &acc)
+    return acc
+
+
+cdef object python_number(Number acc, Reduction* r):
+    if r.integral:
+        return acc.whole
+    return finished(acc.real, r)
+
+
+cdef double finished(double total, const Reduction* r) noexcept nogil:
+    """What `store` makes of an accumulator, in double."""
+    total /= r.divisor
+    return total if r.power == 1 else pow(total, r.power)
+
+
+cdef TensorBase one_element(TensorBase x, Number acc, Reduction* r):
+    """The (1,) tensor of x's type that holds an accumulator."""
+    cdef Py_ssize_t one = 1
+    cdef TensorBase out = empty(x.dtype, 1, &one)
+    r.store(ptr(out), 1, 1, &acc, r.divisor, r.power)
+    return out
+
+
+cdef TensorBase reduce_dim(TensorBase x, int dim, bint keepdim, Reduction* r):
+    cdef bint reduce[MAXDIM]
+    cdef Plan p
+    cdef TensorBase out
+    mark_dim(x, dim, reduce)
+    out = output_of(x, x.dtype, reduce, keepdim)
+    make_plan(&p, x, reduce)
+    run_released(&p, r, ptr(x), ptr(out), NULL)
+    return out
+
+
+cdef int check_not_empty(TensorBase x, str name) except -1:
+    if x.ndim == 0:
+        raise RuntimeError("%s(): the tensor is empty and has no such element" % name)
+    return 0
+
+
+def sum_all(TensorBase x not None):
+    """Return the sum of all elements as a (1,) tensor."""
+    cdef Reduction r
+    make_reduction(&r, "sum", x.dtype)
+    return one_element(x, whole_number(x, &r), &r)
+
+
+def sum_number(TensorBase x not None):
+    """Return the sum of all elements as a Python number: integers add up in 64 bits, floats in double."""
+    cdef Reduction r
+    make_reduction(&r, "sum", x.dtype)
+    return python_number(whole_number(x, &r), &r)
+
+
+def sum_dim(TensorBase x not None, int dim, bint keepdim=False):
+    """Return the sums along a dim; integers wrap in their own type."""
+    cdef Reduction r
+    make_reduction(&r, "sum", x.dtype)
+    return reduce_dim(x, dim, keepdim, &r)
+
+
+def sum_to(TensorBase x not None, sizes):
+    """Return the sum of x over the dims that broadcasting from these sizes to x's had added or stretched."""
+    cdef bint reduce[MAXDIM]
+    cdef Py_ssize_t wanted[MAXDIM]
+    cdef Reduction r
+    cdef Plan p
+    cdef TensorBase out
+    cdef int d, n = len(sizes), added = x.ndim - n
+    cdef bint fits = 0 < n <= x.ndim
+    if fits:
+        for d in range(n):
+            wanted[d] = sizes[d]
+            fits = fits and (wanted[d] == 1 or wanted[d] == x.sizes[d + added])
+    if not fits:
+        raise RuntimeError("sum_to(): sizes %s do not broadcast to %s" % (tuple(sizes), tuple([x.sizes[d] for d in range(x.ndim)])))
+    for d in range(x.ndim):
+        reduce[d] = d < added or wanted[d - added] == 1
+    make_reduction(&r, "sum", x.dtype)
+    out = empty(x.dtype, n, wanted)
+    make_plan(&p, x, reduce)
+    run_released(&p, &r, ptr(x), ptr(out), NULL)
+    return out
+
+
+def mean_all(TensorBase x not None):
+    """Return the mean of all elements as a (1,) tensor."""
+    cdef Reduction r
+    make_reduction(&r, "sum", x.dtype)
+    r.divisor = x.numel_
+    return one_element(x, whole_number(x, &r), &r)
+
+
+def mean_number(TensorBase x not None):
+    """Return the mean of all elements as a Python float."""
+    cdef Reduction r
+    make_reduction(&r, "sum", x.dtype)
+    r.divisor = x.numel_
+    return python_number(whole_number(x, &r), &r)
+
+
+def mean_dim(TensorBase x not None, int dim, bint keepdim=False):
+    """Return the means along a dim."""
+    cdef Reduction r
+    make_reduction(&r, "sum", x.dtype)
+    r.divisor = x.sizes[wrap_dim(x, dim)]
+    return reduce_dim(x, dim, keepdim, &r)
+
+
+def prod_all(TensorBase x not None):
+    """Return the product of all elements as a (1,) tensor."""
+    cdef Reduction r
+    make_reduction(&r, "prod", x.dtype)
+    return one_element(x, whole_number(x, &r), &r)
+
+
+def prod_number(TensorBase x not None):
+    """Return the product of all elements as a Python number, in 64 bits."""
+    cdef Reduction r
+    make_reduction(&r, "prod", x.dtype)
+    return python_number(whole_number(x, &r), &r)
+
+
+def prod_dim(TensorBase x not None, int dim, bint keepdim=False):
+    """Return the products along a dim; integers wrap in their own type."""
+    cdef Reduction r
+    make_reduction(&r, "prod", x.dtype)
+    return reduce_dim(x, dim, keepdim, &r)
+
+
+cdef int make_extreme(Reduction* r, TensorBase x, str name) except -1:
+    check_not_empty(x, name)
+    return make_reduction(r, name, x.dtype)
+
+
+def max_all(TensorBase x not None):
+    """Return the largest element as a (1,) tensor; NaN if there is one."""
+    cdef Reduction r
+    make_extreme(&r, x, "max")
+    return one_element(x, whole_number(x, &r), &r)
+
+
+def max_number(TensorBase x not None):
+    """Return the largest element as a Python number."""
+    cdef Reduction r
+    make_extreme(&r, x, "max")
+    return python_number(whole_number(x, &r), &r)
+
+
+def min_all(TensorBase x not None):
+    """Return the smallest element as a (1,) tensor; NaN if there is one."""
+    cdef Reduction r
+    make_extreme(&r, x, "min")
+    return one_element(x, whole_number(x, &r), &r)
+
+
+def min_number(TensorBase x not None):
+    """Return the smallest element as a Python number."""
+    cdef Reduction r
+    make_extreme(&r, x, "min")
+    return python_number(whole_number(x, &r), &r)
+
+
+# ---- extremes with their positions ---------------------------------------------------------------------
+
+cdef void position_task(const Plan* p, strip_position_fn strip, positions_fn columns, const char* x, char* value,
+                        int64_t* where, int item, Py_ssize_t task) noexcept nogil:
+    cdef int32_t short_where[COLUMNS]
+    cdef char values[COLUMNS * 8]
+    cdef Py_ssize_t group, first, m, j, place
+    task_place(p, task, &group, &first, &m)
+    x += (locate(&p.kept, p.kept.step, group) + first * p.gap) * item
+    place = locate(&p.kept, p.kept.out, group) + first * p.out_gap
+    if p.m == 1:
+        strip(x, p.n, p.stride, value + place * item, where + place)
+        return
+    columns(x, p.n, p.stride, m, p.gap, values, short_where)
+    for j in range(m):
+        copy_item(value + (place + j * p.out_gap) * item, values + j * item, item)
+        where[place + j * p.out_gap] = short_where[j]
+
+
+cdef inline void copy_item(char* to, const char* source, int item) noexcept nogil:
+    if item == 4:
+        (<int32_t*>to)[0] = (<const int32_t*>source)[0]
+    elif item == 8:
+        (<int64_t*>to)[0] = (<const int64_t*>source)[0]
+    elif item == 2:
+        (<short*>to)[0] = (<const short*>source)[0]
+    else:
+        to[0] = source[0]
+
+
+cdef void run_positions(const Plan* p, strip_position_fn strip, positions_fn columns, const char* x, char* value,
+                        int64_t* where, int item) noexcept nogil:
+    cdef Py_ssize_t task, tasks = task_count(p)
+    cdef int threads = max_threads() if p.elements >= GRAIN and tasks > 1 else 1
+    if threads > 1:
+        for task in prange(tasks, num_threads=threads, schedule="static"):
+            position_task(p, strip, columns, x, value, where, item, task)
+    else:
+        for task in range(tasks):
+            position_task(p, strip, columns, x, value, where, item, task)
+
+
+cdef object extreme_dim(TensorBase x, int dim, bint keepdim, str name):
+    cdef bint reduce[MAXDIM]
+    cdef Plan p
+    cdef strip_position_fn strip = <strip_position_fn>get(name + "_position", x.dtype)
+    cdef positions_fn columns = <positions_fn>get(name + "_positions", x.dtype)
+    cdef TensorBase values, where
+    cdef int item = itemsize(x.dtype)
+    mark_dim(x, dim, reduce)
+    values = output_of(x, x.dtype, reduce, keepdim)
+    where = output_of(x, I64, reduce, keepdim)
+    make_plan(&p, x, reduce)
+    if p.n > INT64_MAX >> 32 and p.m > 1:
+        raise RuntimeError("%s(): a dim of %d elements is too long" % (name, p.n))
+    if p.elements < RELEASE:
+        run_positions(&p, strip, columns, ptr(x), ptr(values), <int64_t*>ptr(where), item)
+    else:
+        with nogil:
+            run_positions(&p, strip, columns, ptr(x), ptr(values), <int64_t*>ptr(where), item)
+    return values, where
+
+
+def max_dim(TensorBase x not None, int dim, bint keepdim=False):
+    """Return the largest values along a dim and the positions of the first of them; NaN counts as largest."""
+    return extreme_dim(x, dim, keepdim, "max")
+
+
+def min_dim(TensorBase x not None, int dim, bint keepdim=False):
+    """Return the smallest values along a dim and the positions of the first of them; NaN counts as smallest."""
+    return extreme_dim(x, dim, keepdim, "min")
+
+
+# ---- norms and variances -------------------------------------------------------------------------------
+
+cdef int make_norm(Reduction* r, TensorBase x, const double* p) except -1:
+    make_reduction(r, "norm", x.dtype)
+    r.arg = p
+    r.power = 1 if p[0] == 0 or p[0] == 1 else 1 / p[0]
+    return 0
+
+
+def norm_all(TensorBase x not None, double p=2):
+    """Return the p-norm of all elements as a (1,) tensor; p = 0 counts those that are not zero."""
+    cdef Reduction r
+    make_norm(&r, x, &p)
+    return one_element(x, whole_number(x, &r), &r)
+
+
+def norm_number(TensorBase x not None, double p=2):
+    """Return the p-norm of all elements as a Python float."""
+    cdef Reduction r
+    make_norm(&r, x, &p)
+    return python_number(whole_number(x, &r), &r)
+
+
+def norm_dim(TensorBase x not None, double p, int dim, bint keepdim=False):
+    """Return the p-norms along a dim."""
+    cdef Reduction r
+    make_norm(&r, x, &p)
+    return reduce_dim(x, dim, keepdim, &r)
+
+
+cdef double deviation_number(TensorBase x, bint unbiased, Reduction* r) except? -1:
+    """The variance of all elements, in two passes; r.power still to be applied."""
+    cdef Number acc
+    cdef double mean
+    make_reduction(r, "sum", x.dtype)
+    mean = whole_number(x, r).real / x.numel_ if x.numel_ else NAN
+    make_reduction(r, "deviation", x.dtype)
+    r.arg = &mean
+    acc = whole_number(x, r)
+    return acc.real / (x.numel_ - unbiased)
+
+
+cdef double spread(TensorBase x, bint unbiased, bint root) except? -1:
+    cdef Reduction r
+    cdef double variance = deviation_number(x, unbiased, &r)
+    return pow(variance, 0.5) if root else variance
+
+
+cdef TensorBase spread_tensor(TensorBase x, bint unbiased, bint root):
+    cdef Reduction r
+    cdef Number acc
+    acc.real = deviation_number(x, unbiased, &r)
+    r.arg = NULL
+    r.power = 0.5 if root else 1
+    return one_element(x, acc, &r)
+
+
+cdef TensorBase spread_dim(TensorBase x, int dim, bint unbiased, bint keepdim, bint root):
+    """Variances along a dim: means first, then squared differences from them."""
+    cdef bint reduce[MAXDIM]
+    cdef Plan p
+    cdef Reduction r
+    cdef TensorBase out
+    cdef Py_ssize_t i, n
+    cdef Number* means
+    make_reduction(&r, "sum", x.dtype)
+    get("deviation_strip", x.dtype)         # raises for integer types before anything is allocated
+    n = x.sizes[mark_dim(x, dim, reduce)]
+    out = output_of(x, x.dtype, reduce, keepdim)
+    make_plan(&p, x, reduce)
+    means = <Number*>malloc(p.outputs * sizeof(Number))
+    if means == NULL:
+        raise MemoryError("var(): no memory for %d means" % p.outputs)
+    run_released(&p, &r, ptr(x), NULL, means)
+    for i in range(p.outputs):
+        means[i].real /= n
+    make_reduction(&r, "deviation", x.dtype)
+    r.arg, r.arg_by_output = <const double*>means, True
+    r.divisor = n - unbiased
+    r.power = 0.5 if root else 1
+    run_released(&p, &r, ptr(x), ptr(out), NULL)
+    free(means)
+    return out
+
+
+def var_all(TensorBase x not None, bint unbiased=True):
+    """Return the variance of all elements as a (1,) tensor."""
+    return spread_tensor(x, unbiased, False)
+
+
+def var_number(TensorBase x not None, bint unbiased=True):
+    """Return the variance of all elements as a Python float."""
+    return spread(x, unbiased, False)
+
+
+def var_dim(TensorBase x not None, int dim, bint unbiased=True, bint keepdim=False):
+    """Return the variances along a dim."""
+    return spread_dim(x, dim, unbiased, keepdim, False)
+
+
+def std_all(TensorBase x not None, bint unbiased=True):
+    """Return the standard deviation of all elements as a (1,) tensor."""
+    return spread_tensor(x, unbiased, True)
+
+
+def std_number(TensorBase x not None, bint unbiased=True):
+    """Return the standard deviation of all elements as a Python float."""
+    return spread(x, unbiased, True)
+
+
+def std_dim(TensorBase x not None, int dim, bint unbiased=True, bint keepdim=False):
+    """Return the standard deviations along a dim."""
+    return spread_dim(x, dim, unbiased, keepdim, True)
+
+
+# ---- running sums --------------------------------------------------------------------------------------
+
+cdef void lines_task(const Plan* p, lines_fn lines, Number start, const char* x, char* out, Py_ssize_t out_stride,
+                     int item, Py_ssize_t task) noexcept nogil:
+    cdef Number acc[COLUMNS]
+    cdef Py_ssize_t group, first, m, j
+    task_place(p, task, &group, &first, &m)
+    for j in range(m):
+        acc[j] = start
+    x += (locate(&p.kept, p.kept.step, group) + first * p.gap) * item
+    out += (locate(&p.kept, p.kept.out, group) + first * p.out_gap) * item
+    lines(x, p.n, p.stride, m, p.gap, out, out_stride, p.out_gap, acc)
+
+
+cdef void run_lines(const Plan* p, lines_fn lines, Number start, const char* x, char* out, Py_ssize_t out_stride,
+                    int item) noexcept nogil:
+    cdef Py_ssize_t task, tasks = task_count(p)
+    cdef int threads = max_threads() if p.elements >= GRAIN and tasks > 1 else 1
+    if threads > 1:
+        for task in prange(tasks, num_threads=threads, schedule="static"):
+            lines_task(p, lines, start, x, out, out_stride, item, task)
+    else:
+        for task in range(tasks):
+            lines_task(p, lines, start, x, out, out_stride, item, task)
+
+
+cdef TensorBase cumulate(TensorBase x, int dim, str name, Number start):
+    cdef Plan p
+    cdef lines_fn lines = <lines_fn>get(name + "_lines", x.dtype)
+    cdef TensorBase out
+    cdef int d, item = itemsize(x.dtype)
+    dim = wrap_dim(x, dim)
+    out = empty(x.dtype, x.ndim, x.sizes)
+    p.kept.n = p.reduced.n = 0
+    for d in range(x.ndim):
+        if d != dim:
+            add_dim(&p.kept, x.sizes[d], x.strides[d], out.strides[d])
+    add_dim(&p.reduced, x.sizes[dim], x.strides[dim], 0)
+    sort_and_merge(&p.kept)
+    choose_loops(&p)
+    if p.elements < RELEASE:
+        run_lines(&p, lines, start, ptr(x), ptr(out), out.strides[dim], item)
+    else:
+        with nogil:
+            run_lines(&p, lines, start, ptr(x), ptr(out), out.strides[dim], item)
+    return out
+
+
+def cumsum(TensorBase x not None, int dim):
+    """Return the running sums along a dim."""
+    cdef Number zero
+    zero.whole = 0
+    return cumulate(x, dim, "cumsum", zero)
+
+
+def cumprod(TensorBase x not None, int dim):
+    """Return the running products along a dim."""
+    cdef Number one
+    if x.dtype <= I64:
+        one.whole = 1
+    else:
+        one.real = 1
+    return cumulate(x, dim, "cumprod", one)
+
+
+# ---- the rest ------------------------------------------------------------------------------------------
+
+cdef object walk_strips(TensorBase x, Plan* p):
+    """Plan all of x as reduced strips."""
+    cdef bint reduce[MAXDIM]
+    mark_all(x, reduce)
+    make_plan(p, x, reduce)
+
+
+def histc(TensorBase x not None, Py_ssize_t bins=100, double low=0, double high=0):
+    """Return how many elements fall into each of `bins` equal bins between low and high.
+
+    low = high = 0 means the range of the data. The last bin holds high itself; elements outside are not counted.
+    """
+    cdef histogram_fn kernel = <histogram_fn>get("histogram", x.dtype)
+    cdef store_fn store = <store_fn>get("store", x.dtype)
+    cdef TensorBase out
+    cdef double* counts
+    cdef Plan p
+    cdef Py_ssize_t i
+    check_not_empty(x, "histc")
+    if bins <= 0:
+        raise RuntimeError("histc(): expected at least 1 bin, got %d" % bins)
+    if low == high == 0:
+        low, high = min_number(x), max_number(x)
+    if low == high:
+        low, high = low - 1, high + 1
+    out = empty(x.dtype, 1, &bins)
+    counts = <double*>malloc(bins * sizeof(double))
+    if counts == NULL:
+        raise MemoryError("histc(): no memory for %d bins" % bins)
+    walk_strips(x, &p)
+    with nogil:
+        for i in range(bins):
+            counts[i] = 0
+        for i in range(p.turns):
+            kernel(ptr(x) + locate(&p.reduced, p.reduced.step, i) * itemsize(x.dtype), p.n, p.stride, counts, bins, low, high)
+        store(ptr(out), 1, bins, counts, 1, 1)
+    free(counts)
+    return out
+
+
+ctypedef void (*histogram_fn)(const char* x, Py_ssize_t n, Py_ssize_t stride, double* bins, Py_ssize_t count,
+                              double low, double high) noexcept nogil
+
+
+cdef bint equal_elements(TensorBase a, TensorBase b, equal_fn kernel) noexcept nogil:
+    """Compare row by row along the last dim, after merging what is contiguous in both."""
+    cdef Dims d
+    cdef int i, last = 0, item = itemsize(a.dtype)
+    cdef Py_ssize_t row, rows
+    d.n = 0
+    for i in range(a.ndim):
+        add_dim(&d, a.sizes[i], a.strides[i], b.strides[i])
+    if d.n == 0:
+        add_dim(&d, -1, 0, 0)
+        d.size[0] = 1
+    for i in range(1, d.n):
+        if d.step[last] == d.step[i] * d.size[i] and d.out[last] == d.out[i] * d.size[i]:
+            d.size[last] *= d.size[i]
+            d.step[last], d.out[last] = d.step[i], d.out[i]
+        else:
+            last += 1
+            swap_dims(&d, last, i)
+    d.n = last
+    rows = product(&d)
+    for row in range(rows):
+        if not kernel(ptr(a) + locate(&d, d.step, row) * item, d.step[last],
+                      ptr(b) + locate(&d, d.out, row) * item, d.out[last], d.size[last]):
+            return False
+    return True
+
+
+def equal(TensorBase a not None, TensorBase b not None):
+    """Tell whether two tensors of one type have the same sizes and the same elements."""
+    cdef equal_fn kernel
+    cdef bint same
+    if a.dtype != b.dtype:
+        raise TypeError("equal(): expected another %s, got %s" % (type_name(a), type_name(b)))
+    if not same_size(a, b):
+        return False
+    if a.ndim == 0:
+        return True
+    kernel = <equal_fn>get("equal_strip", a.dtype)
+    if a.numel_ < RELEASE:
+        return equal_elements(a, b, kernel)
+    with nogil:
+        same = equal_elements(a, b, kernel)
+    return same
+
+
+cdef int check_bytes(TensorBase x, str name) except -1:
+    check_not_empty(x, name)
+    if x.dtype != U8:
+        raise TypeError("%s(): expected a tensorlib.ByteTensor, got %s" % (name, type_name(x)))
+    return 0
+
+
+def all_nonzero(TensorBase x not None):
+    """Tell whether every element of a ByteTensor is nonzero."""
+    check_bytes(x, "all")
+    return min_number(x) != 0
+
+
+def any_nonzero(TensorBase x not None):
+    """Tell whether some element of a ByteTensor is nonzero."""
+    check_bytes(x, "any")
+    return max_number(x) != 0
