@@ -1,6 +1,5 @@
 # cython: language_level=3
-# Matrix product and inner product of one type each; real ones in gemm.h, integer ones plain loops that wrap.
-cimport cython
+# Matrix, inner and vector products; real ones of matrices in gemm.h, integer ones plain loops that wrap.
 from cython.parallel cimport prange
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t, int8_t, int16_t, int32_t
 from tensorlib._ops.dispatch cimport put
@@ -66,6 +65,28 @@ cdef int64_t dot_integer(Py_ssize_t n, const integer* a, Py_ssize_t sa, const in
     return <int64_t>total
 
 
+cdef void cross_product(Py_ssize_t outer, Py_ssize_t inner, const number* a, const number* b,
+                        number* out) noexcept nogil:
+    """Vector products along the middle dim, of size 3; all three operands are dense."""
+    cdef Py_ssize_t i, j, x, y, z
+    for i in range(outer):
+        for j in range(inner):
+            x = i * 3 * inner + j
+            y = x + inner
+            z = y + inner
+            out[x] = minor(a[y], b[z], a[z], b[y])
+            out[y] = minor(a[z], b[x], a[x], b[z])
+            out[z] = minor(a[x], b[y], a[y], b[x])
+
+
+cdef inline number minor(number a, number b, number c, number d) noexcept nogil:
+    """a * b - c * d, in 64 unsigned bits for integers, so that it wraps."""
+    if number is float or number is double:
+        return a * b - c * d
+    else:
+        return <number>(<uint64_t><int64_t>a * <uint64_t><int64_t>b - <uint64_t><int64_t>c * <uint64_t><int64_t>d)
+
+
 put("gemm", U8, <void*>&gemm_words[uint8_t])
 put("gemm", I8, <void*>&gemm_words[uint8_t])
 put("gemm", I16, <void*>&gemm_words[uint16_t])
@@ -80,3 +101,10 @@ put("dot", I32, <void*>&dot_integer[int32_t])
 put("dot", I64, <void*>&dot_integer[int64_t])
 put("dot", F32, <void*>&dot_float)
 put("dot", F64, <void*>&dot_double)
+put("cross", U8, <void*>&cross_product[uint8_t])
+put("cross", I8, <void*>&cross_product[int8_t])
+put("cross", I16, <void*>&cross_product[int16_t])
+put("cross", I32, <void*>&cross_product[int32_t])
+put("cross", I64, <void*>&cross_product[int64_t])
+put("cross", F32, <void*>&cross_product[float])
+put("cross", F64, <void*>&cross_product[double])
