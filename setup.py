@@ -16,6 +16,7 @@ import sysconfig
 import tempfile
 
 from Cython.Build import cythonize
+from Cython.Compiler.Errors import CompileError
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
@@ -35,7 +36,7 @@ OPTIMIZE = ["-O0", "-g"] if DEBUG else ["-O3", "-g0", "-fno-math-errno", "-fno-t
 WARNINGS = ["-Wno-unused-function", "-Wno-unused-variable", "-Wno-maybe-uninitialized", "-Wno-psabi"]
 DIRECTIVES = dict(
     language_level=3, cdivision=True, embedsignature=False, binding=False,
-    boundscheck=DEBUG, wraparound=False, initializedcheck=DEBUG, nonecheck=DEBUG,
+    boundscheck=DEBUG, initializedcheck=DEBUG, nonecheck=DEBUG,
 )
 
 
@@ -82,8 +83,15 @@ def wrapper(level, name):
 
 def translated(extensions):
     """Run Cython on the extensions whose sources changed."""
-    return cythonize(extensions, compiler_directives=DIRECTIVES, nthreads=0 if KEEP_GOING else os.cpu_count() or 1,
-                     exclude_failures=KEEP_GOING)
+    if not KEEP_GOING:
+        return cythonize(extensions, compiler_directives=DIRECTIVES, nthreads=os.cpu_count() or 1)
+    done = []
+    for ext in extensions:
+        try:
+            done += cythonize([ext], compiler_directives=DIRECTIVES)
+        except CompileError as error:
+            print("left out: %s" % error, file=sys.stderr)
+    return done
 
 
 def extensions():

@@ -1,0 +1,52 @@
+# Op, VariableBase and Node: a table row, a recorded value, and an applied row.
+from .tensor cimport TensorBase
+
+cdef class Version:                 # counts in-place changes; shared by the Variables on one storage
+    cdef public int value
+    cdef public int live            # Variables that share it
+
+cdef class Op:
+    cdef readonly str name, signature, node_name
+    cdef readonly tuple params      # canonical parameter names, self first
+    cdef readonly tuple defaults    # one for each parameter; REQUIRED where there is none
+    cdef readonly object kernel, inplace_kernel, cuda_kernel
+    cdef readonly bint view, broadcast, variadic
+    cdef tuple formulas             # for each parameter (function, codes of what it names), or None
+    cdef tuple joint                # the same, for a formula that gives all gradients at once
+    cdef tuple saved                # codes of what a node keeps
+    cdef bint differentiable
+    cdef object node_class
+    cdef public object row          # the Python side: ref, samples, doc, ...
+    cdef tuple named(self, f)
+    cdef object call(self, tuple args)
+
+cdef class Node:
+    cdef readonly Op op
+    cdef tuple positions            # argument position of each edge
+    cdef tuple targets              # Node, leaf Variable or None, for each edge
+    cdef tuple slots                # which output of the target each edge comes from
+    cdef tuple sizes                # input sizes where broadcasting changed them, else None
+    cdef list saved                 # aligned with op.saved; None once freed
+    cdef list versions              # (Version, value) or None, aligned with saved
+    cdef readonly int n_outputs
+    cdef object output_like         # sizes of the outputs of a node with several
+    cdef public object pre_hooks, post_hooks
+    cdef list apply_to(self, list grads, bint graph)
+    cdef Py_ssize_t edge_of_joint(self, Py_ssize_t e)
+    cdef object evaluate(self, tuple formula, list grads, bint graph)
+    cdef object value(self, int place, int code, bint graph)
+    cdef object rewrapped(self, TensorBase value, int position, version)
+    cdef void release(self)
+
+cdef class VariableBase:
+    cdef TensorBase data_
+    cdef VariableBase grad_
+    cdef Node fn
+    cdef object creator             # what made it where nothing is recorded: an Op
+    cdef Version version
+    cdef public object _backward_hooks
+    cdef readonly int output_nr
+    cdef bint requires_grad_, volatile_
+    cdef object __weakref__
+
+cdef VariableBase wrap(TensorBase data)

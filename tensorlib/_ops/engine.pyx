@@ -1,0 +1,983 @@
+"""Op (a callable table row), Variables, the graph that calling a row records, and the walk back through it.
+
+Ordinary backward calls formulas on raw Tensors; with create_graph the same formulas get Variables, so that
+calling rows inside them records again. The walk is a loop, so that depth costs no stack. Kernels know none of this.
+"""
+from cpython.object cimport PyObject, Py_EQ, Py_NE, Py_LT, Py_LE, Py_GT, Py_GE
+cimport cython
+
+from .classes cimport new_object
+from .tensor cimport (ADD, AND, DIV, EQ, GE, GT, IADD, ISUB, LE, LT, MOD, MUL, NE, POW, RDIV, RSUB, SUB,
+                      TensorBase, copy_into, empty_like, fill, is_contiguous, same_size, size_text, type_name)
+from .tensor import dense_copy, make_empty
+
+cdef extern from "Python.h":
+    Py_ssize_t Py_REFCNT(PyObject* o)
+
+cdef tuple NO_ARGUMENTS = ()
+cdef object variable_class = None       # autograd.Variable, set by `set_variable_class`
+cdef dict rows = {}                     # rows the engine itself calls: add, sum_to, and the operators
+cdef bint recording = True              # False inside no_grad()
+
+REQUIRED = object()                     # default of a parameter that has none
+
+# What a formula names: kind in the low bits, position above.
+cdef enum Kind:
+    GRAD = 0
+    INPUT = 1
+    SIZE = 2
+    OUTPUT = 3
+    REST = 4            # all tensors of a variadic row, as a list
+    REST_SIZES = 5
+
+
+cdef class Version:
+    def __cinit__(self):
+        self.live = 1
+
+
+# ---- rows ---------------------------------------------------------------------------------------------
+
+cdef class Op:
+    """One row of the table, callable on Tensors and on Variables."""
+
+    def __init__(self, str name, str signature, params, defaults, kernel, grad, joint=None, view=False,
+                 broadcast=False, variadic=False, inplace_kernel=None, node_name=None):
+        self.name, self.signature, self.kernel = name, signature, kernel
+        self.params, self.defaults = tuple(params), tuple(defaults)
+        self.view, self.broadcast, self.variadic = view, broadcast, variadic
+        self.inplace_kernel = inplace_kernel
+        self.node_name = node_name or "".join([part.capitalize() for part in name.split("_")])
+        unknown = set(grad) - set(self.params)
+        if unknown:
+            raise ValueError("%s: a formula for %s, which is no parameter" % (name, ", ".join(sorted(unknown))))
+        self.formulas = tuple([self.named(grad[p]) if p in grad else None for p in self.params])
+        self.joint = None if joint is None else self.named(joint)
+        self.differentiable = bool(grad) or joint is not None
+        every = [f for f in self.formulas + (self.joint,) if f is not None]
+        self.saved = tuple(sorted({code for f in every for code in f[1] if code & 7 != GRAD}))
+        self.node_class = type(self.node_name + "Backward", (Node,), {"__slots__": (), "__module__": "tensorlib"})
+
+    cdef tuple named(self, f):
+        """(f, codes of the values its parameter names ask for)."""
+        codes = []
+        for name in f.__code__.co_varnames[:f.__code__.co_argcount]:
+            if name == "g" or name[0] == "g" and name[1:].isdigit():
+                codes.append(GRAD | int(name[1:] or 0) << 3)
+            elif name in self.params and not (self.variadic and name == self.params[-1]):
+                codes.append(INPUT | self.params.index(name) << 3)
+            elif self.variadic and name == self.params[-1]:
+                codes.append(REST)
+            elif self.variadic and name == self.params[-1] + "_size":
+                codes.append(REST_SIZES)
+            elif name.endswith("_size") and name[:-5] in self.params:
+                codes.append(SIZE | self.params.index(name[:-5]) << 3)
+            elif name == "out" or name.startswith("out") and name[3:].isdigit():
+                codes.append(OUTPUT | int(name[3:] or 0) << 3)
+            else:
+                raise ValueError("%s: a formula names %r, which is no gradient, output or parameter" % (self.name, name))
+        return f, tuple(codes)
+
+    def __call__(self, *args, **kwargs):
+        if kwargs or len(args) < len(self.params) and not self.variadic:
+            args = self.complete(args, kwargs)
+        return self.call(args)
+
+    cdef object call(self, tuple args):
+        for a in args:
+            if isinstance(a, VariableBase):
+                return record(self, args)
+        return self.kernel(*args)
+
+    def complete(self, tuple args, dict kwargs):
+        """Put keyword arguments and defaults in their places. TypeError where one is missing or unknown."""
+        full = list(args) + [REQUIRED] * (len(self.params) - len(args))
+        for key, value in kwargs.items():
+            if key not in self.params:
+                raise TypeError("%s() got an unexpected argument %r" % (self.signature, key))
+            full[self.params.index(key)] = value
+        for i, value in enumerate(full):
+            if value is REQUIRED:
+                if self.defaults[i] is REQUIRED:
+                    raise TypeError("%s: argument %r is missing" % (self.signature, self.params[i]))
+                full[i] = self.defaults[i]
+        return tuple(full)
+
+    def inplace(self, *args):
+        """Run the row on its first argument in place, and record that."""
+        cdef VariableBase v
+        if len(args) < len(self.params):
+            args = self.complete(args, {})
+        for a in args:
+            if isinstance(a, VariableBase):
+                return record_inplace(self, args)
+        return self.inplace_kernel(*args)
+
+    def saved_names(self):
+        """What a node of this row keeps, as (kind, position) pairs."""
+        return tuple([(code & 7, code >> 3) for code in self.saved])
+
+    def formula_of(self, str param):
+        """The formula of a parameter, or None."""
+        formula = self.formulas[self.params.index(param)] or self.joint
+        return None if formula is None else formula[0]
+
+    @property
+    def is_differentiable(self):
+        return self.differentiable
+
+    def set_cuda_kernel(self, kernel):
+        self.cuda_kernel = kernel
+
+    def __repr__(self):
+        return "<op %s>" % self.signature
+
+    def __reduce__(self):
+        return self.name
+
+
+# ---- recording ----------------------------------------------------------------------------------------
+
+cdef VariableBase wrap(TensorBase data):
+    cdef VariableBase v = <VariableBase>new_object(variable_class, NO_ARGUMENTS)
+    v.data_ = data
+    return v
+
+
+cdef object record(Op op, tuple args):
+    """Run op on the tensors inside args; remember it if a gradient may be asked for."""
+    cdef VariableBase v, first = None
+    cdef bint need = False, inert = False
+    cdef list raw = list(args)
+    cdef Py_ssize_t i
+    for i in range(len(raw)):
+        if isinstance(args[i], VariableBase):
+            v = <VariableBase>args[i]
+            raw[i] = v.data_
+            need |= v.requires_grad_
+            inert |= v.volatile_
+            if first is None:
+                first = v
+    result = op.kernel(*raw)
+    need = need and not inert and op.differentiable and recording
+    node = new_node(op, args, raw, result) if need else None
+    if isinstance(result, TensorBase):
+        return output(op, first, <TensorBase>result, node, 0, inert)
+    if isinstance(result, tuple):
+        return tuple([output(op, first, <TensorBase>t, node, i, inert) if isinstance(t, TensorBase) else t
+                      for i, t in enumerate(result)])
+    return result
+
+
+cdef VariableBase output(Op op, VariableBase first, TensorBase data, Node node, int number, bint inert):
+    cdef VariableBase v = wrap(data)
+    if inert:
+        v.volatile_ = True
+    elif node is not None and (data.dtype > 4 or data.dtype == (<TensorBase>first.data_).dtype):
+        v.fn = node                     # whole numbers beside floats are positions: no gradient
+        v.output_nr = number
+        v.requires_grad_ = True
+    else:
+        v.creator = op
+    if op.view:
+        if first.version is None:
+            first.version = Version.__new__(Version)
+        v.version = first.version
+        v.version.live += 1
+    return v
+
+
+cdef Node new_node(Op op, tuple args, list raw, object result):
+    """The node of an applied row: its edges, and the values that its formulas name."""
+    cdef Node node = <Node>new_object(op.node_class, NO_ARGUMENTS)
+    cdef list positions = [], targets = [], slots = []
+    cdef VariableBase v
+    cdef Py_ssize_t i, n = len(op.params)
+    cdef bint resized = False
+    node.op = op
+    for i in range(len(args)):
+        if isinstance(args[i], VariableBase) and (op.joint is not None or op.formulas[i] is not None):
+            v = <VariableBase>args[i]
+            positions.append(i)
+            targets.append((v.fn if v.fn is not None else v) if v.requires_grad_ else None)
+            slots.append(v.output_nr)
+            if op.broadcast and not same_size(v.data_, <TensorBase>result):
+                resized = True
+    node.positions, node.targets, node.slots = tuple(positions), tuple(targets), tuple(slots)
+    if resized:
+        node.sizes = tuple([(<TensorBase>raw[i]).size() for i in positions])
+    node.n_outputs = 1
+    if isinstance(result, tuple):
+        node.n_outputs = len(result)
+        node.output_like = tuple([t.size() if isinstance(t, TensorBase) else None for t in result])
+    if op.saved:
+        keep(node, op, args, raw, result)
+    return node
+
+
+cdef int keep(Node node, Op op, tuple args, list raw, object result) except -1:
+    """Save what the formulas name, with the versions of Variables."""
+    cdef int code, kind, i
+    cdef VariableBase v
+    node.saved, node.versions = [], []
+    for code in op.saved:
+        kind, i = code & 7, code >> 3
+        version = None
+        if kind == INPUT:
+            value = raw[i]
+            if isinstance(args[i], VariableBase):
+                v = <VariableBase>args[i]
+                if v.version is None:
+                    v.version = Version.__new__(Version)
+                version = (v.version, v.version.value)
+        elif kind == SIZE:
+            value = None if raw[i] is None else raw[i].size()
+        elif kind == OUTPUT:
+            value = result[i] if isinstance(result, tuple) else result
+        elif kind == REST:
+            value = raw[len(op.params) - 1:]
+        else:
+            value = [t.size() for t in raw[len(op.params) - 1:]]
+        node.saved.append(value)
+        node.versions.append(version)
+    return 0
+
+
+cdef object record_inplace(Op op, tuple args):
+    """Run op on args[0] in place, and make the result its new history."""
+    cdef VariableBase target = check_inplace(args[0]), v
+    cdef bint need = False, inert = False
+    cdef list raw = list(args)
+    cdef Py_ssize_t i
+    cdef Node node = None
+    cdef int code
+    for i in range(len(raw)):
+        if isinstance(args[i], VariableBase):
+            v = <VariableBase>args[i]
+            raw[i] = v.data_
+            need |= v.requires_grad_
+            inert |= v.volatile_
+    need = need and not inert and op.differentiable and recording
+    if need:
+        node = new_node(op, args, raw, target.data_)
+    op.inplace_kernel(*raw)
+    if target.version is None:
+        target.version = Version.__new__(Version)
+    target.version.value += 1
+    if need and op.saved:
+        for i, code in enumerate(op.saved):
+            if code & 7 == OUTPUT:
+                node.versions[i] = (target.version, target.version.value)
+    target.fn, target.output_nr, target.creator = node, 0, op
+    target.requires_grad_, target.volatile_ = need, inert
+    return target
+
+
+cdef VariableBase check_inplace(object candidate):
+    """Raise where a Variable must not be changed in place."""
+    cdef VariableBase v
+    if not isinstance(candidate, VariableBase):
+        raise TypeError("an in-place operation on a %s with a Variable argument" % type(candidate).__name__)
+    v = <VariableBase>candidate
+    if v.requires_grad_ and v.fn is None:
+        raise RuntimeError("a leaf Variable that requires grad has been used in an in-place operation.")
+    if v.version is not None and v.version.live > 1:
+        raise RuntimeError("in-place operations can be only used on variables that don't share storage with any "
+                           "other variables, but detected that there are %d objects sharing it" % v.version.live)
+    return v
+
+
+# ---- nodes --------------------------------------------------------------------------------------------
+
+cdef class Node:
+    """An applied row: edges to what its inputs came from, and the values that its formulas name."""
+
+    cdef list apply_to(self, list grads, bint graph):
+        """Gradients for each edge (None where not wanted), given those of the outputs."""
+        cdef Op op = self.op
+        cdef list result = []
+        cdef Py_ssize_t e
+        if op.saved and self.saved is None:
+            raise RuntimeError("Trying to backward through the graph a second time, but the buffers have already been "
+                               "freed. Specify retain_graph=True when calling backward the first time.")
+        if self.n_outputs > 1:
+            fill_missing(self, grads, graph)
+        if op.joint is not None:
+            together = self.evaluate(op.joint, grads, graph)
+            for e in range(len(self.positions)):
+                place = self.edge_of_joint(e)
+                wanted = self.targets[e] is not None and place < len(together)
+                result.append(together[place] if wanted else None)
+            return result
+        for e in range(len(self.positions)):
+            if self.targets[e] is None:
+                result.append(None)
+                continue
+            g = self.evaluate(op.formulas[self.positions[e]], grads, graph)
+            if self.sizes is not None and g is not None:
+                g = (<Op>rows["sum_to"])(g, self.sizes[e])
+            result.append(g)
+        return result
+
+    cdef Py_ssize_t edge_of_joint(self, Py_ssize_t e):
+        """Where in a joint formula's result the gradient of an edge stands.
+
+        It gives one for each parameter (trailing ones may be missing); of a variadic row, one for each of the rest.
+        """
+        if self.op.variadic:
+            return self.positions[e] - len(self.op.params) + 1
+        return self.positions[e]
+
+    cdef object evaluate(self, tuple formula, list grads, bint graph):
+        cdef list values = []
+        cdef int code, kind
+        for code in formula[1]:
+            kind = code & 7
+            if kind == GRAD:
+                values.append(grads[code >> 3])
+            else:
+                values.append(self.value(self.op.saved.index(code), code, graph))
+        return formula[0](*values)
+
+    cdef object value(self, int place, int code, bint graph):
+        """A saved value: raw, or as the Variable it was in graph mode. Checks its version."""
+        cdef int kind = code & 7
+        value = self.saved[place]
+        version = self.versions[place]
+        if version is not None and (<Version>version[0]).value != version[1]:
+            raise RuntimeError("one of the variables needed for gradient computation has been modified by an inplace "
+                               "operation: %s saved it at version %d, it is at version %d"
+                               % (self.op.name, version[1], (<Version>version[0]).value))
+        if not graph or kind == SIZE or kind == REST_SIZES:
+            return value
+        if kind == REST:
+            return [self.rewrapped(t, len(self.op.params) - 1 + i, None) for i, t in enumerate(value)]
+        if not isinstance(value, TensorBase):
+            return value
+        if kind == OUTPUT:
+            return attached(<TensorBase>value, self, code >> 3, version)
+        return self.rewrapped(value, code >> 3, version)
+
+    cdef object rewrapped(self, TensorBase value, int position, version):
+        """The Variable that stood at an argument position, with its history."""
+        cdef Py_ssize_t e
+        for e in range(len(self.positions)):
+            if self.positions[e] == position and self.targets[e] is not None:
+                if isinstance(self.targets[e], Node):
+                    return attached(value, <Node>self.targets[e], self.slots[e], version)
+                return self.targets[e]
+        return wrap(value)
+
+    cdef void release(self):
+        """Free the saved values."""
+        self.saved = None
+        self.versions = None
+
+    @property
+    def next_functions(self):
+        """Where the gradients go: a tuple of (function or None, output number)."""
+        found = []
+        for target, slot in zip(self.targets or (), self.slots or ()):
+            if isinstance(target, VariableBase):
+                found.append((AccumulateGrad(target), 0))
+            else:
+                found.append((target, slot))
+        return tuple(found)
+
+    def register_hook(self, hook):
+        """Call hook(grad_inputs, grad_outputs) when gradients pass; returns a handle that removes it."""
+        return handle_hook(self, "post_hooks", hook)
+
+    def name(self):
+        """The name of the class."""
+        return type(self).__name__
+
+
+cdef VariableBase attached(TensorBase data, Node fn, int number, version):
+    """A Variable on data that came out of fn."""
+    cdef VariableBase v = wrap(data)
+    v.fn, v.output_nr, v.requires_grad_ = fn, number, True
+    if version is not None:
+        v.version = version[0]
+        v.version.live += 1
+    return v
+
+
+cdef int fill_missing(Node node, list grads, bint graph) except -1:
+    """Zeros for the outputs that no gradient came for."""
+    cdef int i
+    like = next(g for g in grads if g is not None)
+    if graph:
+        like = (<VariableBase>like).data_
+    for i in range(node.n_outputs):
+        if grads[i] is None and node.output_like[i] is not None:
+            zeros = make_empty((<TensorBase>like).dtype, node.output_like[i])
+            fill(zeros, 0)
+            grads[i] = wrap(zeros) if graph else zeros
+    return 0
+
+
+cdef class FunctionNode(Node):
+    """A node whose backward is written by the user; see autograd/function.py."""
+
+    cdef list apply_to(self, list grads, bint graph):
+        return list(self.run_user_backward(grads, graph))
+
+    def set_edges(self, inputs, int n_outputs):
+        """Connect to the Variables among inputs, in order (None for anything else)."""
+        cdef VariableBase v
+        targets, slots = [], []
+        for x in inputs:
+            if isinstance(x, VariableBase) and (<VariableBase>x).requires_grad_:
+                v = <VariableBase>x
+                targets.append(v.fn if v.fn is not None else v)
+                slots.append(v.output_nr)
+            else:
+                targets.append(None)
+                slots.append(0)
+        self.targets, self.slots, self.n_outputs = tuple(targets), tuple(slots), n_outputs
+
+    def edge_targets(self):
+        return self.targets
+
+    def attach(self, VariableBase v not None, int number, bint requires_grad):
+        """Make v the output `number` of this function."""
+        v.fn, v.output_nr, v.requires_grad_ = self, number, requires_grad
+
+    def rewrap(self, TensorBase data, Py_ssize_t edge, VariableBase like):
+        """A Variable on saved input data, with the history that input had."""
+        target = self.targets[edge]
+        if target is None:
+            return wrap(data)
+        if isinstance(target, Node):
+            return attached(data, <Node>target, self.slots[edge], None)
+        return target
+
+    def rewrap_output(self, TensorBase data, int number):
+        return attached(data, self, number, None)
+
+
+class AccumulateGrad:
+    """Stands for the end of the graph at a leaf."""
+
+    def __init__(self, variable):
+        self.variable = variable
+        self.next_functions = ()
+
+    def __eq__(self, other):
+        return isinstance(other, AccumulateGrad) and other.variable is self.variable
+
+    def __hash__(self):
+        return id(self.variable)
+
+
+# ---- variables ----------------------------------------------------------------------------------------
+
+cdef class VariableBase:
+    """A tensor with a history. The Python class on top is autograd.Variable."""
+
+    def __dealloc__(self):
+        if self.version is not None:
+            self.version.live -= 1
+
+    # Operators stay in C: `a + b` costs no Python frame.
+    def __add__(self, other):
+        return operate("add", self, other)
+
+    def __radd__(self, other):
+        return operate("add", self, other)
+
+    def __sub__(self, other):
+        return operate("sub", self, other)
+
+    def __rsub__(self, other):
+        return operate("rsub", self, other)
+
+    def __mul__(self, other):
+        return operate("mul", self, other)
+
+    def __rmul__(self, other):
+        return operate("mul", self, other)
+
+    def __truediv__(self, other):
+        return operate("div", self, other)
+
+    def __rtruediv__(self, other):
+        return operate("rdiv", self, other)
+
+    def __pow__(self, other, modulus):
+        return operate("pow", self, other)
+
+    def __rpow__(self, other, modulus):
+        return operate("rpow", self, other)
+
+    def __mod__(self, other):
+        return operate("remainder", self, other)
+
+    def __matmul__(self, other):
+        return operate("matmul", self, other)
+
+    def __neg__(self):
+        return (<Op>rows["neg"]).call((self,))
+
+    def __iadd__(self, other):
+        return self.add_(other)
+
+    def __isub__(self, other):
+        return self.sub_(other)
+
+    def __imul__(self, other):
+        return self.mul_(other)
+
+    def __ipow__(self, other, modulus):
+        raise NotImplementedError("in-place pow not implemented")
+
+    def __richcmp__(self, other, int how):
+        return operate(COMPARISONS[how], self, other)
+
+    def __hash__(self):
+        return <Py_ssize_t>(<void*>self) >> 4
+
+    @property
+    def data(self):
+        return self.data_
+
+    @data.setter
+    def data(self, value):
+        if not isinstance(value, TensorBase):
+            raise TypeError("Variable data has to be a tensor, but got %s" % type(value).__name__)
+        self.data_ = value
+
+    @property
+    def grad(self):
+        return self.grad_
+
+    @grad.setter
+    def grad(self, value):
+        set_grad(self, value)
+
+    @property
+    def _grad(self):
+        return self.grad_
+
+    @_grad.setter
+    def _grad(self, value):
+        set_grad(self, value)
+
+    @property
+    def requires_grad(self):
+        return self.requires_grad_
+
+    @requires_grad.setter
+    def requires_grad(self, value):
+        if not isinstance(value, bool):
+            raise RuntimeError("requires_grad must be a bool")
+        if not leaf(self):
+            raise RuntimeError("you can only change requires_grad flags of leaf variables. If you want to use a computed "
+                               "variable in a subgraph that doesn't require differentiation use var_no_grad = var.detach().")
+        self.requires_grad_ = value
+
+    @property
+    def volatile(self):
+        return self.volatile_
+
+    @volatile.setter
+    def volatile(self, value):
+        if not isinstance(value, bool):
+            raise RuntimeError("volatile must be a bool")
+        if not leaf(self):
+            raise RuntimeError("volatile can only be set on leaf variables")
+        self.volatile_ = value
+
+    @property
+    def is_leaf(self):
+        return leaf(self)
+
+    @property
+    def grad_fn(self):
+        if self.fn is None and self.creator is not None and not self.volatile_:
+            self.fn = unrecorded(<Op>self.creator)
+        return self.fn
+
+    @property
+    def _version(self):
+        return 0 if self.version is None else self.version.value
+
+
+cdef tuple COMPARISONS = ("lt", "le", "eq", "ne", "gt", "ge")
+
+
+cdef inline bint leaf(VariableBase v):
+    return v.fn is None and (v.creator is None or v.volatile_)
+
+
+cdef Node unrecorded(Op op):
+    """What grad_fn shows of an operation that needed no recording."""
+    cdef Node node = <Node>new_object(op.node_class, NO_ARGUMENTS)
+    node.op = op
+    node.positions, node.n_outputs = (), 1
+    node.targets = tuple([None for f in op.formulas if f is not None])
+    node.slots = (0,) * len(node.targets)
+    return node
+
+
+cdef object operate(str name, VariableBase v, object other):
+    if isinstance(other, TensorBase):
+        raise AssertionError("%s: expected a Variable or a number, but got %s: wrap it in a Variable"
+                             % (name, type_name(<TensorBase>other)))
+    row = rows.get(name)
+    if row is None or not isinstance(other, (VariableBase, int, float)):
+        return getattr(v, "_" + name)(other) if row is None else NotImplemented
+    return (<Op>row).call((v, other))
+
+
+cdef int set_grad(VariableBase v, object value) except -1:
+    if value is None:
+        v.grad_ = None
+        return 0
+    if not isinstance(value, VariableBase):
+        raise TypeError("expected a Variable or None (got %s)" % type(value).__name__)
+    if value is v:
+        raise RuntimeError("can't assign Variable as its own grad")
+    check_gradient(v, <VariableBase>value)
+    v.grad_ = <VariableBase>value
+    return 0
+
+
+cdef int check_gradient(VariableBase v, VariableBase g) except -1:
+    if g.data_.dtype != v.data_.dtype or g.data_.device != v.data_.device:
+        raise RuntimeError("assigned grad has data of a different type: expected %s, but got %s"
+                           % (type_name(v.data_), type_name(g.data_)))
+    if not same_size(g.data_, v.data_):
+        raise RuntimeError("assigned grad has data of a different size: expected %s, but got %s"
+                           % (size_text(v.data_), size_text(g.data_)))
+    return 0
+
+
+def handle_hook(owner, str attribute, hook):
+    """Register hook in an ordered dict attribute of owner; the handle removes it again."""
+    return new_handle(owner, attribute, hook)
+
+
+cdef object new_handle = None       # makes utils.hooks.RemovableHandle; set by the Python layer
+
+
+# ---- backward -----------------------------------------------------------------------------------------
+
+cdef class Walk:
+    """One run of backward: how many gradients each node still waits for, and those that have come."""
+    cdef dict waiting               # node or leaf -> gradients that have not come yet
+    cdef dict arrived               # node -> list of gradients by output; leaf -> gradient
+    cdef dict captured              # (node, output) or leaf -> positions in `found`, for autograd.grad
+    cdef list found
+    cdef bint graph, retain, into_leaves
+
+    cdef int count(self, list starts) except -1:
+        """Count, for everything reachable, how many gradients will come."""
+        cdef list stack = list(starts)
+        cdef set seen = set(stack)
+        cdef Node node
+        while stack:
+            node = <Node>stack.pop()
+            for target in node.targets:
+                if target is None:
+                    continue
+                self.waiting[target] = self.waiting.get(target, 0) + 1
+                if isinstance(target, Node) and target not in seen:
+                    seen.add(target)
+                    stack.append(target)
+        return 0
+
+    cdef int receive(self, object target, int slot, object g) except -1:
+        """Add a gradient to what has arrived for a node's output or a leaf."""
+        cdef list outputs
+        if g is None:
+            return 0
+        if not isinstance(target, Node):
+            self.arrived[target] = sum_of(self.arrived.pop(target, None), g, self.graph)
+            return 0
+        outputs = <list>self.arrived.get(target)
+        if outputs is None:
+            outputs = [None] * (<Node>target).n_outputs
+            self.arrived[target] = outputs
+        if outputs[slot] is None:
+            outputs[slot] = g
+        else:
+            earlier, outputs[slot] = outputs[slot], None
+            outputs[slot] = sum_of(earlier, g, self.graph)
+        return 0
+
+    cdef int go(self, list ready) except -1:
+        """Visit nodes whose gradients have all come, until none is left."""
+        cdef list grads
+        cdef Node node
+        cdef Py_ssize_t e
+        while ready:
+            here = ready.pop()
+            if not isinstance(here, Node):
+                self.finish_leaf(<VariableBase>here)
+                continue
+            node = <Node>here
+            here = None
+            grads = <list>self.arrived.pop(node, None)
+            if grads is not None:
+                grads = self.visit(node, grads)
+            for e in range(len(node.targets)):
+                target = node.targets[e]
+                if target is None:
+                    continue
+                if grads is not None:
+                    g, grads[e] = grads[e], None
+                    self.receive(target, node.slots[e], g)
+                    g = None
+                left = self.waiting[target] - 1
+                self.waiting[target] = left
+                if left == 0:
+                    ready.append(target)
+        return 0
+
+    cdef list visit(self, Node node, list grads):
+        """Hooks, the formulas, hooks again."""
+        cdef list result
+        cdef int i
+        if node.pre_hooks:
+            for i, hooks in node.pre_hooks.items():
+                if grads[i] is not None:
+                    grads[i] = call_hooks(hooks, grads[i], self.graph)
+        if self.captured is not None:
+            for i in range(len(grads)):
+                self.capture((node, i), grads[i])
+        result = node.apply_to(grads, self.graph)
+        if node.post_hooks:
+            result = call_post_hooks(node, result, grads, self.graph)
+        if not self.retain:
+            node.release()
+        return result
+
+    cdef int capture(self, object key, object g) except -1:
+        for place in self.captured.get(key, ()):
+            self.found[place] = g
+        return 0
+
+    cdef int finish_leaf(self, VariableBase v) except -1:
+        if v not in self.arrived:
+            return 0
+        if self.captured is not None and v in self.captured:
+            self.capture(v, self.arrived.pop(v))
+            return 0
+        if not self.into_leaves:
+            return 0
+        if v._backward_hooks:
+            self.arrived[v] = call_hooks(v._backward_hooks, self.arrived.pop(v), self.graph)
+        accumulate(v, self.arrived.pop(v), self.graph)
+        return 0
+
+
+cdef object sum_of(object a, object b, bint graph):
+    """a + b for two gradients; a may be None, and is changed in place where nobody else has it."""
+    if a is None:
+        return b
+    if graph:
+        return (<Op>rows["add"]).call((a, b))
+    if Py_REFCNT(<PyObject*>a) == 2 and Py_REFCNT(<PyObject*>(<TensorBase>a).store) == 1 \
+            and is_contiguous(<TensorBase>a) and same_size(<TensorBase>a, <TensorBase>b):
+        a += b
+        return a
+    return a + b
+
+
+cdef bint exclusive(TensorBase g, Py_ssize_t references):
+    """Whether nobody but the caller's references holds this dense tensor and its memory."""
+    return (Py_REFCNT(<PyObject*>g) <= references and Py_REFCNT(<PyObject*>g.store) == 1 and is_contiguous(g)
+            and g.store.size == g.numel_)
+
+
+cdef int accumulate(VariableBase v, object g, bint graph) except -1:
+    """Add a gradient to .grad of a leaf; the first one is taken over, not copied, where nobody else has it."""
+    cdef TensorBase t = (<VariableBase>g).data_ if graph else <TensorBase>g
+    if t.dtype != v.data_.dtype:
+        raise RuntimeError("expected a gradient of type %s, but got %s" % (type_name(v.data_), type_name(t)))
+    if not same_size(t, v.data_):
+        raise RuntimeError("expected a gradient of size [%s], but got [%s]" % (size_text(v.data_), size_text(t)))
+    if v.grad_ is None:
+        if graph:
+            v.grad_ = <VariableBase>g if (<VariableBase>g).fn is not None else <VariableBase>(<Op>rows["clone"]).call((g,))
+        else:
+            v.grad_ = wrap(t if exclusive(t, 4) else dense_copy(t))
+            v.grad_.volatile_ = True
+    elif v.grad_.volatile_ or not graph:
+        v.grad_.data_ += t
+    else:
+        v.grad_ = (<Op>rows["add"]).call((v.grad_, g))
+    return 0
+
+
+cdef object as_variable(object g, bint graph):
+    cdef VariableBase v
+    if graph or g is None:
+        return g
+    v = wrap(<TensorBase>g)
+    v.volatile_ = True
+    return v
+
+
+cdef str hook_name(hook):
+    return getattr(hook, "__name__", type(hook).__name__)
+
+
+cdef object call_hooks(hooks, object g, bint graph):
+    """Pass a gradient through hooks; each may give another of same type and size."""
+    cdef TensorBase before, after
+    v = as_variable(g, graph)
+    for hook in list(hooks.values()):
+        result = hook(v)
+        if result is None:
+            continue
+        if not isinstance(result, VariableBase):
+            raise TypeError("expected Variable, but hook returned '%s'"
+                            % (type_name(result) if isinstance(result, TensorBase) else type(result).__name__))
+        before, after = (<VariableBase>v).data_, (<VariableBase>result).data_
+        if before.dtype != after.dtype or before.device != after.device:
+            raise RuntimeError("hook '%s' has changed the type of value (was %s got %s)"
+                               % (hook_name(hook), type_name(before), type_name(after)))
+        if not same_size(before, after):
+            raise RuntimeError("hook '%s' has changed the size of value" % hook_name(hook))
+        v = result
+    return v if graph else (<VariableBase>v).data_
+
+
+cdef list call_post_hooks(Node node, list result, list grads, bint graph):
+    """Let the hooks of a function see, and replace, what it gives its inputs."""
+    values = tuple([as_variable(g, graph) for g in result])
+    outputs = tuple([as_variable(g, graph) for g in grads])
+    for hook in list(node.post_hooks.values()):
+        changed = hook(values, outputs)
+        if changed is None:
+            continue
+        if not isinstance(changed, tuple):
+            raise TypeError("expected tuple, but hook returned '%s'" % type(changed).__name__)
+        if len(changed) != len(values):
+            raise RuntimeError("hook '%s' has returned an incorrect number of values (got %d, but expected %d)"
+                               % (hook_name(hook), len(changed), len(values)))
+        for value in changed:
+            if value is not None and not isinstance(value, VariableBase):
+                raise TypeError("expected Variable, but hook returned '%s'" % type(value).__name__)
+        values = changed
+    return [v if graph or v is None else (<VariableBase>v).data_ for v in values]
+
+
+def run_backward(tuple variables, list grads, bint retain, bint graph, tuple inputs=None, bint into_leaves=True):
+    """Send gradients back from variables.
+
+    Args: the Variables; a gradient for each (raw Tensors, or Variables if graph); whether saved values stay; whether
+    the walk itself is recorded; Variables whose gradients are wanted as result; whether leaves accumulate.
+    Returns: a list of gradients (Variables) for inputs, None where no gradient came.
+    """
+    cdef Walk walk = Walk.__new__(Walk)
+    cdef VariableBase v
+    cdef list starts = [], ready = []
+    walk.waiting, walk.arrived, walk.graph, walk.retain, walk.into_leaves = {}, {}, graph, retain, into_leaves
+    if inputs is not None:
+        walk.captured, walk.found = {}, [None] * len(inputs)
+        for i, v in enumerate(inputs):
+            walk.captured.setdefault(v if v.fn is None else (v.fn, v.output_nr), []).append(i)
+    for v, g in zip(variables, grads):
+        if v.requires_grad_ and v.fn is not None and v.fn not in starts:
+            starts.append(v.fn)
+    walk.count(starts)
+    for v, g in zip(variables, grads):
+        if v.requires_grad_:
+            walk.receive(v.fn if v.fn is not None else v, v.output_nr, g)
+    g = None
+    del grads[:]
+    for v in variables:
+        target = v.fn if v.fn is not None else v
+        if v.requires_grad_ and walk.waiting.get(target, 0) == 0 and target not in ready:
+            ready.append(target)
+    target = None
+    walk.go(ready)
+    return [as_variable(g, graph) for g in walk.found] if inputs is not None else None
+
+
+# ---- for the Python layer -----------------------------------------------------------------------------
+
+def set_variable_class(cls):
+    global variable_class
+    variable_class = cls
+
+
+def set_handle_maker(function):
+    global new_handle
+    new_handle = function
+
+
+def set_row(str name, Op row):
+    """Tell the engine a row that it calls by itself."""
+    rows[name] = row
+
+
+def set_recording(bint on):
+    """Turn recording on or off; returns what it was."""
+    global recording
+    before, recording = recording, on
+    return before
+
+
+def is_recording():
+    return recording
+
+
+def init_variable(VariableBase v not None, TensorBase data, bint requires_grad, bint volatile):
+    v.data_, v.requires_grad_, v.volatile_ = data, requires_grad, volatile
+
+
+def wrap_output(TensorBase data not None, bint volatile=False):
+    """A Variable on data, with no history."""
+    cdef VariableBase v = wrap(data)
+    v.volatile_ = volatile
+    return v
+
+
+def share_version(VariableBase a not None, VariableBase b not None):
+    """Let b count in-place changes together with a: they are on one storage."""
+    if a.version is None:
+        a.version = Version.__new__(Version)
+    if b.version is not None:
+        b.version.live -= 1
+    b.version = a.version
+    b.version.live += 1
+
+
+def bump_version(VariableBase v not None):
+    """Note an in-place change."""
+    if v.version is None:
+        v.version = Version.__new__(Version)
+    v.version.value += 1
+
+
+def version_of(VariableBase v not None):
+    """The Version object of a Variable."""
+    if v.version is None:
+        v.version = Version.__new__(Version)
+    return v.version
+
+
+def assert_inplace(v):
+    """Raise where v must not be changed in place."""
+    check_inplace(v)
+
+
+def cut(VariableBase v not None):
+    """Make v a leaf without history."""
+    v.fn, v.creator, v.requires_grad_, v.output_nr = None, None, False, 0
+
+
+def set_volatile(VariableBase v not None, bint volatile):
+    v.volatile_ = volatile
+    if volatile:
+        v.fn, v.creator, v.requires_grad_ = None, None, False
+
+
+def node_of(VariableBase v not None):
+    """The recorded node, or None."""
+    return v.fn
