@@ -1,0 +1,158 @@
+"""What all optimizers share: parameter groups, state by Variable, and checkpoints in which parameters are id numbers.
+
+An algorithm is one rule for one parameter: `ElementwiseOptimizer` walks the groups and calls it.
+"""
+import copy
+from collections import defaultdict
+
+from tensorlib._ops.tensor import TensorBase
+from tensorlib.autograd import Variable
+
+required = object()     # the default of an option that every group must be given
+
+
+class Optimizer:
+    """Base class of all optimizers.
+
+    Args:
+        params: an iterable of Variables, or of dicts with a key "params" and options for that group.
+        defaults: dict of option names to the values of groups that do not set them; `required` has no default.
+
+    Raises:
+        TypeError: params is a tensor or a Variable, or holds something that is no Variable.
+        ValueError: params is empty, holds a Variable that is no leaf or requires no gradient, has a parameter
+            in two groups, or lacks a required option.
+
+    Example:
+        >>> from tensorlib import optim, ones
+        >>> from tensorlib.autograd import Variable
+        >>> weight = Variable(ones(2), requires_grad=True)
+        >>> optimizer = optim.SGD([{"params": [weight], "lr": 0.5}])
+        >>> (weight * 2).sum().backward()
+        >>> optimizer.step()
+        >>> weight.data.tolist()
+        [0.0, 0.0]
+    """
+
+    def __init__(self, params, defaults):
+        if isinstance(params, (TensorBase, Variable)):
+            raise TypeError("params argument given to the optimizer should be an iterable of Variables or dicts, "
+                            "but got %s" % _type_name(params))
+        self.state = defaultdict(dict)
+        self.defaults = defaults
+        self.param_groups = []
+        groups = list(params)
+        if not groups:
+            raise ValueError("optimizer got an empty parameter list")
+        if not isinstance(groups[0], dict):
+            groups = [{"params": groups}]
+        for group in groups:
+            self.add_param_group(group)
+
+    def add_param_group(self, group):
+        """Add one group of parameters, a dict with "params" and options; it is completed by the defaults."""
+        number = len(self.param_groups)
+        if not isinstance(group, dict):
+            raise TypeError("parameter group %d should be a dict, but got %s" % (number, _type_name(group)))
+        params = group["params"]
+        params = group["params"] = [params] if isinstance(params, Variable) else list(params)
+        for param in params:
+            _check(param)
+        taken = {id(p) for other in self.param_groups for p in other["params"]}
+        if any(id(p) in taken for p in params):
+            raise ValueError("some parameters appear in more than one parameter group")
+        for name, default in self.defaults.items():
+            if default is required and name not in group:
+                raise ValueError("parameter group %d didn't specify a value of required optimization parameter %s"
+                                 % (number, name))
+            group.setdefault(name, default)
+        self.param_groups.append(group)
+
+    def state_dict(self):
+        """Return {"state": id number or name -> dict, "param_groups": groups with id numbers}; tensors are shared."""
+        groups = [dict(group, params=[id(p) for p in group["params"]]) for group in self.param_groups]
+        state = {id(key) if isinstance(key, Variable) else key: value for key, value in self.state.items()}
+        return {"state": state, "param_groups": groups}
+
+    def load_state_dict(self, state_dict):
+        """Take over a state_dict, by a deep copy; its groups are matched to ours in order.
+
+        Raises:
+            ValueError: the numbers of groups, or of the parameters in a group, differ.
+        """
+        state_dict = copy.deepcopy(state_dict)
+        ours, saved = self.param_groups, state_dict["param_groups"]
+        if len(ours) != len(saved):
+            raise ValueError("loaded state dict has a different number of parameter groups: %d, not %d"
+                             % (len(saved), len(ours)))
+        for mine, other in zip(ours, saved):
+            if len(mine["params"]) != len(other["params"]):
+                raise ValueError("loaded state dict contains a parameter group that doesn't match the size of "
+                                 "optimizer's group: %d parameters, not %d"
+                                 % (len(other["params"]), len(mine["params"])))
+        variable = {number: param for mine, other in zip(ours, saved)
+                    for number, param in zip(other["params"], mine["params"])}
+        self.state = defaultdict(dict, {variable.get(key, key): value for key, value in state_dict["state"].items()})
+        self.param_groups = [dict(other, params=mine["params"]) for mine, other in zip(ours, saved)]
+
+    def zero_grad(self):
+        """Set the gradients of all parameters to zero; one that belongs to a graph is replaced, not overwritten."""
+        for group in self.param_groups:
+            for param in group["params"]:
+                grad = param.grad
+                if grad is None:
+                    continue
+                if grad.volatile:
+                    grad.data.zero_()
+                else:
+                    param.grad = Variable(grad.data.clone().zero_())
+
+    def step(self, closure=None):
+        """Change the parameters once. `closure`, if given, computes the loss anew and is called first.
+
+        Returns:
+            What the closure returned, or None.
+        """
+        raise NotImplementedError("%s has no step()" % type(self).__name__)
+
+
+class ElementwiseOptimizer(Optimizer):
+    """An optimizer that is one rule `update(data, grad, state, group)` for each parameter that has a gradient."""
+
+    def step(self, closure=None):
+        loss = None if closure is None else closure()
+        for group in self.param_groups:
+            for param in group["params"]:
+                if param.grad is None:
+                    continue
+                state = self.state.get(param, {})
+                self.update(param.data, param.grad.data, state, group)
+                if state:               # a rule that remembers nothing leaves no entry
+                    self.state[param] = state
+        return loss
+
+    def update(self, data, grad, state, group):
+        """Change the tensor `data` by its gradient; `state` is the parameter's own dict, empty the first time."""
+        raise NotImplementedError("%s has no update()" % type(self).__name__)
+
+
+def decayed(grad, data, weight_decay):
+    """The gradient with that of an L2 penalty added, in a new tensor."""
+    return grad.add(weight_decay, data) if weight_decay != 0 else grad
+
+
+def zeros_like(tensor):
+    return tensor.new(tensor.size()).zero_()
+
+
+def _check(param):
+    if not isinstance(param, Variable):
+        raise TypeError("optimizer can only optimize Variables, but one of the params is %s" % _type_name(param))
+    if param.grad_fn is not None:
+        raise ValueError("can't optimize a non-leaf Variable")
+    if not param.requires_grad:
+        raise ValueError("optimizing a parameter that doesn't require gradients")
+
+
+def _type_name(x):
+    return x.type() if isinstance(x, TensorBase) else "%s.%s" % (type(x).__module__, type(x).__name__)

@@ -1,0 +1,39 @@
+"""Stochastic gradient descent, with momentum (plain and Nesterov's) and weight decay."""
+from .optimizer import ElementwiseOptimizer, required
+
+
+class SGD(ElementwiseOptimizer):
+    """Gradient descent with momentum.
+
+    g = grad + weight_decay * p, added into the gradient itself; buf = g the first time, then
+    buf = momentum * buf + (1 - dampening) * g; p -= lr * buf, with nesterov p -= lr * (g + momentum * buf).
+
+    Args:
+        params: parameters or groups.
+        lr: learning rate.
+        momentum: factor of the running direction; 0 keeps none.
+        dampening: part of the gradient that does not enter the running direction.
+        weight_decay: factor of the L2 penalty.
+        nesterov: look ahead by one momentum step; needs momentum > 0 and dampening 0.
+
+    Source: Sutskever et al., "On the importance of initialization and momentum in deep learning", 2013,
+    but with the rate applied to the whole direction.
+    """
+
+    def __init__(self, params, lr=required, momentum=0, dampening=0, weight_decay=0, nesterov=False):
+        if nesterov and (momentum <= 0 or dampening != 0):
+            raise ValueError("Nesterov momentum requires a momentum and zero dampening")
+        super().__init__(params, dict(lr=lr, momentum=momentum, dampening=dampening, weight_decay=weight_decay,
+                                      nesterov=nesterov))
+
+    def update(self, data, grad, state, group):
+        momentum = group["momentum"]
+        if group["weight_decay"] != 0:
+            grad.add_(group["weight_decay"], data)
+        if momentum != 0:
+            if "momentum_buffer" not in state:
+                buffer = state["momentum_buffer"] = grad.clone()
+            else:
+                buffer = state["momentum_buffer"].mul_(momentum).add_(1 - group["dampening"], grad)
+            grad = grad.add(momentum, buffer) if group["nesterov"] else buffer
+        data.add_(-group["lr"], grad)
