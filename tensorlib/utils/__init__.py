@@ -1,0 +1,2 @@
+"""Tools beside the network itself: feeding it with data."""
+from . import data
