@@ -1,0 +1,455 @@
+# cython: language_level=3
+"""Max- and average pooling in 1 to 3 dims, fixed and adaptive windows, and their derivatives.
+
+Fixed windows go an output line at a time: for each place in the window, one loop over the outputs that the compiler
+vectorises. Loops only; `_ops/pool.pyx` checks and allocates.
+"""
+from cython.parallel cimport prange
+from libc.math cimport INFINITY
+from libc.stdint cimport int64_t
+from libc.string cimport memset
+
+from tensorlib._ops.dispatch cimport put
+from tensorlib._ops.pool cimport PoolShape
+from tensorlib._ops.types cimport F32, F64, real
+
+
+cdef struct Window:             # the input coordinates under an output position, along one dim
+    Py_ssize_t begin            # first that is inside the input
+    Py_ssize_t end              # last + 1
+    Py_ssize_t count            # how many an average counts
+
+
+cdef inline Window window_at(const PoolShape* s, int dim, Py_ssize_t position) noexcept nogil:
+    cdef Window w
+    cdef Py_ssize_t start = position * s.stride[dim] - s.padding[dim], step = s.dilation[dim]
+    w.end = min(start + (s.kernel[dim] - 1) * step + 1, s.size[dim] + s.padding[dim])
+    w.count = w.end - start
+    w.begin = start if start >= 0 else start + (step - 1 - start) // step * step
+    w.end = min(w.end, s.size[dim])
+    if not s.count_padding:
+        w.count = w.end - w.begin
+    return w
+
+
+cdef inline Window adaptive_window(const PoolShape* s, int dim, Py_ssize_t position) noexcept nogil:
+    cdef Window w
+    w.begin = position * s.size[dim] // s.out[dim]
+    w.end = ((position + 1) * s.size[dim] + s.out[dim] - 1) // s.out[dim]
+    w.count = w.end - w.begin
+    return w
+
+
+cdef struct Span:               # outputs of a line whose windows have their k-th place inside the input
+    Py_ssize_t origin           # input coordinate of that place for output 0
+    Py_ssize_t lo
+    Py_ssize_t hi
+
+
+cdef inline Span span_of(const PoolShape* s, Py_ssize_t k) noexcept nogil:
+    cdef Span p
+    cdef Py_ssize_t step = s.stride[2]
+    p.origin = k * s.dilation[2] - s.padding[2]
+    p.lo = 0 if p.origin >= 0 else (step - 1 - p.origin) // step
+    p.hi = 0 if p.origin >= s.size[2] else min((s.size[2] - 1 - p.origin) // step + 1, s.out[2])
+    return p
+
+
+# ---- max pooling ---------------------------------------------------------------------------------------------------
+
+cdef inline void max_place(const real* x, Py_ssize_t step, int64_t at, Py_ssize_t n, real* y,
+                           int64_t* index) noexcept nogil:
+    """One place of n windows against the best so far. The first of equal values stays; nan wins."""
+    cdef Py_ssize_t i
+    cdef real v
+    cdef bint better
+    for i in range(n):
+        v = x[i * step]
+        better = (v > y[i]) | (v != v)
+        y[i] = v if better else y[i]
+        index[i] = at + i * step if better else index[i]
+
+
+cdef void first_places(const PoolShape* s, Window z, Window y, Py_ssize_t at, int64_t* index) noexcept nogil:
+    """Windows in which nothing beat -inf take their first place inside the input."""
+    cdef Py_ssize_t i
+    cdef Window x
+    for i in range(s.out[2]):
+        if index[i] < 0:
+            x = window_at(s, 2, i)
+            if x.begin < x.end and y.begin < y.end and z.begin < z.end:
+                index[i] = at + x.begin
+
+
+cdef void max_input_line(const PoolShape* s, const real* x, Py_ssize_t line, real* y, int64_t* indices) noexcept nogil:
+    """All places of the windows of an output line that lie in the input line beginning at `line`."""
+    cdef Py_ssize_t k, at, step = s.stride[2]
+    cdef Span p
+    for k in range(s.kernel[2]):
+        p = span_of(s, k)
+        at = line + p.origin + p.lo * step
+        if step == 1:               # constant steps let the compiler vectorise
+            max_place(x + at, 1, at, p.hi - p.lo, y + p.lo, indices + p.lo)
+        elif step == 2:
+            max_place(x + at, 2, at, p.hi - p.lo, y + p.lo, indices + p.lo)
+        else:
+            max_place(x + at, step, at, p.hi - p.lo, y + p.lo, indices + p.lo)
+
+
+cdef void max_pool_line(const PoolShape* s, const real* x, real* y, int64_t* indices, Py_ssize_t line) noexcept nogil:
+    cdef Py_ssize_t plane = line // (s.out[0] * s.out[1]), z, r, i, missing = 0
+    cdef Window wz = window_at(s, 0, line // s.out[1] % s.out[0]), wy = window_at(s, 1, line % s.out[1])
+    x += plane * s.pixels
+    y += line * s.out[2]
+    indices += line * s.out[2]
+    for i in range(s.out[2]):
+        y[i] = -INFINITY
+        indices[i] = -1
+    z = wz.begin
+    while z < wz.end:
+        r = wy.begin
+        while r < wy.end:
+            max_input_line(s, x, (z * s.size[1] + r) * s.size[2], y, indices)
+            r += s.dilation[1]
+        z += s.dilation[0]
+    for i in range(s.out[2]):
+        missing |= indices[i] < 0
+    if missing:
+        first_places(s, wz, wy, (wz.begin * s.size[1] + wy.begin) * s.size[2], indices)
+
+
+cdef void max_pool_2x2_line(const PoolShape* s, const real* x, real* y, int64_t* indices,
+                            Py_ssize_t line) noexcept nogil:
+    """Windows of 2x2 side by side, all inside the input."""
+    cdef Py_ssize_t plane = line // s.out[1], w = s.size[2], top = line % s.out[1] * 2 * w, i
+    cdef const real* a = x + plane * s.pixels + top
+    cdef const real* b = a + w
+    cdef real p, q, best, other
+    cdef int64_t at, below
+    y += line * s.out[2]
+    indices += line * s.out[2]
+    for i in range(s.out[2]):
+        p = a[2 * i]
+        q = a[2 * i + 1]
+        at = 1 if (q > p) | (q != q) else 0
+        best = q if (q > p) | (q != q) else p
+        p = b[2 * i]
+        q = b[2 * i + 1]
+        below = w + 1 if (q > p) | (q != q) else w
+        other = q if (q > p) | (q != q) else p
+        indices[i] = top + 2 * i + (below if (other > best) | (other != other) else at)
+        y[i] = other if (other > best) | (other != other) else best
+
+
+cdef inline bint is_2x2(const PoolShape* s) noexcept nogil:
+    return (s.size[0] == 1 and s.kernel[0] == 1 and s.kernel[1] == 2 and s.kernel[2] == 2
+            and s.stride[1] == 2 and s.stride[2] == 2 and s.padding[1] == 0 and s.padding[2] == 0
+            and s.dilation[1] == 1 and s.dilation[2] == 1
+            and 2 * s.out[1] <= s.size[1] and 2 * s.out[2] <= s.size[2])
+
+
+cdef void max_pool(const PoolShape* s, const real* x, real* y, int64_t* indices, int threads) noexcept nogil:
+    cdef Py_ssize_t i, lines = s.planes * s.out[0] * s.out[1]
+    cdef bint quick = is_2x2(s)
+    if threads <= 1:
+        for i in range(lines):
+            if quick:
+                max_pool_2x2_line(s, x, y, indices, i)
+            else:
+                max_pool_line(s, x, y, indices, i)
+    else:
+        for i in prange(lines, num_threads=threads, schedule="static"):
+            if quick:
+                max_pool_2x2_line(s, x, y, indices, i)
+            else:
+                max_pool_line(s, x, y, indices, i)
+
+
+cdef void adaptive_max_plane(const PoolShape* s, const real* x, real* y, int64_t* indices,
+                             Py_ssize_t plane) noexcept nogil:
+    cdef Py_ssize_t i, z, r, c, at, best
+    cdef Window wz, wy, wx
+    x += plane * s.pixels
+    y += plane * s.positions
+    indices += plane * s.positions
+    for i in range(s.positions):
+        wz = adaptive_window(s, 0, i // s.out[2] // s.out[1])
+        wy = adaptive_window(s, 1, i // s.out[2] % s.out[1])
+        wx = adaptive_window(s, 2, i % s.out[2])
+        best = (wz.begin * s.size[1] + wy.begin) * s.size[2] + wx.begin
+        for z in range(wz.begin, wz.end):
+            for r in range(wy.begin, wy.end):
+                at = (z * s.size[1] + r) * s.size[2]
+                for c in range(wx.begin, wx.end):
+                    if x[at + c] > x[best] or x[at + c] != x[at + c]:
+                        best = at + c
+        y[i] = x[best]
+        indices[i] = best
+
+
+cdef void adaptive_max_pool(const PoolShape* s, const real* x, real* y, int64_t* indices, int threads) noexcept nogil:
+    cdef Py_ssize_t i
+    if threads <= 1:
+        for i in range(s.planes):
+            adaptive_max_plane(s, x, y, indices, i)
+    else:
+        for i in prange(s.planes, num_threads=threads, schedule="static"):
+            adaptive_max_plane(s, x, y, indices, i)
+
+
+# ---- moving values by indices --------------------------------------------------------------------------------------
+
+cdef Py_ssize_t scatter_plane(const real* x, const int64_t* indices, real* y, Py_ssize_t pixels,
+                              Py_ssize_t positions) noexcept nogil:
+    cdef Py_ssize_t i, bad = 0
+    memset(y, 0, pixels * sizeof(real))
+    for i in range(positions):
+        if 0 <= indices[i] < pixels:
+            y[indices[i]] += x[i]
+        else:
+            bad += indices[i] != -1
+    return bad
+
+
+cdef Py_ssize_t place_plane(const real* x, const int64_t* indices, real* y, Py_ssize_t pixels,
+                            Py_ssize_t positions) noexcept nogil:
+    cdef Py_ssize_t i, bad = 0
+    memset(y, 0, pixels * sizeof(real))
+    for i in range(positions):
+        if 0 <= indices[i] < pixels:
+            y[indices[i]] = x[i]
+        else:
+            bad += 1
+    return bad
+
+
+cdef Py_ssize_t gather_plane(const real* x, const int64_t* indices, real* y, Py_ssize_t pixels,
+                             Py_ssize_t positions) noexcept nogil:
+    cdef Py_ssize_t i, bad = 0
+    for i in range(positions):
+        if 0 <= indices[i] < pixels:
+            y[i] = x[indices[i]]
+        else:
+            y[i] = 0
+            bad += indices[i] != -1
+    return bad
+
+
+cdef Py_ssize_t plane_scatter(const real* x, const int64_t* indices, real* y, Py_ssize_t planes, Py_ssize_t pixels,
+                              Py_ssize_t positions, int threads) noexcept nogil:
+    """y[indices[i]] += x[i] in each plane, from zero."""
+    cdef Py_ssize_t i, bad = 0
+    if threads <= 1:
+        for i in range(planes):
+            bad += scatter_plane(x + i * positions, indices + i * positions, y + i * pixels, pixels, positions)
+    else:
+        for i in prange(planes, num_threads=threads, schedule="static"):
+            bad += scatter_plane(x + i * positions, indices + i * positions, y + i * pixels, pixels, positions)
+    return bad
+
+
+cdef Py_ssize_t plane_place(const real* x, const int64_t* indices, real* y, Py_ssize_t planes, Py_ssize_t pixels,
+                            Py_ssize_t positions, int threads) noexcept nogil:
+    """y[indices[i]] = x[i] in each plane, zero elsewhere; the last of equal indices stays."""
+    cdef Py_ssize_t i, bad = 0
+    if threads <= 1:
+        for i in range(planes):
+            bad += place_plane(x + i * positions, indices + i * positions, y + i * pixels, pixels, positions)
+    else:
+        for i in prange(planes, num_threads=threads, schedule="static"):
+            bad += place_plane(x + i * positions, indices + i * positions, y + i * pixels, pixels, positions)
+    return bad
+
+
+cdef Py_ssize_t plane_gather(const real* x, const int64_t* indices, real* y, Py_ssize_t planes, Py_ssize_t pixels,
+                             Py_ssize_t positions, int threads) noexcept nogil:
+    """y[i] = x[indices[i]] in each plane."""
+    cdef Py_ssize_t i, bad = 0
+    if threads <= 1:
+        for i in range(planes):
+            bad += gather_plane(x + i * pixels, indices + i * positions, y + i * positions, pixels, positions)
+    else:
+        for i in prange(planes, num_threads=threads, schedule="static"):
+            bad += gather_plane(x + i * pixels, indices + i * positions, y + i * positions, pixels, positions)
+    return bad
+
+
+# ---- average pooling -----------------------------------------------------------------------------------------------
+
+cdef inline void add_strided(const real* x, Py_ssize_t step, Py_ssize_t n, real* y) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n):
+        y[i] += x[i * step]
+
+
+cdef inline void spread_strided(const real* y, Py_ssize_t step, Py_ssize_t n, real* x) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n):
+        x[i * step] += y[i]
+
+
+cdef void avg_pool_line(const PoolShape* s, const real* x, real* y, Py_ssize_t line) noexcept nogil:
+    cdef Py_ssize_t plane = line // (s.out[0] * s.out[1]), z, r, k, at, i, step = s.stride[2]
+    cdef Window wz = window_at(s, 0, line // s.out[1] % s.out[0]), wy = window_at(s, 1, line % s.out[1])
+    cdef Span p
+    x += plane * s.pixels
+    y += line * s.out[2]
+    for i in range(s.out[2]):
+        y[i] = 0
+    for z in range(wz.begin, wz.end):
+        for r in range(wy.begin, wy.end):
+            for k in range(s.kernel[2]):
+                p = span_of(s, k)
+                at = (z * s.size[1] + r) * s.size[2] + p.origin + p.lo * step
+                if step == 1:           # constant steps let the compiler vectorise
+                    add_strided(x + at, 1, p.hi - p.lo, y + p.lo)
+                elif step == 2:
+                    add_strided(x + at, 2, p.hi - p.lo, y + p.lo)
+                else:
+                    add_strided(x + at, step, p.hi - p.lo, y + p.lo)
+    for i in range(s.out[2]):
+        y[i] = y[i] / <real>(wz.count * wy.count * window_at(s, 2, i).count)
+
+
+cdef void avg_pool(const PoolShape* s, const real* x, real* y, int threads) noexcept nogil:
+    cdef Py_ssize_t i, lines = s.planes * s.out[0] * s.out[1]
+    if threads <= 1:
+        for i in range(lines):
+            avg_pool_line(s, x, y, i)
+    else:
+        for i in prange(lines, num_threads=threads, schedule="static"):
+            avg_pool_line(s, x, y, i)
+
+
+cdef void avg_pool_grad_line(const PoolShape* s, const real* dy, real* dx, Py_ssize_t line) noexcept nogil:
+    """Give each place of each window of an output line its share; blocks of shares live on the stack."""
+    cdef Py_ssize_t z, r, k, at, i, first, n, lo, hi, step = s.stride[2]
+    cdef Window wz = window_at(s, 0, line // s.out[1]), wy = window_at(s, 1, line % s.out[1])
+    cdef real share[256]
+    cdef Span p
+    dy += line * s.out[2]
+    for first in range(0, s.out[2], 256):
+        n = min(s.out[2] - first, 256)
+        for i in range(n):
+            share[i] = dy[first + i] / <real>(wz.count * wy.count * window_at(s, 2, first + i).count)
+        for z in range(wz.begin, wz.end):
+            for r in range(wy.begin, wy.end):
+                for k in range(s.kernel[2]):
+                    p = span_of(s, k)
+                    lo, hi = max(p.lo - first, 0), min(p.hi - first, n)
+                    at = (z * s.size[1] + r) * s.size[2] + p.origin + (first + lo) * step
+                    if step == 1:
+                        spread_strided(share + lo, 1, hi - lo, dx + at)
+                    elif step == 2:
+                        spread_strided(share + lo, 2, hi - lo, dx + at)
+                    else:
+                        spread_strided(share + lo, step, hi - lo, dx + at)
+
+
+cdef void avg_pool_grad_plane(const PoolShape* s, const real* dy, real* dx, Py_ssize_t plane) noexcept nogil:
+    cdef Py_ssize_t line
+    dx += plane * s.pixels
+    memset(dx, 0, s.pixels * sizeof(real))
+    for line in range(s.out[0] * s.out[1]):
+        avg_pool_grad_line(s, dy + plane * s.positions, dx, line)
+
+
+cdef void avg_pool_grad(const PoolShape* s, const real* dy, real* dx, int threads) noexcept nogil:
+    cdef Py_ssize_t i
+    if threads <= 1:
+        for i in range(s.planes):
+            avg_pool_grad_plane(s, dy, dx, i)
+    else:
+        for i in prange(s.planes, num_threads=threads, schedule="static"):
+            avg_pool_grad_plane(s, dy, dx, i)
+
+
+cdef inline real line_sum(const real* x, Py_ssize_t n) noexcept nogil:
+    """Sum of n elements, in eight interleaved sums that the compiler keeps in vectors."""
+    cdef real sums[8]
+    cdef Py_ssize_t i = 0, k
+    for k in range(8):
+        sums[k] = 0
+    while i + 8 <= n:
+        for k in range(8):
+            sums[k] += x[i + k]
+        i += 8
+    for k in range(n - i):
+        sums[k] += x[i + k]
+    return ((sums[0] + sums[4]) + (sums[1] + sums[5])) + ((sums[2] + sums[6]) + (sums[3] + sums[7]))
+
+
+cdef void adaptive_avg_plane(const PoolShape* s, const real* x, real* y, Py_ssize_t plane) noexcept nogil:
+    cdef Py_ssize_t i, z, r
+    cdef Window wz, wy, wx
+    cdef real total
+    x += plane * s.pixels
+    y += plane * s.positions
+    for i in range(s.positions):
+        wz = adaptive_window(s, 0, i // s.out[2] // s.out[1])
+        wy = adaptive_window(s, 1, i // s.out[2] % s.out[1])
+        wx = adaptive_window(s, 2, i % s.out[2])
+        total = 0
+        for z in range(wz.begin, wz.end):
+            for r in range(wy.begin, wy.end):
+                total += line_sum(x + (z * s.size[1] + r) * s.size[2] + wx.begin, wx.count)
+        y[i] = total / <real>(wz.count * wy.count * wx.count)
+
+
+cdef void adaptive_avg_pool(const PoolShape* s, const real* x, real* y, int threads) noexcept nogil:
+    cdef Py_ssize_t i
+    if threads <= 1:
+        for i in range(s.planes):
+            adaptive_avg_plane(s, x, y, i)
+    else:
+        for i in prange(s.planes, num_threads=threads, schedule="static"):
+            adaptive_avg_plane(s, x, y, i)
+
+
+cdef void adaptive_avg_grad_plane(const PoolShape* s, const real* dy, real* dx, Py_ssize_t plane) noexcept nogil:
+    cdef Py_ssize_t i, z, r, c, at
+    cdef Window wz, wy, wx
+    cdef real share
+    dx += plane * s.pixels
+    dy += plane * s.positions
+    memset(dx, 0, s.pixels * sizeof(real))
+    for i in range(s.positions):
+        wz = adaptive_window(s, 0, i // s.out[2] // s.out[1])
+        wy = adaptive_window(s, 1, i // s.out[2] % s.out[1])
+        wx = adaptive_window(s, 2, i % s.out[2])
+        share = dy[i] / <real>(wz.count * wy.count * wx.count)
+        for z in range(wz.begin, wz.end):
+            for r in range(wy.begin, wy.end):
+                at = (z * s.size[1] + r) * s.size[2]
+                for c in range(wx.begin, wx.end):
+                    dx[at + c] += share
+
+
+cdef void adaptive_avg_pool_grad(const PoolShape* s, const real* dy, real* dx, int threads) noexcept nogil:
+    cdef Py_ssize_t i
+    if threads <= 1:
+        for i in range(s.planes):
+            adaptive_avg_grad_plane(s, dy, dx, i)
+    else:
+        for i in prange(s.planes, num_threads=threads, schedule="static"):
+            adaptive_avg_grad_plane(s, dy, dx, i)
+
+
+put("max_pool", F32, <void*>max_pool[float])
+put("max_pool", F64, <void*>max_pool[double])
+put("adaptive_max_pool", F32, <void*>adaptive_max_pool[float])
+put("adaptive_max_pool", F64, <void*>adaptive_max_pool[double])
+put("plane_scatter", F32, <void*>plane_scatter[float])
+put("plane_scatter", F64, <void*>plane_scatter[double])
+put("plane_place", F32, <void*>plane_place[float])
+put("plane_place", F64, <void*>plane_place[double])
+put("plane_gather", F32, <void*>plane_gather[float])
+put("plane_gather", F64, <void*>plane_gather[double])
+put("avg_pool", F32, <void*>avg_pool[float])
+put("avg_pool", F64, <void*>avg_pool[double])
+put("avg_pool_grad", F32, <void*>avg_pool_grad[float])
+put("avg_pool_grad", F64, <void*>avg_pool_grad[double])
+put("adaptive_avg_pool", F32, <void*>adaptive_avg_pool[float])
+put("adaptive_avg_pool", F64, <void*>adaptive_avg_pool[double])
+put("adaptive_avg_pool_grad", F32, <void*>adaptive_avg_pool_grad[float])
+put("adaptive_avg_pool_grad", F64, <void*>adaptive_avg_pool_grad[double])
