@@ -2,6 +2,8 @@
 from .types cimport real
 
 cdef extern from "mathfn.h" nogil:
+    float sqrtf(float x)
+    double sqrt(double x)
     float tl_expf(float x)
     float tl_logf(float x)
     float tl_log1pf(float x)
@@ -47,3 +49,10 @@ cdef inline real sigmoid_of(real x) noexcept nogil:
         return tl_sigmoidf(x)
     else:
         return tl_sigmoid(x)
+
+
+cdef inline real sqrt_of(real x) noexcept nogil:
+    if real is float:
+        return sqrtf(x)
+    else:
+        return sqrt(x)
