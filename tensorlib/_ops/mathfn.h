@@ -16,27 +16,49 @@
 TL_MATH float tl_as_float(int32_t i) { float f; memcpy(&f, &i, 4); return f; }
 TL_MATH int32_t tl_as_int(float f) { int32_t i; memcpy(&i, &f, 4); return i; }
 
-/* e^x = 2^n e^r with |r| <= ln(2) / 2. The power of two is applied in two halves, so that results which
- * overflow or are denormal round once. Comparisons are written so that NaN passes through both clamps. */
-TL_MATH float tl_expf(float x)
+/* x = k log 2 + r with |r| <= log(2) / 2; x neither NaN nor beyond 2^22. */
+TL_MATH int32_t tl_reduce(float x, float *r)
 {
-    float c = x < -104.0f ? -104.0f : x;
-    c = c > 89.0f ? 89.0f : c;
-    float shifted = c * 1.44269504088896341f + 12582912.0f;     /* 1.5 * 2^23: rounds to an integer */
+    float shifted = x * 1.44269504088896341f + 12582912.0f;     /* 1.5 * 2^23: rounds to an integer */
     float n = shifted - 12582912.0f;
-    int32_t k = tl_as_int(shifted) - 0x4B400000;
-    int32_t half = k >> 1;
-    float r = c - n * 0.693359375f;
-    r = r + n * 2.12194440e-4f;
+    *r = (x - n * 0.693359375f) + n * 2.12194440e-4f;
+    return tl_as_int(shifted) - 0x4B400000;
+}
+
+/* (e^r - 1 - r) / r^2 */
+TL_MATH float tl_exp_tail(float r)
+{
     float p = 1.9875691500e-4f;
     p = p * r + 1.3981999507e-3f;
     p = p * r + 8.3334519073e-3f;
     p = p * r + 4.1665795894e-2f;
     p = p * r + 1.6666665459e-1f;
-    p = p * r + 5.0000001201e-1f;
+    return p * r + 5.0000001201e-1f;
+}
+
+TL_MATH float tl_power_of_two(int32_t k) { return tl_as_float((int32_t)((uint32_t)(k + 127) << 23)); }
+
+/* 2^k e^r. The power of two is applied in two halves, so that results which overflow or are denormal round
+ * once. Comparisons are written so that NaN passes through both clamps. */
+TL_MATH float tl_expf(float x)
+{
+    float r, c = x < -104.0f ? -104.0f : x;
+    c = c > 89.0f ? 89.0f : c;
+    int32_t k = tl_reduce(c, &r), half = k >> 1;
     float sum = 1.0f + r;                                       /* its rounding error is added back below */
-    p = sum + (p * (r * r) + ((1.0f - sum) + r));
-    return p * tl_as_float((half + 127) << 23) * tl_as_float((k - half + 127) << 23);
+    float p = sum + (tl_exp_tail(r) * (r * r) + ((1.0f - sum) + r));
+    return p * tl_power_of_two(half) * tl_power_of_two(k - half);
+}
+
+/* e^x - 1 = 2^k (e^r - 1) + (2^k - 1); beyond 20 the 1 is lost. */
+TL_MATH float tl_expm1f(float x)
+{
+    float r, c = x < -18.0f ? -18.0f : x;
+    c = c > 20.0f ? 20.0f : c;
+    float scale = tl_power_of_two(tl_reduce(c, &r));
+    float y = scale * (r + tl_exp_tail(r) * (r * r)) + (scale - 1.0f);
+    y = x > 20.0f ? tl_expf(x) : y;
+    return x == 0.0f ? x : y;                                   /* keeps -0 */
 }
 
 /* e log 2 + log(1 + f), for 1 + f in [sqrt(1/2), sqrt(2)). */
@@ -82,7 +104,7 @@ TL_MATH float tl_log1pf(float x)
     float m, u = 1.0f + x;
     float lost = x > 1.0f ? 1.0f - (u - x) : x - (u - 1.0f);
     int32_t k = tl_split(u, &m);
-    float f = (m - 1.0f) + lost * tl_as_float((k < 64 ? 127 - k : 0) << 23);
+    float f = (m - 1.0f) + lost * tl_power_of_two(k < 64 ? -k : -127);
     float y = tl_log_parts((float)k, k == 0 ? x : f);
     y = x > -1.0f ? y : (x == -1.0f ? -INFINITY : NAN);
     y = x == 0.0f ? x : y;                                      /* keeps -0 */
@@ -116,6 +138,7 @@ TL_MATH float tl_sigmoidf(float x)
 }
 
 TL_MATH double tl_exp(double x) { return exp(x); }
+TL_MATH double tl_expm1(double x) { return expm1(x); }
 TL_MATH double tl_log(double x) { return log(x); }
 TL_MATH double tl_log1p(double x) { return log1p(x); }
 TL_MATH double tl_tanh(double x) { return tanh(x); }

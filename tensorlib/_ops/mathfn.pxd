@@ -5,11 +5,13 @@ cdef extern from "mathfn.h" nogil:
     float sqrtf(float x)
     double sqrt(double x)
     float tl_expf(float x)
+    float tl_expm1f(float x)
     float tl_logf(float x)
     float tl_log1pf(float x)
     float tl_tanhf(float x)
     float tl_sigmoidf(float x)
     double tl_exp(double x)
+    double tl_expm1(double x)
     double tl_log(double x)
     double tl_log1p(double x)
     double tl_tanh(double x)
@@ -21,6 +23,13 @@ cdef inline real exp_of(real x) noexcept nogil:
         return tl_expf(x)
     else:
         return tl_exp(x)
+
+
+cdef inline real expm1_of(real x) noexcept nogil:
+    if real is float:
+        return tl_expm1f(x)
+    else:
+        return tl_expm1(x)
 
 
 cdef inline real log_of(real x) noexcept nogil:
