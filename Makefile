@@ -1,0 +1,93 @@
+# Everything from a fresh clone: `make demo`, `make test`. Needs python3 (3.10 or later, with headers), a C compiler, make.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN     = $(VENV)/bin
+PY      = $(BIN)/python
+PIP     = $(PY) -m pip install -q --disable-pip-version-check
+CODE    = tensorlib tests examples benchmarks setup.py
+
+.PHONY: help build debug test test-tiny test-debug lint types docs doctest gen gen-check sdist-test demo examples bench mutate clean
+
+help:
+	@echo "make demo       build, then train a network on handwritten digits (under a minute after the build)"
+	@echo "make test       build, then run all tests          make test-tiny  the quick ones"
+	@echo "make build      compile the extensions in place    make debug      the same with bounds checks"
+	@echo "make examples   run every example                  make doctest    run the examples in docstrings"
+	@echo "make lint types gen gen-check docs sdist-test bench mutate clean"
+
+# ---- the environment: one stamp for each set of packages ----
+
+$(VENV)/.python:
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) "setuptools>=68" "cython>=3" numpy
+	@touch $@
+
+$(VENV)/.demo: $(VENV)/.python
+	$(PIP) Pillow tqdm
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.python
+	$(PIP) pytest hypothesis Pillow pandas tqdm
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.test
+	$(PIP) ruff cython-lint mypy build
+	@touch $@
+
+# ---- building ----
+
+build: $(VENV)/.python
+	$(PY) setup.py -q build_ext --inplace
+
+debug: $(VENV)/.python
+	TENSORLIB_DEBUG=1 $(PY) setup.py -q build_ext --inplace --force
+
+# ---- checking ----
+
+test: $(VENV)/.test build
+	$(PY) -m pytest
+
+test-tiny: $(VENV)/.test build
+	$(PY) -m pytest -m "not slow" tests/test_layers.py tests/test_serialization.py tests/test_golden.py
+
+test-debug: $(VENV)/.test debug
+	$(PY) -m pytest
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check $(wildcard $(CODE))
+	$(BIN)/cython-lint tensorlib
+
+types: $(VENV)/.dev build
+	$(BIN)/mypy --ignore-missing-imports tests/typed.py
+
+doctest: $(VENV)/.test build
+	$(PY) -m pytest tests/test_doctests.py
+
+gen: build
+	$(PY) -m tensorlib.ops
+
+gen-check: build
+	$(PY) -m tensorlib.ops --check
+
+docs: gen
+
+mutate: $(VENV)/.test build
+	$(PY) tests/mutate.py
+
+sdist-test: $(VENV)/.dev
+	$(PY) tests/sdist.py
+
+# ---- showing ----
+
+demo: $(VENV)/.demo build
+	$(PY) examples/digits.py
+
+examples: $(VENV)/.test build
+	$(PY) -m pytest tests/test_examples.py
+
+bench: $(VENV)/.test build
+	for script in benchmarks/*.py; do $(PY) $$script || exit 1; done
+
+clean:
+	rm -rf build dist *.egg-info $(VENV) .pytest_cache .hypothesis .ruff_cache
+	find tensorlib \( -name '*.so' -o -name '*.c' -o -name __pycache__ \) -prune -exec rm -rf {} +

@@ -1,0 +1,47 @@
+"""What a pickle calls to rebuild tensors. The names stand in files, so they stay."""
+import importlib
+
+from ._ops import storage as _storage
+from ._ops.tensor import cpu_classes, cuda_classes
+
+PACKAGE = __name__.partition(".")[0]
+
+
+def _rebuild_tensor(storage, storage_offset, size, stride):
+    """Return a tensor on a storage; sizes of today's files that do not exist here are adapted.
+
+    A tensor with no dims but one element becomes one of size (1,), one with a size of 0 the empty tensor.
+    Raises RuntimeError where the tensor would reach beyond its storage: a file may say anything.
+    """
+    size, stride = tuple(size), tuple(stride)
+    classes = cuda_classes() if getattr(storage, "is_cuda", False) else cpu_classes()
+    cls = classes[_storage.dtype_of(storage)]
+    if 0 in size or (not size and len(storage) == 0):
+        return cls()
+    if not size:
+        size, stride = (1,), (1,)
+    if len(size) != len(stride) or storage_offset < 0 or min(size) < 0 or min(stride) < 0:
+        raise RuntimeError("a tensor of size %s cannot have offset %s and strides %s" % (size, storage_offset, stride))
+    last = storage_offset + sum((n - 1) * s for n, s in zip(size, stride))
+    if last >= len(storage):
+        raise RuntimeError("a tensor of size %s, strides %s and offset %d needs %d elements, but its storage has %d"
+                           % (size, stride, storage_offset, last + 1, len(storage)))
+    return cls().set_(storage, storage_offset, size, stride)
+
+
+def _rebuild_tensor_v2(storage, storage_offset, size, stride, requires_grad, backward_hooks, metadata=None):
+    """Return what today's PyTorch means: a tensor, or a Variable where it requires grad."""
+    tensor = _rebuild_tensor(storage, storage_offset, size, stride)
+    if not requires_grad:
+        return tensor
+    return _late("autograd.variable", "Variable")(tensor, requires_grad=True)
+
+
+def _rebuild_parameter(data, requires_grad, backward_hooks):
+    """Return a Parameter on a tensor, as today's files write it."""
+    return _late("nn.parameter", "Parameter")(getattr(data, "data", data), requires_grad=requires_grad)
+
+
+def _late(module, name):
+    """A class of a higher layer: only files that hold such values need it, and they name it."""
+    return getattr(importlib.import_module("%s.%s" % (PACKAGE, module)), name)

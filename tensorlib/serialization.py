@@ -1,0 +1,288 @@
+"""save and load: the file format of v0.2, written whole or not at all.
+
+A file is a row of pickles (a magic number, a version, the machine, the object, the storage keys) and then the bytes
+of each storage. In the object's pickle, storages and the classes of modules stand as persistent ids.
+Other formats are read by `_archives.py`; which names a pickle may hold is told in `_names.py`.
+"""
+import contextlib
+import difflib
+import inspect
+import io
+import os
+import pickle
+import secrets
+import stat
+import sys
+import warnings
+
+from . import _archives
+from ._archives import COUNT, MAGIC_NUMBER, PROTOCOL_VERSION
+from ._names import PACKAGE
+from ._ops import storage as _storage
+
+SYSTEM = {"protocol_version": PROTOCOL_VERSION, "little_endian": True, "type_sizes": {"short": 2, "int": 4, "long": 4}}
+
+
+class SourceChangeWarning(Warning):
+    """The source of a saved module's class is no longer what it was when it was saved."""
+
+
+# ---- where storages live -------------------------------------------------------------------------------
+
+_registry = []          # (priority, tagger, deserializer), the lowest priority first
+
+
+def register_package(priority, tagger, deserializer):
+    """Register a place where storages can live.
+
+    Args:
+        priority: places are asked in the order of this number.
+        tagger: function of a storage that returns the tag of its place, or None if it lives elsewhere.
+        deserializer: function of a CPU storage and a tag that returns the storage in that place, or None.
+    """
+    _registry.append((priority, tagger, deserializer))
+    _registry.sort(key=lambda entry: entry[0])
+
+
+def location_tag(storage):
+    """Return the tag of the place where a storage lives: "cpu" or "cuda:N"."""
+    for _, tagger, _ in _registry:
+        tag = tagger(storage)
+        if tag is not None:
+            return tag
+    raise RuntimeError("no place is known for a storage of type %s" % type(storage).__name__)
+
+
+def default_restore_location(storage, location):
+    """Return the storage in the place that a tag names."""
+    for _, _, deserializer in _registry:
+        restored = deserializer(storage, location)
+        if restored is not None:
+            return restored
+    raise RuntimeError("no place is known for a storage tagged %r; load(f, map_location='cpu') keeps all on the CPU"
+                       % (location,))
+
+
+def _to_gpu(storage, location):
+    if not location.startswith("cuda"):
+        return None
+    try:
+        return storage.cuda(int(location[5:] or 0))
+    except (AssertionError, AttributeError) as error:
+        raise RuntimeError("the file holds storages of GPU %s, which cannot be used here (%s); "
+                           "load(f, map_location='cpu') keeps all on the CPU" % (location[5:] or 0, error)) from error
+
+
+register_package(10, lambda storage: None if getattr(storage, "is_cuda", False) else "cpu",
+                 lambda storage, location: storage if location == "cpu" else None)
+register_package(20, lambda storage: "cuda:%d" % storage.get_device() if getattr(storage, "is_cuda", False) else None,
+                 _to_gpu)
+
+
+def _restorer(map_location):
+    """Return the function (storage, tag) -> storage that map_location means."""
+    if map_location is None:
+        return default_restore_location
+    if isinstance(map_location, str):
+        return lambda storage, location: default_restore_location(storage, map_location)
+    if isinstance(map_location, dict):
+        return lambda storage, location: default_restore_location(storage, map_location.get(location, location))
+
+    def restore(storage, location):
+        restored = map_location(storage, location)
+        return default_restore_location(storage, location) if restored is None else restored
+    return restore
+
+
+# ---- saving --------------------------------------------------------------------------------------------
+
+def save(obj, f, pickle_module=pickle, pickle_protocol=2):
+    """Save an object to a file: tensors, Variables, modules, and containers of them.
+
+    A path is written atomically: the bytes go to a new file in the same folder, which replaces the old one when
+    they are on the disk; if anything fails before, the old file stays. Tensors that share a storage share it
+    again when loaded; the whole storage is written, also for a small view of it.
+
+    Args:
+        obj: what to save. To keep a model, its `state_dict()` is best: it outlives changes to the code.
+        f: a path, or a binary file opened for writing.
+        pickle_module: the module that pickles.
+        pickle_protocol: its protocol.
+
+    Example:
+        >>> import os, tempfile
+        >>> path = os.path.join(tempfile.mkdtemp(), "x.pt")
+        >>> tensorlib.save({"epoch": 3, "w": tensorlib.ones(2)}, path)
+        >>> tensorlib.load(path)["epoch"]
+        3
+    """
+    if isinstance(f, (str, bytes, os.PathLike)):
+        with _replacing(os.fsdecode(f)) as file:
+            _save(obj, file, pickle_module, pickle_protocol)
+    else:
+        _save(obj, f, pickle_module, pickle_protocol)
+        f.flush()
+
+
+@contextlib.contextmanager
+def _replacing(path):
+    """Open a file that takes the place of `path` when the block ends well, and vanishes when it does not."""
+    path = os.path.realpath(path)
+    old = os.stat(path) if os.path.exists(path) else None
+    if old is not None and not stat.S_ISREG(old.st_mode):   # a pipe or a device cannot be replaced
+        with open(path, "wb") as file:
+            yield file
+        return
+    folder, name = os.path.split(path)
+    temporary = os.path.join(folder, ".%s.%s.tmp" % (name[:200], secrets.token_hex(6)))
+    try:
+        with open(temporary, "xb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        if old is not None:
+            os.chmod(temporary, stat.S_IMODE(old.st_mode))
+        os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)
+        raise
+    _sync_folder(folder)
+
+
+def _sync_folder(folder):
+    descriptor = os.open(folder or ".", os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _save(obj, f, pickle_module, protocol):
+    """Pickle first, write after: an object that cannot be pickled leaves the file untouched."""
+    ids = _PersistentIds()
+
+    class Pickler(pickle_module.Pickler):
+        def persistent_id(self, value):
+            return ids.of(value)
+
+    pickled = io.BytesIO()
+    Pickler(pickled, protocol).dump(obj)
+    for header in (MAGIC_NUMBER, PROTOCOL_VERSION, SYSTEM):
+        pickle_module.dump(header, f, protocol=protocol)
+    f.write(pickled.getbuffer())
+    keys = sorted(ids.roots)
+    pickle_module.dump(keys, f, protocol=protocol)
+    for key in keys:
+        storage = ids.roots[key]
+        f.write(COUNT.pack(len(storage)))
+        f.write(memoryview(storage.cpu() if getattr(storage, "is_cuda", False) else storage))
+
+
+class _PersistentIds:
+    """The storages and module classes met while an object is pickled."""
+
+    def __init__(self):
+        self.roots = {}         # key -> storage that owns its memory
+        self.keys = {}          # id of a storage -> (key, storage); holding the storage keeps the id its own
+        self.classes = set()
+
+    def of(self, value):
+        if isinstance(value, _storage.Storage):
+            return self.of_storage(value)
+        if isinstance(value, type) and value not in self.classes and _is_module_class(value):
+            self.classes.add(value)
+            return ("module", value) + _source_of(value)
+        return None
+
+    def key(self, storage):
+        return self.keys.setdefault(id(storage), (str(len(self.keys)), storage))[0]
+
+    def of_storage(self, storage):
+        root = storage
+        while isinstance(_storage.owner_of(root), _storage.Storage):
+            root = _storage.owner_of(root)
+        key = self.key(root)
+        self.roots[key] = root
+        view = None
+        if root is not storage:
+            nbytes = _storage.address_of(storage) - _storage.address_of(root)
+            view = (self.key(storage), nbytes // storage.element_size(), len(storage))
+        cls = _storage.class_of(_storage.dtype_of(root))
+        return ("storage", cls, key, location_tag(root), len(root), view)
+
+
+def _is_module_class(cls):
+    """Whether it is a subclass of nn.Module; if nn was never imported, nothing is."""
+    module = sys.modules.get(PACKAGE + ".nn")
+    return module is not None and issubclass(cls, module.Module)
+
+
+def _source_of(cls):
+    """(file, text) of the source of a class, or two Nones where there is none."""
+    try:
+        return inspect.getsourcefile(cls), inspect.getsource(cls)
+    except (OSError, TypeError):
+        warnings.warn("the source of %s cannot be found, so load() will not tell whether it has changed"
+                      % cls.__name__, stacklevel=5)
+        return None, None
+
+
+# ---- loading -------------------------------------------------------------------------------------------
+
+def load(f, map_location=None, pickle_module=pickle, weights_only=None):
+    """Load an object from a file that save() wrote, here or in PyTorch: v0.1, v0.2, or today's.
+
+    Names of `torch` in the file become names of this package. A pickle is a program, so it may not name everything:
+
+    - Today's zip files: tensors, Variables, Parameters and plain containers only.
+    - The other formats: these, and classes: modules and optimizers of this package, and classes of your own. No
+      functions but those of `nn.functional` and `nn.init`; of the standard library only what cannot do harm. That
+      stops the common attacks, but is no wall, as your classes run code of their own.
+
+    `weights_only` says otherwise for either: True for tensors and plain containers only, whatever the format; False
+    for anything at all, as v0.2 did it. Use False for files of people you trust only: they can run any program.
+
+    Args:
+        f: a path, or a binary file opened for reading that can seek.
+        map_location: where storages go: None (where they were), a place ("cpu"), a dict from saved places to
+            places, or a function (storage, place) that returns the storage there, or None for the default.
+        pickle_module: the module that unpickles; another one than pickle follows its own rules about names.
+        weights_only: see above.
+
+    Raises:
+        RuntimeError: the file is of no known format, or damaged.
+        pickle.UnpicklingError: the file names what it may not, or something this package does not have.
+    """
+    if pickle_module is not pickle and weights_only:
+        raise ValueError("load(weights_only=True) works with the standard pickle module only")
+    arguments = (_restorer(map_location), _check_source, pickle_module, weights_only)
+    if isinstance(f, (str, bytes, os.PathLike)):
+        with open(f, "rb") as file:
+            return _archives.read(file, os.fsdecode(f), *arguments)
+    return _archives.read(f, str(getattr(f, "name", "the file")), *arguments)
+
+
+def _check_source(cls, file, source):
+    """Warn where the source of a class of one's own has changed since it was saved."""
+    if source is None or cls.__module__.partition(".")[0] == PACKAGE:
+        return
+    try:
+        now = inspect.getsource(cls)
+    except (OSError, TypeError):
+        return
+    if now == source:
+        return
+    hint = "set dump_patches = True in the class to get the difference as a file"
+    if getattr(cls, "dump_patches", False):
+        hint = "the difference is in %s" % _write_patch(cls, source, now)
+    warnings.warn("the source of class %s.%s has changed since it was saved; %s"
+                  % (cls.__module__, cls.__qualname__, hint), SourceChangeWarning, stacklevel=2)
+
+
+def _write_patch(cls, source, now):
+    name = cls.__name__ + ".patch"
+    lines = difflib.unified_diff(now.splitlines(), source.splitlines(), "now", "as saved", lineterm="")
+    with open(name, "w") as file:
+        file.write("\n".join(lines) + "\n")
+    return name
