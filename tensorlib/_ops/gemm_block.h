@@ -20,7 +20,7 @@ static void NAME(block)(const NAME(product) *g, ptrdiff_t m, ptrdiff_t n, ptrdif
 {
     for (ptrdiff_t j = 0; j < n; j += TILE_N) {
         const ptrdiff_t width = n - j < TILE_N ? n - j : TILE_N;
-        const int plain = !whole_b && width == TILE_N;
+        const int plain = !whole_b && width % LANES == 0;
         const real *panel = plain ? b + j : whole_b ? packed_b + j * k : packed_b;
         const ptrdiff_t row = plain ? g->rb : TILE_N;
         for (ptrdiff_t i = 0; i < m; i += TILE_M) {
@@ -28,7 +28,9 @@ static void NAME(block)(const NAME(product) *g, ptrdiff_t m, ptrdiff_t n, ptrdif
             const real *left = packed_a ? packed_a + i * k : a + i * g->ra;
             const ptrdiff_t ra = packed_a ? 1 : g->ra, ca = packed_a ? TILE_M : g->ca;
             real *out = c + i * g->rc + j;
-            if (width < TILE_N)
+            if (width == LANES)
+                NAME(tile_narrow)(height, k, left, ra, ca, panel, row, g->alpha, beta, out, g->rc);
+            else if (width < TILE_N)
                 NAME(tile_edge)(height, width, k, left, ra, ca, panel, row, g->alpha, beta, out, g->rc);
             else if (packed_a)
                 NAME(tile_packed)(height, k, left, ra, ca, panel, row, g->alpha, beta, out, g->rc);
@@ -58,7 +60,7 @@ static void NAME(blocks)(const NAME(product) *g, int id, int count, real *pack_b
             if (whole_b)
                 for (ptrdiff_t j = id * TILE_N; j < n; j += count * TILE_N)
                     NAME(pack_b)(k, n - j < TILE_N ? n - j : TILE_N, b + j * g->cb, g->rb, g->cb, pack_b + j * k);
-            else if (n % TILE_N && id == 0)
+            else if (n % LANES && id == 0)
                 NAME(pack_b)(k, n % TILE_N, b + n / TILE_N * TILE_N, g->rb, 1, pack_b);
             if (count > 1) team_barrier();
             for (ptrdiff_t ic = 0; ic < rows; ic += mc) {
@@ -155,6 +157,74 @@ ALWAYS_INLINE void NAME(dot_rows)(const int rows, ptrdiff_t k, const real *a, pt
     }
 }
 
+/* Products of two dense rows of `a` with up to four dense rows of `b`. */
+ALWAYS_INLINE void NAME(dot_block)(const int few, ptrdiff_t k, const real *a, ptrdiff_t ra, const real *b, ptrdiff_t rb,
+                                   real out[2][4])
+{
+    vec sum[2][4];
+    ptrdiff_t p = 0;
+    for (int j = 0; j < few; j++) sum[0][j] = sum[1][j] = (vec){0};
+    for (; p + LANES <= k; p += LANES) {
+        const vec a0 = LOAD(a + p), a1 = LOAD(a + ra + p);
+        #pragma GCC unroll 4
+        for (int j = 0; j < few; j++) {
+            const vec x = LOAD(b + j * rb + p);
+            sum[0][j] += a0 * x;
+            sum[1][j] += a1 * x;
+        }
+    }
+    #pragma GCC unroll 2
+    for (int i = 0; i < 2; i++)
+        for (int j = 0; j < few; j++) {
+            real total = 0;
+            for (int l = 0; l < LANES; l++) total += sum[i][j][l];
+            for (ptrdiff_t q = p; q < k; q++) total += a[i * ra + q] * b[j * rb + q];
+            out[i][j] = total;
+        }
+}
+
+/* c[i * rc + j * cc] = alpha * (row i of a) . (row j of b) + beta * c for many rows of a and at most four of b, all
+   dense along k: each is read once, where packing would cost as much as the product. */
+static void NAME(skinny)(ptrdiff_t many, int few, ptrdiff_t k, real alpha, const real *a, ptrdiff_t ra, const real *b,
+                         ptrdiff_t rb, real beta, real *c, ptrdiff_t rc, ptrdiff_t cc)
+{
+    real out[2][4];
+    for (ptrdiff_t i = 0; i < many; i += 2, a += 2 * ra, c += 2 * rc) {
+        const int pair = i + 1 < many;
+        const ptrdiff_t next = pair ? ra : 0;
+        switch (few) {
+        case 4: NAME(dot_block)(4, k, a, next, b, rb, out); break;
+        case 3: NAME(dot_block)(3, k, a, next, b, rb, out); break;
+        default: NAME(dot_block)(2, k, a, next, b, rb, out); break;
+        }
+        for (int h = 0; h <= pair; h++)
+            for (int j = 0; j < few; j++) {
+                real *p = c + h * rc + j * cc;
+                *p = beta == 0 ? alpha * out[h][j] : alpha * out[h][j] + beta * *p;
+            }
+    }
+}
+
+static void NAME(gemm_skinny)(const NAME(product) *g, int threads)
+{
+    const int wide = g->m <= 4;             /* the few rows are those of A, the many are the columns of B */
+    const ptrdiff_t many = wide ? g->n : g->m, few = wide ? g->m : g->n;
+    const real *a = wide ? g->b : g->a, *b = wide ? g->a : g->b;
+    const ptrdiff_t ra = wide ? g->cb : g->ra, rb = wide ? g->ra : g->cb, rc = wide ? 1 : g->rc, cc = wide ? g->rc : 1;
+#ifdef _OPENMP
+    if (threads > 1) {
+        #pragma omp parallel num_threads(threads)
+        {
+            const ptrdiff_t id = omp_get_thread_num(), count = omp_get_num_threads();
+            const ptrdiff_t first = many * id / count, rows = many * (id + 1) / count - first;
+            NAME(skinny)(rows, few, g->k, g->alpha, a + first * ra, ra, b, rb, g->beta, g->c + first * rc, rc, cc);
+        }
+        return;
+    }
+#endif
+    NAME(skinny)(many, few, g->k, g->alpha, a, ra, b, rb, g->beta, g->c, rc, cc);
+}
+
 /* Sums of up to GEMV_ROWS adjacent rows, column by column: for a matrix whose columns are dense. */
 static void NAME(sum_columns)(ptrdiff_t rows, ptrdiff_t k, const real *a, ptrdiff_t ca, const real *x, real *out)
 {
@@ -245,6 +315,10 @@ static void NAME(gemm)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, double alpha, cons
         return;
     }
     const NAME(product) g = {m, n, k, ra, ca, rb, cb, rc, a, b, c, alpha, beta, KC, NC};
+    if (ca == 1 && rb == 1 && (m <= 4 || n <= 4) && k >= 8 * LANES) {
+        NAME(gemm_skinny)(&g, threads);
+        return;
+    }
 #ifdef _OPENMP
     if (threads > 1) {
         NAME(gemm_team)(g, threads);
