@@ -1,0 +1,56 @@
+"""What the functions share: sizes as tuples, wrapping bare tensors, checks, and small selections along a dim."""
+from ...autograd import Variable
+
+
+def _ntuple(n):
+    """A function that turns a number into n of it, and an iterable into a tuple."""
+    def parse(x):
+        return tuple(x) if hasattr(x, "__iter__") else (x,) * n
+    return parse
+
+
+_single = _ntuple(1)
+_pair = _ntuple(2)
+_triple = _ntuple(3)
+_quadruple = _ntuple(4)
+
+
+def as_variable(x):
+    """A bare tensor counts as a Variable that needs no gradient."""
+    return x if isinstance(x, Variable) else Variable(x)
+
+
+def require_variable(name, **arguments):
+    """Raise TypeError unless each argument is a Variable or None."""
+    for key, value in arguments.items():
+        if value is not None and not isinstance(value, Variable):
+            raise TypeError("%s(): argument '%s' must be a Variable, got %s" % (name, key, type(value).__name__))
+
+
+def require_dims(name, input, dims):
+    """Raise ValueError unless input has this many dims."""
+    if input.dim() != dims:
+        raise ValueError("%s(): expected %dD tensor as input, got %dD tensor instead" % (name, dims, input.dim()))
+
+
+def constant(like, values, *size):
+    """A Variable of like's type and device that holds Python numbers and needs no gradient."""
+    tensor = like.data.new(values)
+    return Variable(tensor.view(*size) if size else tensor)
+
+
+def mask(condition, like):
+    """A ByteTensor as a Variable of zeros and ones of like's type, which needs no gradient."""
+    return Variable(condition.type_as(like.data))
+
+
+def positions(like, values):
+    """Python ints as a LongTensor Variable on like's device."""
+    return Variable(like.data.new(0).long().new(values))
+
+
+def select_along(input, dim, values):
+    """input.index_select(dim, values) for a list of ints; the input itself when it would not change."""
+    if list(values) == list(range(input.size(dim))):
+        return input
+    return input.index_select(dim, positions(input, list(values)))

@@ -1,0 +1,71 @@
+"""Dropout: zero a random part in training, and scale the rest so that the expectation stays (Srivastava et al., 2014)."""
+import math
+
+from ...autograd import Variable
+from ._common import as_variable
+
+SELU_FLOOR = -1.0507009873554804934193349852946 * 1.6732632423543772848170429916717
+
+
+def _check(p):
+    if not 0 <= p <= 1:
+        raise ValueError("dropout probability has to be between 0 and 1, but got %s" % p)
+
+
+def _keep(input, p, size):
+    """Zeros with probability p, else ones."""
+    return input.data.new(*size).bernoulli_(1 - p)
+
+
+def _dropout(input, p, training, inplace, size):
+    _check(p)
+    input = as_variable(input)
+    if not training or p == 0:
+        return input.mul_(1) if inplace else input.clone()
+    noise = _keep(input, p, size)
+    if p < 1:
+        noise.div_(1 - p)
+    noise = Variable(noise.expand_as(input.data))
+    return input.mul_(noise) if inplace else input * noise
+
+
+def dropout(input, p=0.5, training=False, inplace=False):
+    """Zero each element with probability p and scale the others by 1 / (1 - p).
+
+    Args:
+        input (Variable): of any size.
+        p (float): from 0 to 1, else ValueError.
+        training (bool): nothing happens unless this is True.
+        inplace (bool): overwrite the input.
+    """
+    return _dropout(input, p, training, inplace, input.size())
+
+
+def _dropout_channels(input, p, training, inplace):
+    return _dropout(input, p, training, inplace, list(input.size()[:2]) + [1] * (input.dim() - 2))
+
+
+def dropout2d(input, p=0.5, training=False, inplace=False):
+    """dropout() of whole channels: what is drawn for dims 0 and 1 holds for the rest (Tompson et al., 2014)."""
+    return _dropout_channels(input, p, training, inplace)
+
+
+def dropout3d(input, p=0.5, training=False, inplace=False):
+    """dropout() of whole channels: what is drawn for dims 0 and 1 holds for the rest."""
+    return _dropout_channels(input, p, training, inplace)
+
+
+def alpha_dropout(input, p=0.5, training=False):
+    """Dropout that keeps mean 0 and variance 1 behind selu(): drop to its floor, then scale and shift.
+
+    Source: Klambauer et al., "Self-Normalizing Neural Networks", 2017.
+    """
+    _check(p)
+    if not training or p == 0:
+        return input
+    if p == 1:
+        return input * 0
+    keep = _keep(input, p, input.size())
+    scale = 1 / math.sqrt((1 - p) * (1 + p * SELU_FLOOR ** 2))
+    shift = (1 - keep).mul_(SELU_FLOOR).add_(-(p * SELU_FLOOR)).mul_(scale)
+    return input * Variable(keep * scale) + Variable(shift)

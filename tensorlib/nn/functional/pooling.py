@@ -1,0 +1,234 @@
+"""Pooling of 1 to 3 spatial dims, and its inverse. Indices of maxima are flat positions within a plane or volume."""
+from ...autograd import Variable
+from ...ops import pool as pool_ops
+from ._common import _ntuple, _pair, as_variable
+
+
+def _batched(name, n, input):
+    """The input with a batch dim, and whether one had to be added."""
+    input = as_variable(input)
+    if input.dim() == n + 2:
+        return input, False
+    if input.dim() == n + 1 and n > 1:
+        return input.unsqueeze(0), True
+    raise RuntimeError("%s(): %sD tensor expected, got size %s"
+                       % (name, "3" if n == 1 else "%dD or %d" % (n + 1, n + 2), tuple(input.size())))
+
+
+def _max_pool(name, n, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices):
+    input, added = _batched(name, n, input)
+    many = _ntuple(n)
+    kernel = many(kernel_size)
+    outputs = pool_ops.max_pool(input, kernel, many(stride or kernel), many(padding), many(dilation), ceil_mode)
+    values, indices = [y.squeeze(0) for y in outputs] if added else outputs
+    return (values, indices) if return_indices else values
+
+
+def _avg_pool(name, n, input, kernel_size, stride, padding=0, ceil_mode=False, count_include_pad=True):
+    input, added = _batched(name, n, input)
+    many = _ntuple(n)
+    kernel = many(kernel_size)
+    output = pool_ops.avg_pool(input, kernel, many(stride or kernel), many(padding), ceil_mode, count_include_pad)
+    return output.squeeze(0) if added else output
+
+
+def max_pool1d(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False):
+    """The largest value of each window of the last dim.
+
+    Args:
+        input (Variable): (n, channels, w).
+        kernel_size (int or 1-tuple): size of the window.
+        stride (int or 1-tuple, optional): step of the window; the kernel's size unless given.
+        padding (int or 1-tuple): -inf on each side, at most half the kernel.
+        dilation (int or 1-tuple): step inside the window.
+        ceil_mode (bool): round the output's size up.
+        return_indices (bool): return (values, positions).
+    """
+    return _max_pool("max_pool1d", 1, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
+
+
+def max_pool2d(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False):
+    """The largest value of each window of the last two dims. Arguments as of max_pool1d(), numbers or pairs.
+
+    Example:
+        >>> import tensorlib
+        >>> from tensorlib.autograd import Variable
+        >>> from tensorlib.nn import functional as F
+        >>> F.max_pool2d(Variable(tensorlib.ones(1, 1, 5, 5)), 2).size()
+        tensorlib.Size([1, 1, 2, 2])
+    """
+    return _max_pool("max_pool2d", 2, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
+
+
+def max_pool3d(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False):
+    """The largest value of each window of the last three dims. Arguments as of max_pool1d(), numbers or triples."""
+    return _max_pool("max_pool3d", 3, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
+
+
+def avg_pool1d(input, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True):
+    """The mean of each window of the last dim.
+
+    Args:
+        input (Variable): (n, channels, w).
+        kernel_size, stride, padding, ceil_mode: as of max_pool1d(); the padding is zeros.
+        count_include_pad (bool): the padding counts as values.
+    """
+    return _avg_pool("avg_pool1d", 1, input, kernel_size, stride, padding, ceil_mode, count_include_pad)
+
+
+def avg_pool2d(input, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True):
+    """The mean of each window of the last two dims. Arguments as of avg_pool1d(), numbers or pairs."""
+    return _avg_pool("avg_pool2d", 2, input, kernel_size, stride, padding, ceil_mode, count_include_pad)
+
+
+def avg_pool3d(input, kernel_size, stride=None):
+    """The mean of each window of the last three dims, without padding."""
+    return _avg_pool("avg_pool3d", 3, input, kernel_size, stride)
+
+
+def lp_pool2d(input, norm_type, kernel_size, stride=None, ceil_mode=False):
+    """(window size * mean of x^p)^(1/p) of each window of the last two dims, p being norm_type."""
+    kh, kw = _pair(kernel_size)
+    mean = avg_pool2d(as_variable(input).pow(norm_type), kernel_size, stride, 0, ceil_mode)
+    return (mean * (kh * kw)).pow(1.0 / norm_type)
+
+
+def _require_3d(name, input):
+    if input.dim() != 3:
+        raise ValueError("%s(): expected 3D input (got %dD input)" % (name, input.dim()))
+
+
+def adaptive_max_pool1d(input, output_size, return_indices=False):
+    """Largest values of output_size windows, from floor(i w / out) to ceil((i + 1) w / out), of the last dim."""
+    _require_3d("adaptive_max_pool1d", input)
+    values, indices = pool_ops.adaptive_max_pool(as_variable(input), _ntuple(1)(output_size))
+    return (values, indices) if return_indices else values
+
+
+def adaptive_max_pool2d(input, output_size, return_indices=False):
+    """adaptive_max_pool1d() of the last two dims; output_size is a number or a pair."""
+    input, added = _batched("adaptive_max_pool2d", 2, input)
+    outputs = pool_ops.adaptive_max_pool(input, _pair(output_size))
+    values, indices = [y.squeeze(0) for y in outputs] if added else outputs
+    return (values, indices) if return_indices else values
+
+
+def adaptive_avg_pool1d(input, output_size):
+    """Means of output_size windows, from floor(i w / out) to ceil((i + 1) w / out), of the last dim."""
+    _require_3d("adaptive_avg_pool1d", input)
+    return pool_ops.adaptive_avg_pool(as_variable(input), _ntuple(1)(output_size))
+
+
+def adaptive_avg_pool2d(input, output_size):
+    """adaptive_avg_pool1d() of the last two dims; output_size is a number or a pair."""
+    input, added = _batched("adaptive_avg_pool2d", 2, input)
+    output = pool_ops.adaptive_avg_pool(input, _pair(output_size))
+    return output.squeeze(0) if added else output
+
+
+def _unpool_size(sizes, kernel, stride, padding, output_size):
+    """The output's spatial sizes: the default, or the wanted ones if they could have been pooled to these."""
+    default = [(n - 1) * s + k - 2 * p for n, k, s, p in zip(sizes, kernel, stride, padding)]
+    if output_size is None:
+        return default
+    wanted = list(output_size)
+    n = len(default)
+    if len(wanted) not in (n, n + 2):
+        raise ValueError("output_size should be a sequence containing %d or %d elements, but it has a length of '%d'"
+                         % (n, n + 2, len(wanted)))
+    wanted = wanted[-n:]
+    for i, (size, near, s) in enumerate(zip(wanted, default, stride)):
+        if not near - s < size < near + s:
+            raise ValueError('invalid output_size "%s" (dim %d must be between %d and %d)'
+                             % (wanted, i, near - s, near + s))
+    return wanted
+
+
+def _max_unpool(n, input, indices, kernel_size, stride, padding, output_size):
+    many = _ntuple(n)
+    kernel = many(kernel_size)
+    if input.size() != indices.size():
+        raise RuntimeError("input and indices shapes do not match: input %s, indices %s"
+                           % (tuple(input.size()), tuple(indices.size())))
+    sizes = _unpool_size(input.size()[-n:], kernel, many(stride or kernel), many(padding), output_size)
+    lead = list(input.size()[:-n])
+    volume = 1
+    for size in sizes:
+        volume *= size
+    lowest, highest = indices.data.min(), indices.data.max()
+    if lowest < 0 or highest >= volume:
+        raise RuntimeError("found an invalid max index %d (output volumes are of size %s)"
+                           % (lowest if lowest < 0 else highest, "x".join(map(str, sizes))))
+    empty = Variable(input.data.new(*(lead + [volume])).zero_())
+    flat = lead + [-1]
+    output = empty.scatter(len(lead), indices.contiguous().view(*flat), input.contiguous().view(*flat))
+    return output.view(*(lead + sizes))
+
+
+def max_unpool1d(input, indices, kernel_size, stride=None, padding=0, output_size=None):
+    """Put the values of max_pool1d() back at their positions; the rest is zero.
+
+    Args:
+        input (Variable): the values.
+        indices (Variable): the positions that max_pool1d(return_indices=True) returned.
+        kernel_size, stride, padding: as of the pooling.
+        output_size (sequence, optional): the size that was pooled, spatial or whole, where several are possible.
+
+    Raises:
+        ValueError: no pooling of output_size gives this input.
+    """
+    return _max_unpool(1, input, indices, kernel_size, stride, padding, output_size)
+
+
+def max_unpool2d(input, indices, kernel_size, stride=None, padding=0, output_size=None):
+    """Put the values of max_pool2d() back at their positions. Arguments as of max_unpool1d()."""
+    return _max_unpool(2, input, indices, kernel_size, stride, padding, output_size)
+
+
+def max_unpool3d(input, indices, kernel_size, stride=None, padding=0, output_size=None):
+    """Put the values of max_pool3d() back at their positions. Arguments as of max_unpool1d()."""
+    return _max_unpool(3, input, indices, kernel_size, stride, padding, output_size)
+
+
+def _region_starts(sample, n, out, kernel):
+    """Where the pseudo-random pooling regions of a dim begin (Graham, 2014)."""
+    if out == 1:
+        return [n - kernel]
+    step = float(n - kernel) / (out - 1)
+    return [int((i + sample) * step) - int(sample * step) for i in range(out - 1)] + [n - kernel]
+
+
+def fractional_max_pool2d(input, kernel_size, output_size=None, output_ratio=None, return_indices=False,
+                          _random_samples=None):
+    """Max pooling over regions whose places are pseudo-random, to any output size (Graham, 2014).
+
+    Args:
+        input (Variable): (n, channels, h, w).
+        kernel_size (int or pair): size of a region.
+        output_size (int or pair), output_ratio (float or pair): either of them.
+        return_indices (bool): return (values, positions).
+        _random_samples (Tensor, optional): (n, channels, 2), from [0, 1), for w and h; drawn unless given.
+    """
+    input, added = _batched("fractional_max_pool2d", 2, input)
+    n, channels, h, w = input.size()
+    kh, kw = _pair(kernel_size)
+    if output_size is None:
+        ratio = _pair(output_ratio)
+        output_size = int(h * ratio[0]), int(w * ratio[1])
+    oh, ow = _pair(output_size)
+    if oh + kh - 1 > h or ow + kw - 1 > w:
+        raise RuntimeError("fractional_max_pool2d(): output size %s with kernel %s is too large for input of size %s"
+                           % ((oh, ow), (kh, kw), (h, w)))
+    if _random_samples is None:
+        _random_samples = input.data.new(n, channels, 2).uniform_()
+    windows = []
+    for for_w, for_h in _random_samples.contiguous().view(-1, 2).tolist():
+        tops, lefts = _region_starts(for_h, h, oh, kh), _region_starts(for_w, w, ow, kw)
+        windows += [(top + i) * w + left + j for top in tops for left in lefts for i in range(kh) for j in range(kw)]
+    windows = Variable(input.data.new(0).long().new(windows)).view(n, channels, oh * ow * kh * kw)
+    taken = input.contiguous().view(n, channels, h * w).gather(2, windows).view(n, channels, oh * ow, kh * kw)
+    values, best = taken.max(3)
+    indices = windows.view(n, channels, oh * ow, kh * kw).gather(3, best.unsqueeze(3))
+    lead = [channels, oh, ow] if added else [n, channels, oh, ow]
+    values = values.view(*lead)
+    return (values, indices.view(*lead)) if return_indices else values
