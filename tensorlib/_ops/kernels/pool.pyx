@@ -2,7 +2,7 @@
 """Max- and average pooling in 1 to 3 dims, fixed and adaptive windows, and their derivatives.
 
 Fixed windows go an output line at a time: for each place in the window, one loop over the outputs that the compiler
-vectorises. Loops only; `_ops/pool.pyx` checks and allocates.
+vectorises (the comparing ones are in `pool.h`). Loops only; `_ops/pool.pyx` checks and allocates.
 """
 from cython.parallel cimport prange
 from libc.math cimport INFINITY
@@ -12,6 +12,14 @@ from libc.string cimport memset
 from tensorlib._ops.dispatch cimport put
 from tensorlib._ops.pool cimport PoolShape
 from tensorlib._ops.types cimport F32, F64, real
+
+cdef extern from "pool.h" nogil:
+    void max_place_float(const float* x, Py_ssize_t step, int64_t at, Py_ssize_t n, float* y, int64_t* index)
+    void max_place_double(const double* x, Py_ssize_t step, int64_t at, Py_ssize_t n, double* y, int64_t* index)
+    void max_pool_2x2_float(const float* a, const float* b, Py_ssize_t n, int64_t at, Py_ssize_t width, float* y,
+                            int64_t* index)
+    void max_pool_2x2_double(const double* a, const double* b, Py_ssize_t n, int64_t at, Py_ssize_t width, double* y,
+                             int64_t* index)
 
 
 cdef struct Window:             # the input coordinates under an output position, along one dim
@@ -59,15 +67,10 @@ cdef inline Span span_of(const PoolShape* s, Py_ssize_t k) noexcept nogil:
 
 cdef inline void max_place(const real* x, Py_ssize_t step, int64_t at, Py_ssize_t n, real* y,
                            int64_t* index) noexcept nogil:
-    """One place of n windows against the best so far. The first of equal values stays; nan wins."""
-    cdef Py_ssize_t i
-    cdef real v
-    cdef bint better
-    for i in range(n):
-        v = x[i * step]
-        better = (v > y[i]) | (v != v)
-        y[i] = v if better else y[i]
-        index[i] = at + i * step if better else index[i]
+    if real is float:
+        max_place_float(x, step, at, n, y, index)
+    else:
+        max_place_double(x, step, at, n, y, index)
 
 
 cdef void first_places(const PoolShape* s, Window z, Window y, Py_ssize_t at, int64_t* index) noexcept nogil:
@@ -121,24 +124,14 @@ cdef void max_pool_line(const PoolShape* s, const real* x, real* y, int64_t* ind
 cdef void max_pool_2x2_line(const PoolShape* s, const real* x, real* y, int64_t* indices,
                             Py_ssize_t line) noexcept nogil:
     """Windows of 2x2 side by side, all inside the input."""
-    cdef Py_ssize_t plane = line // s.out[1], w = s.size[2], top = line % s.out[1] * 2 * w, i
+    cdef Py_ssize_t plane = line // s.out[1], w = s.size[2], top = line % s.out[1] * 2 * w
     cdef const real* a = x + plane * s.pixels + top
-    cdef const real* b = a + w
-    cdef real p, q, best, other
-    cdef int64_t at, below
     y += line * s.out[2]
     indices += line * s.out[2]
-    for i in range(s.out[2]):
-        p = a[2 * i]
-        q = a[2 * i + 1]
-        at = 1 if (q > p) | (q != q) else 0
-        best = q if (q > p) | (q != q) else p
-        p = b[2 * i]
-        q = b[2 * i + 1]
-        below = w + 1 if (q > p) | (q != q) else w
-        other = q if (q > p) | (q != q) else p
-        indices[i] = top + 2 * i + (below if (other > best) | (other != other) else at)
-        y[i] = other if (other > best) | (other != other) else best
+    if real is float:
+        max_pool_2x2_float(a, a + w, s.out[2], top, w, y, indices)
+    else:
+        max_pool_2x2_double(a, a + w, s.out[2], top, w, y, indices)
 
 
 cdef inline bint is_2x2(const PoolShape* s) noexcept nogil:
