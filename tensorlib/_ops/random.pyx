@@ -541,30 +541,27 @@ cdef int whole_of(Generator g, TensorBase t, uint64_t count, uint64_t first, bin
 cdef tuple BITS = (8, 7, 15, 31, 63, 0, 24, 53)         # of the largest whole number, by element type
 
 
-def limits(int dtype):
-    """Smallest and largest whole number of an element type; for float types those that are exact up to there."""
-    bits = BITS[dtype]
+cdef tuple limits(int dtype):
+    """Smallest and largest bound; float types take any that a 64-bit integer holds."""
     if dtype == F32 or dtype == F64:
         return -2 ** 63, 2 ** 63 - 1
-    return (0 if dtype == U8 else -2 ** bits), 2 ** bits - 1
+    return (0 if dtype == U8 else -2 ** BITS[dtype]), 2 ** BITS[dtype] - 1
 
 
-def representable(int dtype, low, high):
-    """Move the bounds of [low, high) inside where a float type would round them outside."""
-    digits = BITS[dtype]
+cdef object rounded(int dtype, object whole):
+    """The nearest number of a float type."""
+    cdef double x = <float><int64_t>whole if dtype == F32 else <double><int64_t>whole
+    return int(x)
 
-    def rounded(v):
-        extra = max(0, abs(v).bit_length() - digits)
-        half = (1 << extra) >> 1
-        q = abs(v) + half >> extra
-        if extra and q & 1 and (abs(v) + half) & ((1 << extra) - 1) == 0:
-            q -= 1
-        return (q << extra) * (1 if v >= 0 else -1)
 
-    if rounded(low) < low:
-        low += 1 << max(0, abs(low + 1).bit_length() - digits)
-    if rounded(high - 1) >= high:
-        high -= 1 << max(0, abs(high - 1).bit_length() - digits)
+cdef tuple representable(int dtype, object low, object high):
+    """Move the bounds to the next representable number inside, where the type would round them outside."""
+    bits = BITS[dtype]
+    first, last = rounded(dtype, low + 1), rounded(dtype, high - 1)
+    if first < low:
+        low = first + (1 << (abs(low + 1).bit_length() - bits))
+    if last >= high:
+        high = last - (1 << (abs(high - 1).bit_length() - bits))
     return low, high
 
 
@@ -748,7 +745,8 @@ cdef void pick_with(Generator g, const real* p, real* sums, Py_ssize_t n, int64_
 
 cdef void pick_without(const real* p, const real* times, Race* race, Py_ssize_t n, int64_t* out,
                        Py_ssize_t k) noexcept nogil:
-    """Without: a race of exponential clocks, the rates being the weights; the first k to ring."""
+    """Without: a race of exponential clocks, the rates being the weights; the first k to ring.
+    One sample is always drawn like this."""
     cdef Py_ssize_t i
     for i in range(n):
         race[i].score = p[i] / times[i]
@@ -808,7 +806,7 @@ def multinomial(TensorBase self not None, Py_ssize_t num_samples, bint replaceme
     sizes[0] = rows if self.ndim == 2 else num_samples
     sizes[1] = num_samples
     out = empty(I64, self.ndim, sizes)
-    if not replacement:
+    if not replacement or num_samples == 1:
         times = exponentials(g, self)
     if p.dtype == F32:
         pick_rows[float](g, <float*>ptr(p), NULL if times is None else <float*>ptr(times), <int64_t*>ptr(out),
