@@ -36,6 +36,8 @@ ctypedef void (*positions_fn)(const char* x, Py_ssize_t n, Py_ssize_t stride, Py
                               char* value, int32_t* where) noexcept nogil
 ctypedef void (*lines_fn)(const char* x, Py_ssize_t n, Py_ssize_t stride, Py_ssize_t m, Py_ssize_t gap,
                           char* out, Py_ssize_t out_stride, Py_ssize_t out_gap, void* acc) noexcept nogil
+ctypedef void (*histogram_fn)(const char* x, Py_ssize_t n, Py_ssize_t stride, double* bins, Py_ssize_t count,
+                              double low, double high) noexcept nogil
 ctypedef bint (*equal_fn)(const char* a, Py_ssize_t a_stride, const char* b, Py_ssize_t b_stride, Py_ssize_t n) noexcept nogil
 
 cdef union Number:
@@ -782,13 +784,6 @@ def cumprod(TensorBase x not None, int dim):
 
 # ---- the rest ------------------------------------------------------------------------------------------
 
-cdef object walk_strips(TensorBase x, Plan* p):
-    """Plan all of x as reduced strips."""
-    cdef bint reduce[MAXDIM]
-    mark_all(x, reduce)
-    make_plan(p, x, reduce)
-
-
 def histc(TensorBase x not None, Py_ssize_t bins=100, double low=0, double high=0):
     """Return how many elements fall into each of `bins` equal bins between low and high.
 
@@ -798,6 +793,7 @@ def histc(TensorBase x not None, Py_ssize_t bins=100, double low=0, double high=
     cdef store_fn store = <store_fn>get("store", x.dtype)
     cdef TensorBase out
     cdef double* counts
+    cdef bint reduce[MAXDIM]
     cdef Plan p
     cdef Py_ssize_t i
     check_not_empty(x, "histc")
@@ -811,7 +807,8 @@ def histc(TensorBase x not None, Py_ssize_t bins=100, double low=0, double high=
     counts = <double*>malloc(bins * sizeof(double))
     if counts == NULL:
         raise MemoryError("histc(): no memory for %d bins" % bins)
-    walk_strips(x, &p)
+    mark_all(x, reduce)
+    make_plan(&p, x, reduce)
     with nogil:
         for i in range(bins):
             counts[i] = 0
@@ -820,10 +817,6 @@ def histc(TensorBase x not None, Py_ssize_t bins=100, double low=0, double high=
         store(ptr(out), 1, bins, counts, 1, 1)
     free(counts)
     return out
-
-
-ctypedef void (*histogram_fn)(const char* x, Py_ssize_t n, Py_ssize_t stride, double* bins, Py_ssize_t count,
-                              double low, double high) noexcept nogil
 
 
 cdef bint equal_elements(TensorBase a, TensorBase b, equal_fn kernel) noexcept nogil:
@@ -835,8 +828,7 @@ cdef bint equal_elements(TensorBase a, TensorBase b, equal_fn kernel) noexcept n
     for i in range(a.ndim):
         add_dim(&d, a.sizes[i], a.strides[i], b.strides[i])
     if d.n == 0:
-        add_dim(&d, -1, 0, 0)
-        d.size[0] = 1
+        d.n, d.size[0], d.step[0], d.out[0] = 1, 1, 0, 0
     for i in range(1, d.n):
         if d.step[last] == d.step[i] * d.size[i] and d.out[last] == d.out[i] * d.size[i]:
             d.size[last] *= d.size[i]

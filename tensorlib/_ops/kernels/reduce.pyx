@@ -247,12 +247,15 @@ cdef inline void position(const number* x, Py_ssize_t n, Py_ssize_t stride, numb
                           const bint largest) noexcept nogil:
     cdef number best = extreme(x, n, stride, largest)
     cdef Py_ssize_t i = 0
-    if best == best:
-        while x[i * stride] != best:
-            i += 1
-    else:
-        while x[i * stride] == x[i * stride]:
-            i += 1
+    if number not in integer:
+        if best != best:
+            while x[i * stride] == x[i * stride]:
+                i += 1
+            value[0] = best
+            where[0] = i
+            return
+    while x[i * stride] != best:
+        i += 1
     value[0] = x[i * stride]
     where[0] = i
 

@@ -1,0 +1,216 @@
+# Sorting and selecting along one line. Elements become 64-bit keys whose unsigned order is theirs (NaN last, -0 equal
+# to 0), each with its position, so that one radix sort and one quickselect serve every type. Sorting is stable.
+from libc.stdint cimport uint32_t, uint64_t
+
+from tensorlib._ops.dispatch cimport put
+from tensorlib._ops.types cimport *
+
+cdef enum:
+    FEW = 32            # lines up to this length are sorted by insertion
+    LARGEST = 1         # flags of sort_line (descending) and topk_line
+    SORTED = 2
+
+cdef struct Pair:
+    uint64_t key
+    int64_t position
+
+cdef union Bits:
+    float f32
+    double f64
+    uint32_t u32
+    uint64_t u64
+
+
+cdef inline uint64_t key_of(number v) noexcept nogil:
+    """An unsigned number that orders as v does; it fills the lowest sizeof(number) bytes."""
+    cdef Bits b
+    if number is uint8_t:
+        return v
+    elif number in integer:
+        b.u64 = <uint64_t>1 << (8 * sizeof(number) - 1)
+        return (<uint64_t>v ^ b.u64) & (b.u64 | (b.u64 - 1))
+    elif number is float:
+        if v != v:
+            return <uint32_t>-1
+        b.f32 = v + <float>0                # -0 becomes 0
+        return <uint32_t>(~b.u32 if b.u32 >> 31 else b.u32 | (<uint32_t>1 << 31))
+    else:
+        if v != v:
+            return <uint64_t>-1
+        b.f64 = v + <double>0
+        return ~b.u64 if b.u64 >> 63 else b.u64 | (<uint64_t>1 << 63)
+
+
+cdef inline void make_pairs(const number* x, Py_ssize_t step, Py_ssize_t n, Pair* pairs, uint64_t flip) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n):
+        pairs[i].key = key_of(x[i * step]) ^ flip
+        pairs[i].position = i
+
+
+cdef inline uint64_t all_bits(int nbytes) noexcept nogil:
+    return (~<uint64_t>0) >> (64 - 8 * nbytes)
+
+
+cdef void insertion_sort(Pair* pairs, Py_ssize_t n) noexcept nogil:
+    cdef Py_ssize_t i, j
+    cdef Pair p
+    for i in range(1, n):
+        p = pairs[i]
+        j = i
+        while j > 0 and pairs[j - 1].key > p.key:
+            pairs[j] = pairs[j - 1]
+            j -= 1
+        pairs[j] = p
+
+
+cdef Pair* radix_sort(Pair* pairs, Pair* spare, Py_ssize_t n, int nbytes) noexcept nogil:
+    """Sort by the lowest nbytes of the keys, a byte a pass; returns which of the two buffers holds the result."""
+    cdef Py_ssize_t counts[8][256]
+    cdef Py_ssize_t i, total, count
+    cdef uint64_t key
+    cdef int b, digit
+    cdef Pair* swap
+    for b in range(nbytes):
+        for digit in range(256):
+            counts[b][digit] = 0
+    for i in range(n):
+        key = pairs[i].key
+        for b in range(nbytes):
+            counts[b][(key >> (8 * b)) & 255] += 1
+    for b in range(nbytes):
+        if counts[b][(pairs[0].key >> (8 * b)) & 255] == n:     # all alike: nothing to do
+            continue
+        total = 0
+        for digit in range(256):
+            count = counts[b][digit]
+            counts[b][digit] = total
+            total += count
+        for i in range(n):
+            digit = (pairs[i].key >> (8 * b)) & 255
+            spare[counts[b][digit]] = pairs[i]
+            counts[b][digit] += 1
+        swap = pairs
+        pairs = spare
+        spare = swap
+    return pairs
+
+
+cdef inline Pair* sort_pairs(Pair* pairs, Pair* spare, Py_ssize_t n, int nbytes) noexcept nogil:
+    if n <= FEW:
+        insertion_sort(pairs, n)
+        return pairs
+    return radix_sort(pairs, spare, n, nbytes)
+
+
+cdef inline void swap_pairs(Pair* pairs, Py_ssize_t i, Py_ssize_t j) noexcept nogil:
+    cdef Pair p = pairs[i]
+    pairs[i] = pairs[j]
+    pairs[j] = p
+
+
+cdef void select_pair(Pair* pairs, Py_ssize_t n, Py_ssize_t k) noexcept nogil:
+    """Quickselect (Hoare, the median of three as pivot): the k-th pair comes to place k, smaller ones before it."""
+    cdef Py_ssize_t low = 0, high = n - 1, i, j
+    cdef uint64_t pivot
+    while high > low + 1:
+        swap_pairs(pairs, (low + high) // 2, low + 1)
+        if pairs[low + 1].key > pairs[high].key:
+            swap_pairs(pairs, low + 1, high)
+        if pairs[low].key > pairs[high].key:
+            swap_pairs(pairs, low, high)
+        if pairs[low + 1].key > pairs[low].key:
+            swap_pairs(pairs, low + 1, low)
+        i, j, pivot = low + 1, high, pairs[low].key
+        while True:
+            i += 1
+            while pairs[i].key < pivot:
+                i += 1
+            j -= 1
+            while pairs[j].key > pivot:
+                j -= 1
+            if j < i:
+                break
+            swap_pairs(pairs, i, j)
+        swap_pairs(pairs, low, j)
+        if j <= k:
+            low = i
+        if j >= k:
+            high = j - 1
+    if high == low + 1 and pairs[low].key > pairs[high].key:
+        swap_pairs(pairs, low, high)
+
+
+# Sort a line; LARGEST: descending.
+cdef void sort_line(const number* x, Py_ssize_t step, Py_ssize_t n, Pair* pairs, Py_ssize_t k, int flags,
+                    number* values, int64_t* where, Py_ssize_t out_step) noexcept nogil:
+    cdef Py_ssize_t i
+    cdef Pair* result
+    make_pairs(x, step, n, pairs, all_bits(sizeof(number)) if flags & LARGEST else 0)
+    result = sort_pairs(pairs, pairs + n, n, sizeof(number))
+    for i in range(n):
+        values[i * out_step] = x[result[i].position * step]
+        where[i * out_step] = result[i].position
+
+
+# The element that would be at place k of a sorted line.
+cdef void select_line(const number* x, Py_ssize_t step, Py_ssize_t n, Pair* pairs, Py_ssize_t k, int flags,
+                      number* values, int64_t* where, Py_ssize_t out_step) noexcept nogil:
+    make_pairs(x, step, n, pairs, 0)
+    select_pair(pairs, n, k)
+    values[0] = x[pairs[k].position * step]
+    where[0] = pairs[k].position
+
+
+# The k largest or smallest elements of a line, the best first if SORTED.
+cdef void topk_line(const number* x, Py_ssize_t step, Py_ssize_t n, Pair* pairs, Py_ssize_t k, int flags,
+                    number* values, int64_t* where, Py_ssize_t out_step) noexcept nogil:
+    cdef Py_ssize_t i
+    cdef Pair* best = pairs
+    make_pairs(x, step, n, pairs, 0)
+    if flags & LARGEST:
+        select_pair(pairs, n, n - k)
+        best = pairs + (n - k)
+        for i in range(k):
+            best[i].key ^= all_bits(sizeof(number))
+    else:
+        select_pair(pairs, n, k - 1)
+    if flags & SORTED:
+        best = sort_pairs(best, pairs + n, k, sizeof(number))
+    for i in range(k):
+        values[i * out_step] = x[best[i].position * step]
+        where[i * out_step] = best[i].position
+
+
+# The most frequent value of a line (the smallest of several) and its last position.
+cdef void mode_line(const number* x, Py_ssize_t step, Py_ssize_t n, Pair* pairs, Py_ssize_t k, int flags,
+                    number* values, int64_t* where, Py_ssize_t out_step) noexcept nogil:
+    cdef Py_ssize_t i, begin = 0, last = 0, longest = 0
+    cdef Pair* result
+    make_pairs(x, step, n, pairs, 0)
+    result = sort_pairs(pairs, pairs + n, n, sizeof(number))
+    for i in range(n):
+        if result[i].key != result[begin].key:
+            begin = i
+        if i - begin + 1 > longest:
+            longest = i - begin + 1
+            last = i
+    values[0] = x[result[last].position * step]
+    where[0] = result[last].position
+
+
+cdef int enter(number* type_of, int dtype) except -1:
+    put("sort_line", dtype, <void*>sort_line[number])
+    put("select_line", dtype, <void*>select_line[number])
+    put("topk_line", dtype, <void*>topk_line[number])
+    put("mode_line", dtype, <void*>mode_line[number])
+    return 0
+
+
+enter(<uint8_t*>NULL, U8)
+enter(<int8_t*>NULL, I8)
+enter(<int16_t*>NULL, I16)
+enter(<int32_t*>NULL, I32)
+enter(<int64_t*>NULL, I64)
+enter(<float*>NULL, F32)
+enter(<double*>NULL, F64)
