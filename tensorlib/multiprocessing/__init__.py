@@ -4,7 +4,7 @@ Whatever is put in a queue or a pipe of this module arrives as a tensor on the s
 the others see.
 """
 import multiprocessing as _standard
-from multiprocessing import *
+from multiprocessing import *  # noqa: F403
 from multiprocessing.util import Finalize as _Finalize
 
 from .. import shared as _shared

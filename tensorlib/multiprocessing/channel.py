@@ -109,7 +109,7 @@ def _aligned(position):
 
 
 def _write_file(text, parts):
-    """Write a table of the parts, the parts and the pickle to an unnamed file; returns its descriptor and the header."""
+    """Write a table, the parts and the pickle to an unnamed file; returns its descriptor and the header."""
     table, position = bytearray(), PART.size * len(parts)
     for part in parts:
         position = _aligned(position)
@@ -160,7 +160,7 @@ def _reduce_tensor(tensor):
     if tensor.is_cuda:
         raise TypeError("%s cannot be sent to another process, only CPU tensors can" % tensor.type())
     if tensor.numel() == 0:
-        return type(tensor), ()
+        return _tensor.make_empty, (_tensor.code_of(tensor),)
     if 2 * tensor.numel() < len(tensor.storage()):
         tensor = _tensor.dense_copy(tensor)         # a small view need not carry all that it looks at
     return _tensor.make_view, (tensor.storage(), tensor.storage_offset(), tuple(tensor.size()), tensor.stride())

@@ -21,7 +21,7 @@ def register():
 def reduce_tensor(tensor):
     """A tensor is its storage and the view on it."""
     if tensor.numel() == 0:
-        return type(tensor), ()
+        return _tensor.make_empty, (_tensor.code_of(tensor),)
     return _tensor.make_view, (tensor.storage(), tensor.storage_offset(), tuple(tensor.size()), tensor.stride())
 
 

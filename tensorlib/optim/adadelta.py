@@ -1,5 +1,6 @@
 """Adadelta: steps in the unit of the parameter, from running means of squared gradients and squared steps."""
-from .optimizer import ElementwiseOptimizer, decayed, zeros_like
+from .._ops.optim import adadelta_step
+from .optimizer import ElementwiseOptimizer, zeros_like
 
 
 class Adadelta(ElementwiseOptimizer):
@@ -25,10 +26,5 @@ class Adadelta(ElementwiseOptimizer):
         if not state:
             state.update(step=0, square_avg=zeros_like(grad), acc_delta=zeros_like(grad))
         state["step"] += 1
-        rho, eps = group["rho"], group["eps"]
-        grad = decayed(grad, data, group["weight_decay"])
-        state["square_avg"].mul_(rho).addcmul_(1 - rho, grad, grad)
-        root = state["square_avg"].add(eps).sqrt_()
-        delta = state["acc_delta"].add(eps).sqrt_().div_(root).mul_(grad)
-        data.add_(-group["lr"], delta)
-        state["acc_delta"].mul_(rho).addcmul_(1 - rho, delta, delta)
+        adadelta_step(data, grad, state["square_avg"], state["acc_delta"], group["lr"], group["rho"], group["eps"],
+                      group["weight_decay"])

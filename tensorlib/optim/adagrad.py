@@ -1,5 +1,6 @@
 """Adagrad: each element's rate falls with the root of the sum of its squared gradients."""
-from .optimizer import ElementwiseOptimizer, decayed, zeros_like
+from .._ops.optim import adagrad_step
+from .optimizer import ElementwiseOptimizer, zeros_like
 
 
 class Adagrad(ElementwiseOptimizer):
@@ -31,7 +32,4 @@ class Adagrad(ElementwiseOptimizer):
 
     def update(self, data, grad, state, group):
         state["step"] += 1
-        grad = decayed(grad, data, group["weight_decay"])
-        rate = group["lr"] / (1 + (state["step"] - 1) * group["lr_decay"])
-        state["sum"].addcmul_(1, grad, grad)
-        data.addcdiv_(-rate, grad, state["sum"].sqrt().add_(1e-10))
+        adagrad_step(data, grad, state["sum"], group["lr"], group["lr_decay"], group["weight_decay"], state["step"])

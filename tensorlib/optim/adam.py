@@ -1,7 +1,6 @@
 """Adam: running means of the gradient and of its square, corrected for their start at zero."""
-import math
-
-from .optimizer import ElementwiseOptimizer, decayed, zeros_like
+from .._ops.optim import adam_step
+from .optimizer import ElementwiseOptimizer, zeros_like
 
 
 class Adam(ElementwiseOptimizer):
@@ -26,10 +25,5 @@ class Adam(ElementwiseOptimizer):
         if not state:
             state.update(step=0, exp_avg=zeros_like(grad), exp_avg_sq=zeros_like(grad))
         state["step"] += 1
-        beta1, beta2 = group["betas"]
-        grad = decayed(grad, data, group["weight_decay"])
-        state["exp_avg"].mul_(beta1).add_(1 - beta1, grad)
-        state["exp_avg_sq"].mul_(beta2).addcmul_(1 - beta2, grad, grad)
-        denominator = state["exp_avg_sq"].sqrt().add_(group["eps"])
-        rate = group["lr"] * math.sqrt(1 - beta2 ** state["step"]) / (1 - beta1 ** state["step"])
-        data.addcdiv_(-rate, state["exp_avg"], denominator)
+        adam_step(data, grad, state["exp_avg"], state["exp_avg_sq"], group["lr"], *group["betas"], group["eps"],
+                  group["weight_decay"], state["step"])

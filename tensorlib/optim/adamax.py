@@ -1,5 +1,6 @@
 """Adamax: Adam with the largest recent gradient in the place of the root of the mean square."""
-from .optimizer import ElementwiseOptimizer, decayed, zeros_like
+from .._ops.optim import adamax_step
+from .optimizer import ElementwiseOptimizer, zeros_like
 
 
 class Adamax(ElementwiseOptimizer):
@@ -24,8 +25,5 @@ class Adamax(ElementwiseOptimizer):
         if not state:
             state.update(step=0, exp_avg=zeros_like(grad), exp_inf=zeros_like(grad))
         state["step"] += 1
-        beta1, beta2 = group["betas"]
-        grad = decayed(grad, data, group["weight_decay"])
-        state["exp_avg"].mul_(beta1).add_(1 - beta1, grad)
-        state["exp_inf"] = state["exp_inf"].mul(beta2).max(grad.abs().add_(group["eps"]))
-        data.addcdiv_(-group["lr"] / (1 - beta1 ** state["step"]), state["exp_avg"], state["exp_inf"])
+        adamax_step(data, grad, state["exp_avg"], state["exp_inf"], group["lr"], *group["betas"], group["eps"],
+                    group["weight_decay"], state["step"])

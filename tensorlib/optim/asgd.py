@@ -1,5 +1,6 @@
 """Averaged gradient descent: a slowly falling rate, and the mean of the parameters kept beside them."""
-from .optimizer import ElementwiseOptimizer, decayed, zeros_like
+from .._ops.optim import asgd_step
+from .optimizer import ElementwiseOptimizer, zeros_like
 
 
 class ASGD(ElementwiseOptimizer):
@@ -25,11 +26,6 @@ class ASGD(ElementwiseOptimizer):
         if not state:
             state.update(step=0, eta=group["lr"], mu=1, ax=zeros_like(grad))
         state["step"] += 1
-        grad = decayed(grad, data, group["weight_decay"])
-        data.mul_(1 - group["lambd"] * state["eta"]).add_(-state["eta"], grad)
-        if state["mu"] == 1:
-            state["ax"].copy_(data)
-        else:
-            state["ax"].add_(state["mu"], data - state["ax"])
+        asgd_step(data, grad, state["ax"], group["lambd"], state["eta"], state["mu"], group["weight_decay"])
         state["eta"] = group["lr"] / (1 + group["lambd"] * group["lr"] * state["step"]) ** group["alpha"]
         state["mu"] = 1 / max(1, state["step"] - group["t0"])

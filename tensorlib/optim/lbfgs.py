@@ -2,8 +2,7 @@
 
 All parameters count as one flat vector; the state is one dict under a name, not one for each parameter.
 """
-from tensorlib.ops.shape import cat
-
+from ..ops.shape import cat
 from .optimizer import Optimizer
 
 

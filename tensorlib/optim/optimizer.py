@@ -1,12 +1,12 @@
 """What all optimizers share: parameter groups, state by Variable, and checkpoints in which parameters are id numbers.
 
-An algorithm is one rule for one parameter: `ElementwiseOptimizer` walks the groups and calls it.
+An algorithm is one rule for one parameter, a fused kernel: `ElementwiseOptimizer` walks the groups and calls it.
 """
 import copy
 from collections import defaultdict
 
-from tensorlib._ops.tensor import TensorBase
-from tensorlib.autograd import Variable
+from .._ops.tensor import TensorBase
+from ..autograd import Variable
 
 required = object()     # the default of an option that every group must be given
 
@@ -134,11 +134,6 @@ class ElementwiseOptimizer(Optimizer):
     def update(self, data, grad, state, group):
         """Change the tensor `data` by its gradient; `state` is the parameter's own dict, empty the first time."""
         raise NotImplementedError("%s has no update()" % type(self).__name__)
-
-
-def decayed(grad, data, weight_decay):
-    """The gradient with that of an L2 penalty added, in a new tensor."""
-    return grad.add(weight_decay, data) if weight_decay != 0 else grad
 
 
 def zeros_like(tensor):

@@ -1,5 +1,6 @@
 """RMSprop: the gradient divided by the root of the running mean of its square."""
-from .optimizer import ElementwiseOptimizer, decayed, zeros_like
+from .._ops.optim import rmsprop_step
+from .optimizer import ElementwiseOptimizer, zeros_like
 
 
 class RMSprop(ElementwiseOptimizer):
@@ -26,25 +27,14 @@ class RMSprop(ElementwiseOptimizer):
                                       centered=centered))
 
     def update(self, data, grad, state, group):
+        momentum, centered = group["momentum"], group["centered"]
         if not state:
-            self.start(grad, state, group)
-        state["step"] += 1
-        alpha = group["alpha"]
-        grad = decayed(grad, data, group["weight_decay"])
-        square = state["square_avg"].mul_(alpha).addcmul_(1 - alpha, grad, grad)
-        if group["centered"]:
-            mean = state["grad_avg"].mul_(alpha).add_(1 - alpha, grad)
-            square = square.addcmul(-1, mean, mean)
-        root = square.sqrt().add_(group["eps"])
-        if group["momentum"] > 0:
-            buffer = state["momentum_buffer"].mul_(group["momentum"]).addcdiv_(grad, root)
-            data.add_(-group["lr"], buffer)
-        else:
-            data.addcdiv_(-group["lr"], grad, root)
-
-    def start(self, grad, state, group):
-        state.update(step=0, square_avg=zeros_like(grad))
-        if group["momentum"] > 0:
+            state.update(step=0, square_avg=zeros_like(grad))
+        if momentum > 0 and "momentum_buffer" not in state:
             state["momentum_buffer"] = zeros_like(grad)
-        if group["centered"]:
+        if centered and "grad_avg" not in state:
             state["grad_avg"] = zeros_like(grad)
+        state["step"] += 1
+        rmsprop_step(data, grad, state["square_avg"], state["grad_avg"] if centered else None,
+                     state["momentum_buffer"] if momentum > 0 else None, group["lr"], group["alpha"], group["eps"],
+                     group["weight_decay"], momentum)

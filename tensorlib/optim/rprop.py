@@ -1,4 +1,5 @@
 """Rprop: only the signs of the gradients count; each element has a step size of its own."""
+from .._ops.optim import rprop_step
 from .optimizer import ElementwiseOptimizer, zeros_like
 
 
@@ -25,11 +26,4 @@ class Rprop(ElementwiseOptimizer):
         if not state:
             state.update(step=0, prev=zeros_like(grad), step_size=zeros_like(grad).fill_(group["lr"]))
         state["step"] += 1
-        shrink, grow = group["etas"]
-        agreement = grad.mul(state["prev"])
-        kept, turned = agreement.gt(0), agreement.lt(0)
-        factor = zeros_like(grad).fill_(1).masked_fill_(kept, grow).masked_fill_(turned, shrink)
-        state["step_size"].mul_(factor).clamp_(*group["step_sizes"])
-        grad = grad.clone().masked_fill_(turned, 0)
-        data.addcmul_(-1, grad.sign(), state["step_size"])
-        state["prev"].copy_(grad)
+        rprop_step(data, grad, state["prev"], state["step_size"], *group["etas"], *group["step_sizes"])

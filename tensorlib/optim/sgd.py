@@ -1,5 +1,6 @@
 """Stochastic gradient descent, with momentum (plain and Nesterov's) and weight decay."""
-from .optimizer import ElementwiseOptimizer, required
+from .._ops.optim import sgd_step
+from .optimizer import ElementwiseOptimizer, required, zeros_like
 
 
 class SGD(ElementwiseOptimizer):
@@ -27,13 +28,8 @@ class SGD(ElementwiseOptimizer):
                                       nesterov=nesterov))
 
     def update(self, data, grad, state, group):
-        momentum = group["momentum"]
-        if group["weight_decay"] != 0:
-            grad.add_(group["weight_decay"], data)
-        if momentum != 0:
-            if "momentum_buffer" not in state:
-                buffer = state["momentum_buffer"] = grad.clone()
-            else:
-                buffer = state["momentum_buffer"].mul_(momentum).add_(1 - group["dampening"], grad)
-            grad = grad.add(momentum, buffer) if group["nesterov"] else buffer
-        data.add_(-group["lr"], grad)
+        momentum, first = group["momentum"], False
+        if momentum != 0 and "momentum_buffer" not in state:
+            state["momentum_buffer"], first = zeros_like(grad), True
+        sgd_step(data, grad, state["momentum_buffer"] if momentum != 0 else None, group["lr"], momentum,
+                 group["dampening"], group["weight_decay"], group["nesterov"], first)

@@ -5,8 +5,17 @@ import numpy
 
 from ..._ops.tensor import TensorBase
 from ...ops.shape import stack
-from ...tensor import (ByteTensor, CharTensor, DoubleTensor, FloatTensor, HalfTensor, IntTensor, LongTensor,
-                       ShortTensor, from_numpy)
+from ...tensor import (
+    ByteTensor,
+    CharTensor,
+    DoubleTensor,
+    FloatTensor,
+    HalfTensor,
+    IntTensor,
+    LongTensor,
+    ShortTensor,
+    from_numpy,
+)
 
 SCALARS = {"float64": DoubleTensor, "float32": FloatTensor, "float16": HalfTensor, "int64": LongTensor,
            "int32": IntTensor, "int16": ShortTensor, "int8": CharTensor, "uint8": ByteTensor}

@@ -23,7 +23,8 @@ def make_dataset(dir, class_to_idx):
     images = []
     for name in sorted(class_to_idx):
         for folder, _, files in sorted(os.walk(os.path.join(dir, name))):
-            images += [(os.path.join(folder, file), class_to_idx[name]) for file in sorted(files) if is_image_file(file)]
+            paths = [os.path.join(folder, file) for file in sorted(files) if is_image_file(file)]
+            images += [(path, class_to_idx[name]) for path in paths]
     return images
 
 
