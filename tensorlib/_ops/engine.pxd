@@ -15,7 +15,7 @@ cdef class Op:
     cdef tuple joint                # the same, for a formula that gives all gradients at once
     cdef tuple saved                # codes of what a node keeps
     cdef bint differentiable
-    cdef object node_class
+    cdef object node_class, constant_class
     cdef public object row          # the Python side: ref, samples, doc, ...
     cdef tuple named(self, f)
     cdef object call(self, tuple args)

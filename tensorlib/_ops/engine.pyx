@@ -38,6 +38,11 @@ cdef class Version:
 
 # ---- rows ---------------------------------------------------------------------------------------------
 
+def node_type(name):
+    """The class of the nodes of a row: what type(v.grad_fn) shows."""
+    return type(name + "Backward", (Node,), {"__slots__": (), "__module__": "tensorlib"})
+
+
 cdef class Op:
     """One row of the table, callable on Tensors and on Variables."""
 
@@ -56,7 +61,8 @@ cdef class Op:
         self.differentiable = bool(grad) or joint is not None
         every = [f for f in self.formulas + (self.joint,) if f is not None]
         self.saved = tuple(sorted({code for f in every for code in f[1] if code & 7 != GRAD}))
-        self.node_class = type(self.node_name + "Backward", (Node,), {"__slots__": (), "__module__": "tensorlib"})
+        self.node_class = node_type(self.node_name)
+        self.constant_class = node_type(self.node_name + "Constant") if broadcast and len(self.params) == 2 else None
 
     cdef tuple named(self, f):
         """(f, codes of the values its parameter names ask for)."""
@@ -189,12 +195,11 @@ cdef VariableBase output(Op op, VariableBase first, TensorBase data, Node node, 
 
 cdef Node new_node(Op op, tuple args, list raw, object result):
     """The node of an applied row: its edges, and the values that its formulas name."""
-    cdef Node node = <Node>new_object(op.node_class, NO_ARGUMENTS)
+    cdef Node node
     cdef list positions = [], targets = [], slots = []
     cdef VariableBase v
-    cdef Py_ssize_t i, n = len(op.params)
+    cdef Py_ssize_t i
     cdef bint resized = False
-    node.op = op
     for i in range(len(args)):
         if isinstance(args[i], VariableBase) and (op.joint is not None or op.formulas[i] is not None):
             v = <VariableBase>args[i]
@@ -203,6 +208,8 @@ cdef Node new_node(Op op, tuple args, list raw, object result):
             slots.append(v.output_nr)
             if op.broadcast and not same_size(v.data_, <TensorBase>result):
                 resized = True
+    node = <Node>new_object(class_of(op, len(positions)), NO_ARGUMENTS)
+    node.op = op
     node.positions, node.targets, node.slots = tuple(positions), tuple(targets), tuple(slots)
     if resized:
         node.sizes = tuple([(<TensorBase>raw[i]).size() for i in positions])
@@ -213,6 +220,11 @@ cdef Node new_node(Op op, tuple args, list raw, object result):
     if op.saved:
         keep(node, op, args, raw, result)
     return node
+
+
+cdef object class_of(Op op, Py_ssize_t n_variables):
+    """`x + 2` is an AddConstant, `x + y` an Add."""
+    return op.constant_class if op.constant_class is not None and n_variables < 2 else op.node_class
 
 
 cdef int keep(Node node, Op op, tuple args, list raw, object result) except -1:

@@ -1,0 +1,411 @@
+"""Pointwise kernels as callables, and the operators of tensors.
+
+A Pointwise looks its row function up by element type, works out sizes and hands over to the driver.
+Numbers enter as operands of stride 0. It knows no Variables.
+"""
+import warnings
+
+from libc.string cimport memchr
+from libc.stdint cimport uint64_t
+
+from .dispatch cimport find
+from .dispatch import DTYPE_NAMES
+from .driver cimport MAXARG, Job, run
+from .storage cimport itemsize
+from .tensor cimport (ADD, AND, DIV, EQ, GE, GT, IADD, IAND, IDIV, ILSHIFT, IMUL, IOR, IPOW, IRSHIFT, ISUB, IXOR, LE,
+                      LSHIFT, LT, MOD, MUL, NE, OR, POW, RDIV, RSHIFT, RSUB, SUB, XOR, TensorBase, empty, is_contiguous,
+                      ptr, same_size, set_binary_hook, size_text, store_number, type_name)
+from .types cimport F16, MAXDIM, NDTYPE, U8, row_fn
+
+cdef enum:
+    SMALL = 256         # below this many elements a dense operation skips the driver
+
+cdef bint warn_of_broadcast = False     # utils.backcompat.broadcast_warning
+cdef object cuda_launch = None          # runs a Pointwise on the GPU; set by the package cuda
+
+
+cdef class Pointwise:
+    """The kernels of one pointwise operation, one for each element type."""
+    cdef readonly str name
+    cdef readonly int n_in
+    cdef readonly bint to_byte          # the result is a ByteTensor (comparisons)
+    cdef readonly bint masked           # the first operand is a mask: a ByteTensor
+    cdef readonly int divisor           # operand that must hold no zero on integer types, or -1
+    cdef row_fn rows[NDTYPE]
+
+    def __init__(self, str name, int n_in, to_byte=False, masked=False, divisor=-1):
+        cdef int dtype
+        if n_in + 1 > MAXARG:
+            raise ValueError("%s: more than %d operands" % (name, MAXARG - 1))
+        self.name, self.n_in, self.to_byte, self.masked, self.divisor = name, n_in, to_byte, masked, divisor
+        for dtype in range(NDTYPE):
+            self.rows[dtype] = <row_fn>find(name, dtype)
+        if not self.dtypes():
+            raise ValueError("%s: no kernel of that name" % name)
+
+    def dtypes(self):
+        """Codes of the element types that have a kernel."""
+        return [d for d in range(NDTYPE) if self.rows[d] != NULL]
+
+    def __call__(self, *args):
+        return pointwise(self, args, None)
+
+    def inplace(self, *args):
+        """The operation on args[0], written into it."""
+        return pointwise(self, args, <TensorBase?>args[0])
+
+    def into(self, TensorBase out not None, *args):
+        """The operation written into out, which must have the size of the result and be no overlapping operand."""
+        return pointwise(self, args, out)
+
+
+cdef object pointwise(Pointwise op, tuple args, TensorBase out):
+    """Run op on args (Tensors and numbers) into out, or into a new tensor."""
+    cdef TensorBase first = None, t
+    cdef Py_ssize_t i
+    cdef bint dense = True
+    if len(args) != op.n_in:
+        raise TypeError("%s() takes %d arguments, but %d were given" % (op.name, op.n_in, len(args)))
+    for i in range(op.masked, op.n_in):
+        if isinstance(args[i], TensorBase):
+            first = <TensorBase>args[i]
+            break
+    if first is None:
+        raise TypeError("%s(): expected a tensor among the arguments" % op.name)
+    if first.device >= 0:
+        return cuda_launch(op, args, out)
+    if op.rows[first.dtype] == NULL:
+        raise TypeError("%s() is not implemented for %s" % (op.name, type_name(first)))
+    for i in range(op.n_in):
+        if not isinstance(args[i], TensorBase):
+            continue
+        t = <TensorBase>args[i]
+        if t is not first:
+            check_operand(op, first, t, i)
+            dense = dense and same_size(t, first)
+        dense = dense and is_contiguous(t)
+    if op.divisor >= 0 and first.dtype < F16:
+        check_divisor(op, first, args[op.divisor])
+    if dense and first.numel_ <= SMALL and (out is None or is_contiguous(out) and same_size(out, first)):
+        return small(op, args, first, out)
+    return general(op, args, first, out)
+
+
+cdef int check_operand(Pointwise op, TensorBase first, TensorBase t, Py_ssize_t i) except -1:
+    cdef int wanted = U8 if op.masked and i == 0 else first.dtype
+    if t.device != first.device:
+        raise RuntimeError("%s(): arguments are on different devices: %s and %s"
+                           % (op.name, type_name(first), type_name(t)))
+    if t.dtype != wanted:
+        raise TypeError("%s received an invalid combination of arguments - got (%s), but expected (tensorlib.%sTensor)"
+                        % (op.name, type_name(t), DTYPE_NAMES[wanted]))
+    return 0
+
+
+cdef int check_divisor(Pointwise op, TensorBase first, object divisor) except -1:
+    """Whole numbers divided by zero would trap: raise before anything is written."""
+    cdef TensorBase zeros
+    if isinstance(divisor, TensorBase):
+        zeros = equal_to_zero(divisor, 0)
+        if zeros.numel_ == 0 or memchr(ptr(zeros), 1, zeros.numel_) == NULL:
+            return 0
+    elif divisor != 0:
+        return 0
+    raise ZeroDivisionError("%s(): division of a %s by zero" % (op.name, type_name(first)))
+
+
+cdef object small(Pointwise op, tuple args, TensorBase first, TensorBase out):
+    """Few elements, all operands dense and of one size: one call of the row function."""
+    cdef uint64_t constants[4][SMALL]
+    cdef char* p[MAXARG]
+    cdef Py_ssize_t n = first.numel_, i, used = 0
+    for i in range(op.n_in):
+        if isinstance(args[i], TensorBase):
+            p[i + 1] = ptr(<TensorBase>args[i])
+            continue
+        if used == 4:
+            return general(op, args, first, out)
+        p[i + 1] = <char*>constants[used]
+        used += 1
+        spread(p[i + 1], first.dtype, args[i], n, op.name)
+    if out is None:
+        out = empty(U8 if op.to_byte else first.dtype, first.ndim, first.sizes)
+    p[0] = ptr(out)
+    if n > 0:
+        op.rows[first.dtype](p, n)
+    return out
+
+
+cdef int spread(char* p, int dtype, object value, Py_ssize_t n, str name) except -1:
+    """n copies of a number at p."""
+    cdef Py_ssize_t i
+    cdef int size = itemsize(dtype), b
+    write_number(p, dtype, value, name)
+    for i in range(1, n):
+        for b in range(size):
+            p[i * size + b] = p[b]
+    return 0
+
+
+cdef int write_number(char* p, int dtype, object value, str name) except -1:
+    try:
+        store_number(p, dtype, value)
+    except TypeError:
+        raise TypeError("%s received an invalid combination of arguments - got (%s), but expected (tensorlib.%sTensor) "
+                        "or (%s value)" % (name, type(value).__name__, DTYPE_NAMES[dtype],
+                                           "float" if dtype >= F16 else "int")) from None
+    return 0
+
+
+cdef object general(Pointwise op, tuple args, TensorBase first, TensorBase out):
+    """Any sizes and strides: broadcast, then the driver."""
+    cdef Job job
+    cdef uint64_t numbers[MAXARG]
+    cdef Py_ssize_t i
+    cdef int d, dtype = first.dtype
+    cdef bint flat = False
+    job.ndim = 0
+    if out is not None:
+        set_job_sizes(&job, out)
+        for x in args:
+            if isinstance(x, TensorBase) and not expands(<TensorBase>x, &job):
+                flat = fall_back(op, <TensorBase>x, out)
+    else:
+        for x in args:
+            if isinstance(x, TensorBase) and not widen(&job, <TensorBase>x):
+                flat = fall_back(op, <TensorBase>x, first)
+        if warn_of_broadcast:
+            warn_where_broadcast(op, args, first)
+        if flat:
+            out = empty(U8 if op.to_byte else first.dtype, first.ndim, first.sizes)
+        else:
+            out = empty(U8 if op.to_byte else first.dtype, job.ndim, job.sizes)
+    if out.numel_ == 0:
+        return out
+    if flat:
+        return flattened(op, args, first, out)
+    job.fn = op.rows[dtype]
+    job.n_args, job.n_out = op.n_in + 1, 1
+    enter(&job, 0, out)
+    for i in range(op.n_in):
+        if isinstance(args[i], TensorBase):
+            enter(&job, <int>i + 1, <TensorBase>args[i])
+            continue
+        write_number(<char*>&numbers[i + 1], dtype, args[i], op.name)
+        job.base[i + 1] = <char*>&numbers[i + 1]
+        job.itemsize[i + 1] = itemsize(dtype)
+        for d in range(job.ndim):
+            job.strides[i + 1][d] = 0
+    if out.numel_ < 2048:
+        run(&job)
+    else:
+        with nogil:
+            run(&job)
+    return out
+
+
+cdef void set_job_sizes(Job* job, TensorBase t) noexcept:
+    cdef int d
+    job.ndim = t.ndim
+    for d in range(t.ndim):
+        job.sizes[d] = t.sizes[d]
+
+
+cdef void enter(Job* job, int position, TensorBase t) noexcept:
+    """Enter t as an operand, expanded to the job's sizes."""
+    cdef int lead = job.ndim - t.ndim, d
+    cdef int size = itemsize(t.dtype)
+    job.base[position], job.itemsize[position] = ptr(t), size
+    for d in range(job.ndim):
+        job.strides[position][d] = 0 if d < lead or t.sizes[d - lead] == 1 else t.strides[d - lead] * size
+
+
+cdef bint expands(TensorBase t, Job* job) noexcept:
+    """Whether t broadcasts to the job's sizes."""
+    cdef int lead = job.ndim - t.ndim, d
+    if lead < 0 or t.ndim == 0 and job.ndim > 0:
+        return False
+    for d in range(t.ndim):
+        if t.sizes[d] != 1 and t.sizes[d] != job.sizes[d + lead]:
+            return False
+    return True
+
+
+cdef bint widen(Job* job, TensorBase t) noexcept:
+    """Broadcast the job's sizes with those of t; False where they do not match."""
+    cdef int d, lead = t.ndim - job.ndim
+    if job.ndim == 0:
+        set_job_sizes(job, t)
+        return True
+    if t.ndim == 0:
+        return False
+    for d in range(1, min(t.ndim, job.ndim) + 1):
+        if t.sizes[t.ndim - d] != job.sizes[job.ndim - d] and t.sizes[t.ndim - d] != 1 and job.sizes[job.ndim - d] != 1:
+            return False
+    if lead > 0:
+        for d in range(t.ndim - 1, -1, -1):
+            job.sizes[d] = job.sizes[d - lead] if d >= lead else 1
+        job.ndim = t.ndim
+        lead = 0
+    for d in range(t.ndim):
+        if t.sizes[d] != 1:
+            job.sizes[d - lead] = t.sizes[d]
+    return True
+
+
+cdef bint fall_back(Pointwise op, TensorBase t, TensorBase first) except *:
+    """Sizes that do not broadcast: go element by element where the numbers of elements agree, else raise."""
+    if t.numel_ != first.numel_:
+        raise RuntimeError("%s(): sizes [%s] and [%s] do not broadcast, and have %d and %d elements: inconsistent "
+                           "tensor size" % (op.name, size_text(first), size_text(t), first.numel_, t.numel_))
+    warnings.warn("%s(): sizes [%s] and [%s] do not broadcast, but have the same number of elements. "
+                  "Falling back to deprecated pointwise behavior." % (op.name, size_text(first), size_text(t)),
+                  UserWarning, stacklevel=3)
+    return True
+
+
+cdef int warn_where_broadcast(Pointwise op, tuple args, TensorBase first) except -1:
+    for x in args:
+        if isinstance(x, TensorBase) and not same_size(<TensorBase>x, first) and (<TensorBase>x).numel_ == first.numel_:
+            warnings.warn("%s(): sizes [%s] and [%s] are broadcast now; before, they went element by element"
+                          % (op.name, size_text(first), size_text(<TensorBase>x)), UserWarning, stacklevel=3)
+    return 0
+
+
+cdef object flattened(Pointwise op, tuple args, TensorBase first, TensorBase out):
+    """The operation on the operands' elements in order."""
+    dense = [(<object>x).contiguous().view(-1) if isinstance(x, TensorBase) else x for x in args]
+    result = pointwise(op, tuple(dense), None)
+    (<object>out).copy_((<object>result).view(*(<object>out).size()))
+    return out
+
+
+# ---- operators ----------------------------------------------------------------------------------------
+
+cdef Pointwise equal_to_zero
+cdef Pointwise K_ADD, K_SUB, K_RSUB, K_MUL, K_DIV, K_RDIV, K_MOD, K_POW
+cdef Pointwise K_AND, K_OR, K_XOR, K_LSHIFT, K_RSHIFT, K_EQ, K_NE, K_LT, K_LE, K_GT, K_GE
+
+
+cdef Pointwise kernel_of(int code):
+    if code == ADD or code == IADD:
+        return K_ADD
+    if code == MUL or code == IMUL:
+        return K_MUL
+    if code == SUB or code == ISUB:
+        return K_SUB
+    if code == DIV or code == IDIV:
+        return K_DIV
+    if code == RSUB:
+        return K_RSUB
+    if code == RDIV:
+        return K_RDIV
+    if code == MOD:
+        return K_MOD
+    if code == POW or code == IPOW:
+        return K_POW
+    if code == EQ:
+        return K_EQ
+    if code == NE:
+        return K_NE
+    if code == LT:
+        return K_LT
+    if code == LE:
+        return K_LE
+    if code == GT:
+        return K_GT
+    if code == GE:
+        return K_GE
+    if code == AND or code == IAND:
+        return K_AND
+    if code == OR or code == IOR:
+        return K_OR
+    if code == XOR or code == IXOR:
+        return K_XOR
+    if code == LSHIFT or code == ILSHIFT:
+        return K_LSHIFT
+    return K_RSHIFT
+
+
+SYMBOLS = {ADD: "+", SUB: "-", RSUB: "-", MUL: "*", DIV: "/", RDIV: "/", MOD: "%", POW: "**", AND: "&", OR: "|",
+           XOR: "^", LSHIFT: "<<", RSHIFT: ">>", IADD: "+=", ISUB: "-=", IMUL: "*=", IDIV: "/=", IPOW: "**=",
+           IAND: "&=", IOR: "|=", IXOR: "^=", ILSHIFT: "<<=", IRSHIFT: ">>="}
+
+
+cdef object operate(int code, TensorBase self, object other):
+    """Carry out a Python operator on a tensor."""
+    cdef Pointwise op = kernel_of(code)
+    if not isinstance(other, (TensorBase, int, float)):
+        if EQ <= code <= GE or not is_number(other):
+            return refuse(code, self, other)
+    if op.rows[self.dtype] == NULL:
+        return unsupported(code, self, other)
+    if IADD <= code <= IRSHIFT:
+        return pointwise(op, (self, other), self)
+    return pointwise(op, (self, other), None)
+
+
+cdef bint is_number(object x):
+    """Whether a foreign scalar (NumPy's) may stand for a Python number."""
+    return hasattr(x, "__float__") and getattr(x, "ndim", None) == 0
+
+
+cdef object refuse(int code, TensorBase self, object other):
+    if EQ <= code <= GE:
+        return NotImplemented if type(other).__name__ == "Variable" else mismatch(code, self, other)
+    return mismatch(code, self, other)
+
+
+cdef object mismatch(int code, TensorBase self, object other):
+    raise TypeError("unsupported operand types for %s: %s and %s"
+                    % (SYMBOLS.get(code, "a comparison"), type_name(self), type(other).__name__))
+
+
+cdef object unsupported(int code, TensorBase self, object other):
+    """Shifts of floats multiply and divide by powers of two; the rest has no kernel for this type."""
+    if code in (LSHIFT, RSHIFT, ILSHIFT, IRSHIFT):
+        return shift_real(code, self, other)
+    if code in (AND, OR, XOR, IAND, IOR, IXOR):
+        raise RuntimeError("%s is only supported for integer type tensors, not for %s"
+                           % (SYMBOLS[code], type_name(self)))
+    if code == POW or code == IPOW:
+        raise AttributeError("%s has no operator **: integer tensors have no pow" % type_name(self))
+    raise TypeError("%s has no operator %s" % (type_name(self), SYMBOLS.get(code, "of comparison")))
+
+
+cdef object shift_real(int code, TensorBase self, object other):
+    two = (<object>self).new(1).fill_(2)
+    factor = pointwise(K_POW, (two, other), None) if isinstance(other, TensorBase) else 2.0 ** other
+    op = K_MUL if code in (LSHIFT, ILSHIFT) else K_DIV
+    return pointwise(op, (self, factor), self if code in (ILSHIFT, IRSHIFT) else None)
+
+
+def set_up():
+    """Look up the operators' kernels (after the kernel files are loaded) and hand them to the tensors."""
+    global equal_to_zero, K_ADD, K_SUB, K_RSUB, K_MUL, K_DIV, K_RDIV, K_MOD, K_POW
+    global K_AND, K_OR, K_XOR, K_LSHIFT, K_RSHIFT, K_EQ, K_NE, K_LT, K_LE, K_GT, K_GE
+    K_ADD, K_SUB, K_RSUB, K_MUL = Pointwise("add", 2), Pointwise("sub", 2), Pointwise("rsub", 2), Pointwise("mul", 2)
+    K_DIV, K_RDIV = Pointwise("div", 2, divisor=1), Pointwise("rdiv", 2, divisor=0)
+    K_MOD, K_POW = Pointwise("remainder", 2, divisor=1), Pointwise("pow", 2)
+    K_AND, K_OR, K_XOR = Pointwise("bitand", 2), Pointwise("bitor", 2), Pointwise("bitxor", 2)
+    K_LSHIFT, K_RSHIFT = Pointwise("lshift", 2), Pointwise("rshift", 2)
+    K_EQ, K_NE, K_LT = (Pointwise(name, 2, to_byte=True) for name in ("eq", "ne", "lt"))
+    K_LE, K_GT, K_GE = (Pointwise(name, 2, to_byte=True) for name in ("le", "gt", "ge"))
+    equal_to_zero = K_EQ
+    set_binary_hook(operate)
+
+
+def set_broadcast_warning(bint on):
+    """Warn where sizes broadcast that went element by element before v0.2; returns what it was."""
+    global warn_of_broadcast
+    before, warn_of_broadcast = warn_of_broadcast, on
+    return before
+
+
+def set_cuda_launch(function):
+    """Tell who runs pointwise operations on GPU tensors."""
+    global cuda_launch
+    cuda_launch = function
+
+
+set_up()

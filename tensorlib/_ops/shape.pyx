@@ -1,0 +1,370 @@
+"""Views and rearrangements: select, narrow, transpose, view, expand, unfold, cat, repeat, sum_to.
+
+Views share the storage and copy nothing. Errors name the sizes.
+"""
+from libc.string cimport memcpy
+
+from .tensor cimport (MAXDIM, TensorBase, contiguous, copy_into, empty, fill, is_contiguous, new_header, read_sizes,
+                      same_size, set_sizes, size_text, type_name, view_of, wrap_dim)
+from .tensor import dense_copy, make_contiguous
+
+
+def view(TensorBase self not None, sizes):
+    """The same elements in other sizes; one of them may be -1. Needs a contiguous tensor."""
+    cdef Py_ssize_t wanted[MAXDIM]
+    cdef TensorBase header
+    cdef int n = infer_sizes(self, sizes, wanted)
+    if not is_contiguous(self):
+        raise RuntimeError("input is not contiguous: view() of a tensor of size [%s] with strides %s; call contiguous() "
+                           "first" % (size_text(self), (<object>self).stride()))
+    header = new_header(self.dtype, self.device)
+    set_sizes(header, n, wanted)
+    if header.numel_ != self.numel_:
+        raise RuntimeError("size '%s' is invalid for input with %d elements" % (list(sizes), self.numel_))
+    header.store, header.offset = self.store, self.offset
+    return header
+
+
+cdef int infer_sizes(TensorBase self, object sizes, Py_ssize_t* wanted) except -1:
+    """Read sizes, working out one -1; returns how many."""
+    cdef int n = read_sizes(sizes, wanted), d, unknown = -1
+    cdef Py_ssize_t known = 1
+    for d in range(n):
+        if wanted[d] == -1:
+            if unknown >= 0:
+                raise RuntimeError("only one dimension can be inferred, but %s has two -1" % (list(sizes),))
+            unknown = d
+        else:
+            known *= wanted[d]
+    if unknown >= 0:
+        if known == 0 or self.numel_ % known != 0:
+            raise RuntimeError("size '%s' is invalid for input with %d elements" % (list(sizes), self.numel_))
+        wanted[unknown] = self.numel_ // known
+    return n
+
+
+def select(TensorBase self not None, int dim, Py_ssize_t index):
+    """One position of a dim, that dim removed; of a 1-D tensor, a view of one element."""
+    cdef Py_ssize_t sizes[MAXDIM]
+    cdef Py_ssize_t strides[MAXDIM]
+    cdef int d, n = 0
+    dim = wrap_dim(self, dim)
+    if index < -self.sizes[dim] or index >= self.sizes[dim]:
+        raise IndexError("index %d is out of range for dimension %d (of size %d)" % (index, dim, self.sizes[dim]))
+    if index < 0:
+        index += self.sizes[dim]
+    for d in range(self.ndim):
+        if d != dim:
+            sizes[n], strides[n] = self.sizes[d], self.strides[d]
+            n += 1
+    if n == 0:
+        sizes[0], strides[0], n = 1, 1, 1
+    return view_of(self, self.offset + index * self.strides[dim], n, sizes, strides)
+
+
+def narrow(TensorBase self not None, int dim, Py_ssize_t start, Py_ssize_t length):
+    """`length` positions of a dim from `start` on."""
+    cdef Py_ssize_t sizes[MAXDIM]
+    dim = wrap_dim(self, dim)
+    if start < 0 or length <= 0 or start + length > self.sizes[dim]:
+        raise RuntimeError("start (%d) and length (%d) out of range for dimension %d of size %d"
+                           % (start, length, dim, self.sizes[dim]))
+    memcpy(sizes, self.sizes, sizeof(sizes))
+    sizes[dim] = length
+    return view_of(self, self.offset + start * self.strides[dim], self.ndim, sizes, self.strides)
+
+
+def stepped(TensorBase self not None, int dim, Py_ssize_t start, Py_ssize_t length, Py_ssize_t step):
+    """Every step-th of the positions of a dim, `length` of them."""
+    cdef TensorBase v = narrow(self, dim, start, (length - 1) * step + 1)
+    dim = wrap_dim(self, dim)
+    v.numel_ = v.numel_ // v.sizes[dim] * length
+    v.sizes[dim] = length
+    v.strides[dim] *= step
+    return v
+
+
+def transpose(TensorBase self not None, int dim0, int dim1):
+    """Two dims exchanged."""
+    cdef TensorBase v
+    dim0, dim1 = wrap_dim(self, dim0), wrap_dim(self, dim1)
+    v = view_of(self, self.offset, self.ndim, self.sizes, self.strides)
+    v.sizes[dim0], v.sizes[dim1] = self.sizes[dim1], self.sizes[dim0]
+    v.strides[dim0], v.strides[dim1] = self.strides[dim1], self.strides[dim0]
+    return v
+
+
+def t(TensorBase self not None):
+    """The transpose of a matrix."""
+    if self.ndim != 2:
+        raise RuntimeError("t() expects a 2D tensor, but self is %dD" % self.ndim)
+    return transpose(self, 0, 1)
+
+
+def permute(TensorBase self not None, dims):
+    """The dims in a given order."""
+    cdef Py_ssize_t order[MAXDIM]
+    cdef Py_ssize_t sizes[MAXDIM]
+    cdef Py_ssize_t strides[MAXDIM]
+    cdef int n = read_sizes(dims, order), d, e
+    if n != self.ndim:
+        raise RuntimeError("permute: %d dims were given for a tensor of %d dims" % (n, self.ndim))
+    for d in range(n):
+        order[d] = wrap_dim(self, <int>order[d])
+        for e in range(d):
+            if order[e] == order[d]:
+                raise RuntimeError("permute: repeated dim in %s" % (list(dims),))
+        sizes[d], strides[d] = self.sizes[order[d]], self.strides[order[d]]
+    return view_of(self, self.offset, n, sizes, strides)
+
+
+def squeeze(TensorBase self not None, dim=None):
+    """Without dims of size 1: all of them, or one if it is of size 1. One dim stays at least."""
+    cdef Py_ssize_t sizes[MAXDIM]
+    cdef Py_ssize_t strides[MAXDIM]
+    cdef int d, n = 0, only = -1
+    if dim is not None:
+        only = wrap_dim(self, dim)
+    for d in range(self.ndim):
+        if self.sizes[d] != 1 or only >= 0 and d != only:
+            sizes[n], strides[n] = self.sizes[d], self.strides[d]
+            n += 1
+    if n == 0 and self.ndim > 0:
+        sizes[0], strides[0], n = 1, 1, 1
+    return view_of(self, self.offset, n, sizes, strides)
+
+
+def unsqueeze(TensorBase self not None, int dim):
+    """A dim of size 1 put in before position dim; -1 puts it last."""
+    cdef Py_ssize_t sizes[MAXDIM]
+    cdef Py_ssize_t strides[MAXDIM]
+    cdef int d, n = 0
+    if self.ndim == 0:
+        raise RuntimeError("cannot unsqueeze empty tensor")
+    if dim < -self.ndim - 1 or dim > self.ndim:
+        raise RuntimeError("dimension out of range (expected to be in range of [%d, %d], but got %d)"
+                           % (-self.ndim - 1, self.ndim, dim))
+    if self.ndim + 1 > MAXDIM:
+        raise RuntimeError("a tensor has at most %d dims" % MAXDIM)
+    if dim < 0:
+        dim += self.ndim + 1
+    for d in range(self.ndim + 1):
+        if d == dim:
+            sizes[d] = 1
+            strides[d] = self.sizes[d] * self.strides[d] if d < self.ndim else 1
+        else:
+            sizes[d], strides[d] = self.sizes[n], self.strides[n]
+            n += 1
+    return view_of(self, self.offset, self.ndim + 1, sizes, strides)
+
+
+def expand(TensorBase self not None, sizes):
+    """Dims of size 1 stretched by stride 0; new dims may come first; -1 keeps a size."""
+    cdef Py_ssize_t wanted[MAXDIM]
+    cdef Py_ssize_t strides[MAXDIM]
+    cdef int n = read_sizes(sizes, wanted), d, lead = n - self.ndim
+    if lead < 0 or self.ndim == 0:
+        raise RuntimeError("the number of sizes provided (%d) must be greater or equal to the number of dimensions in the "
+                           "tensor (%d)" % (n, self.ndim))
+    for d in range(n):
+        if d < lead:
+            if wanted[d] <= 0:
+                raise RuntimeError("expand: size %d is not allowed in the new leading dim %d" % (wanted[d], d))
+            strides[d] = 0
+            continue
+        if wanted[d] == -1:
+            wanted[d] = self.sizes[d - lead]
+        if self.sizes[d - lead] == wanted[d]:
+            strides[d] = self.strides[d - lead]
+        elif self.sizes[d - lead] == 1 and wanted[d] > 0:
+            strides[d] = 0
+        else:
+            raise RuntimeError("the expanded size of the tensor (%d) must match the existing size (%d) at non-singleton "
+                               "dimension %d" % (wanted[d], self.sizes[d - lead], d))
+    return view_of(self, self.offset, n, wanted, strides)
+
+
+def unfold(TensorBase self not None, int dim, Py_ssize_t size, Py_ssize_t step):
+    """Windows of `size` positions of a dim, every `step`, in a new last dim."""
+    cdef TensorBase v
+    dim = wrap_dim(self, dim)
+    if size <= 0 or size > self.sizes[dim]:
+        raise RuntimeError("maximum size for tensor at dimension %d is %d but size is %d" % (dim, self.sizes[dim], size))
+    if step <= 0:
+        raise RuntimeError("step is %d but must be > 0" % step)
+    v = unsqueeze(self, self.ndim)
+    v.sizes[self.ndim], v.strides[self.ndim] = size, self.strides[dim]
+    v.sizes[dim] = (self.sizes[dim] - size) // step + 1
+    v.strides[dim] = self.strides[dim] * step
+    v.numel_ = 1
+    for d in range(v.ndim):
+        v.numel_ *= v.sizes[d]
+    return v
+
+
+def diagonal(TensorBase self not None, Py_ssize_t offset):
+    """The diagonal of a matrix as a view; RuntimeError where it has no element."""
+    cdef Py_ssize_t size, stride = self.strides[0] + self.strides[1]
+    cdef Py_ssize_t row = -offset if offset < 0 else 0, column = offset if offset > 0 else 0
+    size = min(self.sizes[0] - row, self.sizes[1] - column)
+    if size <= 0:
+        raise RuntimeError("diagonal %d of a matrix of size [%s] has no element" % (offset, size_text(self)))
+    return view_of(self, self.offset + row * self.strides[0] + column * self.strides[1], 1, &size, &stride)
+
+
+def clone(TensorBase self not None):
+    """A dense copy."""
+    return dense_copy(self)
+
+
+def alias(TensorBase self not None):
+    """Another tensor object on the same memory."""
+    return view_of(self, self.offset, self.ndim, self.sizes, self.strides)
+
+
+def contiguous_view(TensorBase self not None):
+    """A dense tensor of the same elements: an alias where self is dense, else a copy."""
+    return alias(self) if is_contiguous(self) else dense_copy(self)
+
+
+def cast(TensorBase self not None, int dtype):
+    """A copy in another element type; self itself if it has that type."""
+    cdef TensorBase out
+    if self.dtype == dtype:
+        return self
+    out = empty(dtype, self.ndim, self.sizes)
+    copy_into(out, self)
+    return out
+
+
+def cat(int dim, *tensors):
+    """Join along a dim. Empty tensors are skipped; the other sizes must agree."""
+    cdef list parts = [t for t in tensors if (<TensorBase>t).numel_ > 0]
+    cdef TensorBase first, t, out
+    cdef Py_ssize_t sizes[MAXDIM]
+    cdef Py_ssize_t start = 0
+    cdef int d
+    if not tensors:
+        raise RuntimeError("cat: the sequence of tensors can't be empty")
+    for t in tensors:
+        if t.dtype != (<TensorBase>tensors[0]).dtype or t.device != (<TensorBase>tensors[0]).device:
+            raise TypeError("cat: expected tensors of one type, but got %s and %s"
+                            % (type_name(<TensorBase>tensors[0]), type_name(t)))
+    if not parts:
+        return (<object>tensors[0]).new()
+    first = parts[0]
+    dim = cat_dim(first, dim)
+    memcpy(sizes, first.sizes, sizeof(sizes))
+    for d in range(first.ndim, MAXDIM):
+        sizes[d] = 1
+    sizes[dim] = 0
+    for t in parts:
+        check_cat(first, t, dim)
+        sizes[dim] += t.sizes[dim] if dim < t.ndim else 1
+    out = empty(first.dtype, max(first.ndim, dim + 1), sizes)
+    for t in parts:
+        length = t.sizes[dim] if dim < t.ndim else 1
+        copy_into(narrow(out, dim, start, length), t)
+        start += length
+    return out
+
+
+cdef int cat_dim(TensorBase first, int dim) except -1:
+    """Negative dims count from the end; one beyond the last joins along a new dim."""
+    if dim < 0:
+        dim += first.ndim
+    if dim < 0 or dim > first.ndim or dim >= MAXDIM:
+        raise RuntimeError("cat: dimension out of range (expected to be in range of [%d, %d], but got %d)"
+                           % (-first.ndim, first.ndim - 1, dim))
+    return dim
+
+
+cdef int check_cat(TensorBase first, TensorBase t, int dim) except -1:
+    cdef int d
+    cdef bint same = first.ndim == t.ndim
+    for d in range(min(first.ndim, t.ndim)):
+        same = same and (d == dim or first.sizes[d] == t.sizes[d])
+    if not same:
+        raise RuntimeError("inconsistent tensor sizes: cat along dimension %d of sizes [%s] and [%s]"
+                           % (dim, size_text(first), size_text(t)))
+    return 0
+
+
+def repeat(TensorBase self not None, counts):
+    """Tile: counts[d] copies along each dim; more counts than dims add leading dims. Copies."""
+    cdef Py_ssize_t n[MAXDIM]
+    cdef Py_ssize_t sizes[MAXDIM]
+    cdef Py_ssize_t fine[MAXDIM]
+    cdef int count = read_sizes(counts, n), d, lead = count - self.ndim
+    cdef TensorBase out, tiled, source
+    if lead < 0:
+        raise ValueError("Number of dimensions of repeat dims can not be smaller than number of dimensions of tensor")
+    for d in range(count):
+        if n[d] < 0:
+            raise RuntimeError("repeat: count %d is negative" % n[d])
+        sizes[d] = n[d] * (self.sizes[d - lead] if d >= lead else 1)
+    out = empty(self.dtype, count, sizes)
+    if out.numel_ == 0:
+        return out
+    tiled = out                                         # every dim split in (copies, size)
+    if 2 * count > MAXDIM:
+        return repeat_by_cat(self, counts)
+    tiled = new_header(self.dtype, self.device)
+    for d in range(count):
+        fine[2 * d], fine[2 * d + 1] = n[d], self.sizes[d - lead] if d >= lead else 1
+    set_sizes(tiled, 2 * count, fine)
+    tiled.store = out.store
+    source = self
+    for d in range(count):
+        source = unsqueeze(source, 0 if d < lead else 2 * d)
+        if d < lead:
+            source = unsqueeze(source, 0)
+    copy_into(tiled, expand(source, (<object>tiled).size()))
+    return out
+
+
+cdef object repeat_by_cat(TensorBase self, counts):
+    """Tiling for tensors of very many dims."""
+    cdef object out = self
+    for _ in range(len(counts) - self.ndim):
+        out = unsqueeze(out, 0)
+    for d, n in enumerate(counts):
+        out = cat(d, *[out] * n)
+    return out
+
+
+def sum_to(TensorBase self not None, size):
+    """Undo broadcasting: sum over the dims that expanding a tensor of `size` to self's sizes would add or stretch.
+
+    Where the sizes do not broadcast but have as many elements (the pointwise fallback), a view of that size.
+    """
+    from .reduce import sum_dim
+    cdef int lead = self.ndim - len(size), d
+    cdef object out = self
+    if lead < 0 or any([size[d] != 1 and size[d] != self.sizes[d + lead] for d in range(len(size))]):
+        return view(contiguous(self), size)
+    for d in range(len(size)):
+        if size[d] == 1 and self.sizes[d + lead] != 1:
+            out = sum_dim(out, d + lead, True)
+    for d in range(lead):
+        out = sum_dim(out, 0, False)
+    return out
+
+
+def scatter_window(TensorBase self not None, size, str kind, arguments):
+    """A zero tensor of `size` with self added into the view that `kind` (select, narrow, ...) makes of it.
+
+    The derivative of a view. Windows of `unfold` may overlap, so that elements add up.
+    """
+    cdef Py_ssize_t wanted[MAXDIM]
+    cdef TensorBase out = empty(self.dtype, read_sizes(size, wanted), wanted)
+    cdef int dim
+    fill(out, 0)
+    window = globals()[kind](out, *arguments)
+    if kind != "unfold":
+        copy_into(window, self)
+        return out
+    for i in range((<TensorBase>window).sizes[(<TensorBase>window).ndim - 1]):
+        part = select(window, -1, i)
+        part += select(self, -1, i)
+    return out

@@ -1,0 +1,305 @@
+"""Public names: overload sets that match the arguments of a call against signatures and call a row.
+
+A signature reads `(Number beta=1, Tensor self, Number alpha=1, Tensor mat1, Tensor mat2)`. As a method, self is
+taken from the left of the dot; as a function, it stands where the signature has it. The target is called with
+self first and the other parameters in order. Optional numbers before a tensor may be left out.
+"""
+from .dispatch import DTYPE_NAMES
+from .engine cimport Op, VariableBase
+from .tensor cimport TensorBase, copy_into, item, resize, same_size, type_name
+from .storage cimport Storage
+from .types cimport F16, I32, I64, U8
+
+cdef extern from "Python.h":
+    object PyMethod_New(object function, object self)
+
+cdef object MISSING = object()          # no argument for a parameter
+cdef object NO_MATCH = object()         # the arguments do not fit a signature
+
+cdef enum Kind:
+    TENSOR, NUMBER, INT, FLOAT, BOOL, SIZES, TENSORS, STORAGE, CALLABLE, ANY
+
+KINDS = {"Tensor": TENSOR, "Number": NUMBER, "int": INT, "float": FLOAT, "bool": BOOL, "int...": SIZES,
+         "Tensors": TENSORS, "Storage": STORAGE, "callable": CALLABLE, "Generator": ANY, "object": ANY}
+TYPED = {name + "Tensor": code for code, name in enumerate(DTYPE_NAMES)}
+
+cdef class Param:
+    """One parameter of a signature."""
+    cdef readonly str name, text
+    cdef readonly int kind, dtype       # dtype: code of a fixed tensor type, or -1 for that of self
+    cdef readonly bint optional, keyword_only, nullable
+    cdef readonly object default
+
+    def __init__(self, str text, bint keyword_only):
+        left, _, default = text.partition("=")
+        kind, self.name = left.split()
+        self.text, self.keyword_only = text, keyword_only
+        self.nullable = kind.endswith("?")
+        kind = kind.rstrip("?")
+        self.dtype = TYPED.get(kind, -1)
+        self.kind = TENSOR if kind in TYPED else KINDS[kind]
+        self.optional = bool(default)
+        self.default = eval(default, {"inf": float("inf")}) if default else None
+
+    cdef bint takes(self, object x, int self_dtype, bint variables):
+        """Whether x fits this parameter."""
+        cdef int kind = self.kind
+        if self.nullable and x is None:
+            return True
+        if kind == TENSOR:
+            if isinstance(x, TensorBase):
+                return not variables and self.fits((<TensorBase>x).dtype, self_dtype)
+            if isinstance(x, VariableBase):
+                return variables and self.fits((<VariableBase>x).data_.dtype, self_dtype)
+            return False
+        if kind == NUMBER:
+            if isinstance(x, float) and self_dtype < F16 and self_dtype >= 0:
+                return False
+            return isinstance(x, (int, float)) or number_like(x, self_dtype)
+        if kind == INT:
+            return isinstance(x, int) or not isinstance(x, (float, TensorBase, VariableBase)) and hasattr(x, "__index__")
+        if kind == FLOAT:
+            return isinstance(x, (int, float)) or number_like(x, F16)
+        if kind == BOOL:
+            return isinstance(x, bool)
+        if kind == TENSORS:
+            return isinstance(x, (tuple, list)) and all_tensors(x)
+        if kind == STORAGE:
+            return isinstance(x, Storage)
+        if kind == CALLABLE:
+            return callable(x)
+        return True
+
+    cdef bint fits(self, int dtype, int self_dtype):
+        if self.dtype >= 0:
+            return dtype == self.dtype
+        return self_dtype < 0 or dtype == self_dtype
+
+
+cdef bint number_like(object x, int dtype):
+    """NumPy's scalars."""
+    if getattr(x, "ndim", None) != 0:
+        return False
+    return hasattr(x, "__index__") or dtype >= F16 and hasattr(x, "__float__")
+
+
+cdef bint all_tensors(object items):
+    for x in items:
+        if not isinstance(x, (TensorBase, VariableBase)):
+            return False
+    return True
+
+
+cdef class Form:
+    """One signature of a public name, and what it calls."""
+    cdef readonly str text
+    cdef readonly list params           # without self
+    cdef readonly int self_position     # of self among the positional parameters of the function; -1: function without self
+    cdef readonly object target
+    cdef readonly bint number           # a Tensor call gives a Python number
+    cdef readonly bint inplace
+
+    def __init__(self, str text, target, number=False, inplace=False):
+        self.text, self.target, self.number, self.inplace = text, target, number, inplace
+        self.params, self.self_position = [], -1
+        keyword_only = False
+        for part in [p.strip() for p in text.strip()[1:-1].split(",") if p.strip()]:
+            if part == "*":
+                keyword_only = True
+            elif part.split()[-1] == "self":
+                self.self_position = len(self.params)
+            else:
+                self.params.append(Param(part, keyword_only))
+
+    cdef object match(self, tuple args, Py_ssize_t start, dict kwargs, int self_dtype, bint variables):
+        """The values of the parameters for args[start:], or NO_MATCH."""
+        cdef list values = []
+        cdef Py_ssize_t i = start, n = len(args), used = 0
+        cdef Param param
+        for param in self.params:
+            if i < n and not param.keyword_only:
+                if param.kind == SIZES:
+                    sizes = read_sizes(args, i)
+                    if sizes is MISSING:
+                        return NO_MATCH
+                    values.append(sizes)
+                    i = n
+                    continue
+                if param.takes(args[i], self_dtype, variables):
+                    values.append(args[i])
+                    i += 1
+                    continue
+                if not param.optional or not self.tensor_after(param):
+                    return NO_MATCH
+            if kwargs is not None and param.name in kwargs:
+                value = kwargs[param.name]
+                if not param.takes(value, self_dtype, variables) and param.kind != SIZES:
+                    return NO_MATCH
+                if param.kind != SIZES and param.kind == NUMBER and self.tensor_after(param) and n > start:
+                    return NO_MATCH         # such numbers are positional only
+                values.append(read_sizes((value,), 0) if param.kind == SIZES else value)
+                used += 1
+            elif param.optional:
+                values.append(param.default)
+            else:
+                return NO_MATCH
+        if i < n or kwargs is not None and used != len(kwargs):
+            return NO_MATCH
+        return values
+
+    cdef bint tensor_after(self, Param param):
+        """Whether a required tensor follows: then an optional number before it may be left out."""
+        cdef bint after = False
+        cdef Param other
+        for other in self.params:
+            if after and other.kind == TENSOR and not other.optional:
+                return True
+            after = after or other is param
+        return False
+
+
+cdef object read_sizes(tuple args, Py_ssize_t start):
+    """Ints, or one sequence of ints, from args[start:] as a tuple."""
+    cdef Py_ssize_t i
+    if len(args) == start + 1 and isinstance(args[start], (tuple, list)):
+        args, start = tuple(args[start]), 0
+    for i in range(start, len(args)):
+        x = args[i]
+        if not isinstance(x, int) and (isinstance(x, (float, TensorBase, VariableBase)) or not hasattr(x, "__index__")):
+            return MISSING
+    return tuple([int(x) for x in args[start:]]) if len(args) > start else MISSING
+
+
+cdef class Public:
+    """A public name: callable as a function, and a method of the classes it is bound to."""
+    cdef readonly str name
+    cdef readonly list forms, variable_forms
+    cdef readonly frozenset dtypes
+    cdef readonly bint is_function
+    cdef public str __doc__
+    cdef dict __dict__
+
+    def __init__(self, str name, forms, variable_forms, dtypes, doc="", is_function=True):
+        self.name, self.forms, self.variable_forms = name, list(forms), list(variable_forms)
+        self.dtypes, self.__doc__, self.is_function = frozenset(dtypes), doc, is_function
+        self.__name__ = name
+        self.__qualname__ = name
+
+    def __get__(self, obj, cls):
+        return self if obj is None else PyMethod_New(self, obj)
+
+    def __call__(self, *args, **kwargs):
+        """As a method: self, then the other arguments."""
+        cdef dict keywords = kwargs if kwargs else None
+        cdef Form form
+        me = args[0]
+        if isinstance(me, VariableBase):
+            for form in self.variable_forms:
+                values = form.match(args, 1, keywords, -1, True)
+                if values is not NO_MATCH:
+                    return invoke(form, me, <list>values)
+            return self.refuse(args[1:], kwargs, self.variable_forms)
+        out = None
+        for form in self.forms:
+            values = form.match(args, 1, keywords, (<TensorBase?>me).dtype, False)
+            if values is not NO_MATCH:
+                return invoke(form, me, <list>values)
+        return self.refuse(args[1:], kwargs, self.forms)
+
+    def function(self, *args, **kwargs):
+        """As a function: self is one of the arguments."""
+        cdef bint variables = False
+        cdef int dtype = -1
+        cdef Form form
+        out = kwargs.pop("out", None)
+        cdef dict keywords = kwargs if kwargs else None
+        for x in args:
+            if isinstance(x, VariableBase):
+                variables = True
+                break
+            if isinstance(x, TensorBase):
+                dtype = (<TensorBase>x).dtype
+                break
+        if dtype < 0 and not variables and keywords is not None:
+            for x in keywords.values():
+                variables = variables or isinstance(x, VariableBase)
+        if dtype >= 0 and self.dtypes and dtype not in self.dtypes:
+            raise TypeError("Type %s doesn't implement stateless method %s" % (type_name(<TensorBase>x), self.name))
+        for form in (self.variable_forms if variables else self.forms):
+            found = self.split_self(form, args, keywords, dtype, variables)
+            if found is None:
+                continue
+            me, rest, words = found
+            values = form.match(rest, 0, words, -1 if variables else (<TensorBase>me).dtype if me is not None else -1,
+                                variables)
+            if values is not NO_MATCH:
+                result = invoke(form, me, <list>values)
+                return result if out is None else write_out(self.name, out, result)
+        return self.refuse(args, kwargs, self.variable_forms if variables else self.forms)
+
+    cdef object split_self(self, Form form, tuple args, dict keywords, int dtype, bint variables):
+        """(self, the other arguments, keywords) for a function call, or None where self is not there."""
+        cdef Py_ssize_t i
+        if form.self_position < 0:
+            return None, args, keywords
+        for i in range(min(form.self_position + 1, len(args))):
+            if isinstance(args[i], VariableBase if variables else TensorBase):
+                return args[i], args[:i] + args[i + 1:], keywords
+        for word in ("self", "input", "tensor"):
+            if keywords is not None and word in keywords and isinstance(keywords[word], (TensorBase, VariableBase)):
+                rest = dict(keywords)
+                return rest.pop(word), args, rest if rest else None
+        return None
+
+    cdef object refuse(self, tuple args, dict kwargs, list forms):
+        """Raise a TypeError that lists what was given and what is expected."""
+        cdef Form form
+        given = [described(x) for x in args] + ["%s=%s" % (k, described(x)) for k, x in kwargs.items()]
+        expected = [form.text for form in forms]
+        raise TypeError("%s received an invalid combination of arguments - got (%s), but expected %s"
+                        % (self.name, ", ".join(given),
+                           expected[0] if len(expected) == 1 else "one of:\n * " + "\n * ".join(expected)))
+
+    def __repr__(self):
+        return "<function %s of tensorlib>" % self.name
+
+    def __reduce__(self):
+        return self.name
+
+
+cdef str described(object x):
+    if isinstance(x, TensorBase):
+        return type_name(<TensorBase>x)
+    return type(x).__name__
+
+
+cdef object invoke(Form form, object me, list values):
+    cdef object result
+    if form.self_position >= 0:
+        values.insert(0, me)
+    if isinstance(form.target, Op):
+        if form.inplace:
+            return form.target.inplace(*values)
+        result = (<Op>form.target).call(tuple(values))
+    else:
+        result = form.target(*values)
+    if form.number and isinstance(result, TensorBase):
+        return item(<TensorBase>result, (<TensorBase>result).offset)
+    return result
+
+
+cdef object write_out(str name, object out, object result):
+    """Copy a result into out=, which takes its size."""
+    if isinstance(result, tuple):
+        if not isinstance(out, (tuple, list)) or len(out) != len(result):
+            raise TypeError("%s: out has to be a tuple of %d tensors" % (name, len(result)))
+        return tuple([write_out(name, o, r) for o, r in zip(out, result)])
+    if not isinstance(result, TensorBase):
+        raise TypeError("%s: no out= for a result that is a number" % name)
+    if not isinstance(out, TensorBase):
+        raise TypeError("%s: out has to be a %s, but got %s" % (name, type_name(<TensorBase>result), described(out)))
+    if (<TensorBase>out).dtype != (<TensorBase>result).dtype and (<TensorBase>result).dtype != U8:
+        raise TypeError("%s: out has to be a %s, but got %s" % (name, type_name(<TensorBase>result), described(out)))
+    resize(<TensorBase>out, (<TensorBase>result).ndim, (<TensorBase>result).sizes)
+    copy_into(<TensorBase>out, <TensorBase>result)
+    return out

@@ -1,0 +1,39 @@
+"""Sample inputs for the tests of rows: sizes, a range of values, and the other arguments."""
+
+
+class Sample:
+    """One way to call a row: sizes of its tensor arguments, the range their values are drawn from, other arguments."""
+
+    def __init__(self, sizes, low, high, other, integer_ref=None):
+        self.sizes, self.low, self.high, self.other, self.integer_ref = sizes, low, high, other, integer_ref
+
+    def __repr__(self):
+        text = ",".join("x".join(map(str, s)) for s in self.sizes)
+        return text + "".join(",%s=%s" % item for item in self.other.items())
+
+
+def unary(low, high, sizes=((3, 4), (2, 3, 700), (1,)), **other):
+    """One tensor, of several sizes."""
+    return [Sample([size], low, high, other) for size in sizes]
+
+
+def positive(**other):
+    """One tensor of positive numbers."""
+    return unary(0.3, 3, **other)
+
+
+def binary(low, high, integer_ref=None, **other):
+    """Two tensors: of one size, and broadcast both ways."""
+    pairs = [((3, 4), (3, 4)), ((3, 4), (4,)), ((3, 1), (1, 4)), ((2, 3, 700), (700,)), ((1,), (2, 3))]
+    return [Sample(pair, low, high, other, integer_ref) for pair in pairs]
+
+
+def ternary(low, high, **other):
+    """Three tensors."""
+    triples = [((3, 4), (3, 4), (3, 4)), ((3, 4), (4,), (3, 1)), ((2, 600), (600,), (1,))]
+    return [Sample(triple, low, high, other) for triple in triples]
+
+
+def arguments(*sizes, low=-2, high=2, **other):
+    """Given sizes of the tensors and given other arguments."""
+    return [Sample(sizes, low, high, other)]
