@@ -15,8 +15,8 @@ typedef struct {
 } NAME(product);
 
 /* The product of rows i0..i0+m and the packed or plain panels of one block of B. */
-static void NAME(block)(const NAME(product) *g, ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const real *a, const real *packed_a,
-                        const real *b, const real *packed_b, int whole_b, real beta, real *c)
+static void NAME(block)(const NAME(product) *g, ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const real *a,
+                        const real *packed_a, const real *b, const real *packed_b, int whole_b, real beta, real *c)
 {
     for (ptrdiff_t j = 0; j < n; j += TILE_N) {
         const ptrdiff_t width = n - j < TILE_N ? n - j : TILE_N;
@@ -80,7 +80,8 @@ static void NAME(gemm_alone)(NAME(product) g)
 {
     real small[SMALL] __attribute__((aligned(64)));
     void *work = NULL;
-    const ptrdiff_t k = g.k < KC ? g.k : KC, columns = NAME(packs_b)(&g) ? (g.n + TILE_N - 1) / TILE_N * TILE_N : TILE_N;
+    const ptrdiff_t k = g.k < KC ? g.k : KC;
+    const ptrdiff_t columns = NAME(packs_b)(&g) ? (g.n + TILE_N - 1) / TILE_N * TILE_N : TILE_N;
     g.kc = KC;
     g.nc = NC;
     if (k * columns > SMALL && (work = take_workspace()) == NULL) {
@@ -106,7 +107,8 @@ static void NAME(gemm_team)(NAME(product) g, int threads)
     if (NAME(splits_columns)(&g, threads)) {
         #pragma omp parallel num_threads(threads)
         {
-            const ptrdiff_t vectors = (g.n + LANES - 1) / LANES, id = omp_get_thread_num(), count = omp_get_num_threads();
+            const ptrdiff_t id = omp_get_thread_num(), count = omp_get_num_threads();
+            const ptrdiff_t vectors = (g.n + LANES - 1) / LANES;
             const ptrdiff_t first = vectors * id / count * LANES, last = vectors * (id + 1) / count * LANES;
             NAME(product) own = g;
             own.n = (last < g.n ? last : g.n) - first;
@@ -240,8 +242,8 @@ static void NAME(sum_columns)(ptrdiff_t rows, ptrdiff_t k, const real *a, ptrdif
 }
 
 /* y = alpha * a @ x + beta * y with adjacent x. */
-static void NAME(gemv_rows)(ptrdiff_t m, ptrdiff_t k, real alpha, const real *a, ptrdiff_t ra, ptrdiff_t ca, const real *x,
-                            real beta, real *y, ptrdiff_t sy)
+static void NAME(gemv_rows)(ptrdiff_t m, ptrdiff_t k, real alpha, const real *a, ptrdiff_t ra, ptrdiff_t ca,
+                            const real *x, real beta, real *y, ptrdiff_t sy)
 {
     real out[GEMV_ROWS];
     for (ptrdiff_t first = 0; first < m; first += GEMV_ROWS, a += GEMV_ROWS * ra, y += GEMV_ROWS * sy) {
@@ -262,8 +264,8 @@ static void NAME(gemv_rows)(ptrdiff_t m, ptrdiff_t k, real alpha, const real *a,
     }
 }
 
-static void NAME(gemv_part)(ptrdiff_t m, ptrdiff_t k, real alpha, const real *a, ptrdiff_t ra, ptrdiff_t ca, const real *x,
-                            ptrdiff_t sx, real beta, real *y, ptrdiff_t sy)
+static void NAME(gemv_part)(ptrdiff_t m, ptrdiff_t k, real alpha, const real *a, ptrdiff_t ra, ptrdiff_t ca,
+                            const real *x, ptrdiff_t sx, real beta, real *y, ptrdiff_t sy)
 {
     real dense[GEMV_ROWS];
     if (sx == 1) {

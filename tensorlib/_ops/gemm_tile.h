@@ -71,14 +71,17 @@ static void NAME(tile_edge)(int mr, ptrdiff_t width, ptrdiff_t k, const real *a,
 {
     real full[TILE_M * TILE_N];
     (width <= LANES ? NAME(tile_narrow) : NAME(tile_strided))(mr, k, a, ra, ca, b, rb, alpha, 0, full, TILE_N);
-    for (int i = 0; i < mr; i++)
-        for (ptrdiff_t j = 0; j < width; j++)
-            c[i * rc + j] = beta == 0 ? full[i * TILE_N + j] : full[i * TILE_N + j] + beta * c[i * rc + j];
+    for (int i = 0; i < mr; i++, c += rc) {
+        if (beta != 0)
+            for (ptrdiff_t j = 0; j < width; j++) full[i * TILE_N + j] += beta * c[j];
+        memcpy(c, full + i * TILE_N, width * sizeof(real));
+    }
 }
 
 /* Copy `width` <= TILE_N columns of B, k rows, to rows of TILE_N elements; missing columns become zeros. */
 static void NAME(pack_b)(ptrdiff_t k, ptrdiff_t width, const real *b, ptrdiff_t rb, ptrdiff_t cb, real *out)
 {
+    const ptrdiff_t blocks = rb == 1 ? width / QUAD * QUAD : 0;     /* columns that are dense: blocks are transposed */
     ptrdiff_t p = 0;
     if (width == TILE_N && cb == 1) {
         for (; p < k; p++, b += rb, out += TILE_N) {
@@ -87,18 +90,20 @@ static void NAME(pack_b)(ptrdiff_t k, ptrdiff_t width, const real *b, ptrdiff_t 
         }
         return;
     }
-    if (width == TILE_N && rb == 1)
-        for (; p + QUAD <= k; p += QUAD, out += QUAD * TILE_N)
-            for (ptrdiff_t j = 0; j < TILE_N; j += QUAD) {
-                quad block[QUAD];
-                for (int i = 0; i < QUAD; i++) block[i] = *(const quad *)(b + (j + i) * cb + p);
-                NAME(transpose)(block);
-                for (int i = 0; i < QUAD; i++) *(quad *)(out + i * TILE_N + j) = block[i];
-            }
-    for (; p < k; p++, out += TILE_N) {
-        for (ptrdiff_t j = 0; j < width; j++) out[j] = b[p * rb + j * cb];
-        for (ptrdiff_t j = width; j < TILE_N; j++) out[j] = 0;
+    if (width < TILE_N)
+        for (ptrdiff_t i = 0; i < k * TILE_N; i += LANES) STORE(out + i) = (vec){0};
+    for (; p + QUAD <= k && blocks; p += QUAD, out += QUAD * TILE_N) {
+        for (ptrdiff_t j = 0; j < blocks; j += QUAD) {
+            quad block[QUAD];
+            for (int i = 0; i < QUAD; i++) block[i] = *(const quad *)(b + (j + i) * cb + p);
+            NAME(transpose)(block);
+            for (int i = 0; i < QUAD; i++) *(quad *)(out + i * TILE_N + j) = block[i];
+        }
+        for (ptrdiff_t j = blocks; j < width; j++)
+            for (int i = 0; i < QUAD; i++) out[i * TILE_N + j] = b[j * cb + p + i];
     }
+    for (; p < k; p++, out += TILE_N)
+        for (ptrdiff_t j = 0; j < width; j++) out[j] = b[p * rb + j * cb];
 }
 
 /* Copy `height` <= TILE_M rows of A, k columns, to columns of TILE_M elements. Rows that are missing are left

@@ -15,7 +15,7 @@ ctypedef Py_ssize_t (*factor_fn)(Py_ssize_t n, char* a, int32_t* pivots) noexcep
 ctypedef void (*solve_fn)(Py_ssize_t n, Py_ssize_t m, const char* lu, const int32_t* pivots, char* b) noexcept nogil
 
 
-# ---- tensors and arrays ---------------------------------------------------------------------------------------------
+# ---- tensors and arrays -------------------------------------------------------------------------------------------
 
 cdef object array_of(TensorBase t):
     """A copy of a float or double tensor as a NumPy array."""
@@ -69,7 +69,7 @@ cdef int check_system(str name, TensorBase b, TensorBase a, bint square=True) ex
     return 0
 
 
-# ---- LU ---------------------------------------------------------------------------------------------------------------
+# ---- LU ---------------------------------------------------------------------------------------------------------
 
 cdef TensorBase dense_copy(TensorBase t):
     cdef TensorBase copy = empty(t.dtype, t.ndim, t.sizes)
@@ -93,7 +93,8 @@ cdef tuple factors(TensorBase a):
 cdef TensorBase solve(TensorBase lu, TensorBase pivots, TensorBase b):
     """x of A x = b by rows, for a matrix b or a batch of vectors or matrices, given dense factors."""
     cdef TensorBase x = dense_copy(b)
-    cdef Py_ssize_t i, n = lu.sizes[lu.ndim - 1], batch = lu.sizes[0] if lu.ndim == 3 else 1, m = b.numel_ // (n * batch)
+    cdef Py_ssize_t i, n = lu.sizes[lu.ndim - 1], batch = lu.sizes[0] if lu.ndim == 3 else 1
+    cdef Py_ssize_t m = b.numel_ // (n * batch)
     cdef solve_fn kernel = <solve_fn>get("lu_solve", b.dtype)
     cdef int size = itemsize(b.dtype)
     with nogil:

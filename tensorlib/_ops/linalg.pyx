@@ -4,7 +4,7 @@ Every product is C = alpha * A @ B + beta * C on strides, so no operand is ever 
 also serves a C that is dense along its rows instead of its columns. Nothing here knows autograd.
 """
 from cython.parallel cimport prange
-from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t
+from libc.stdint cimport int64_t
 from libc.string cimport memset
 
 from .dispatch cimport get
@@ -20,7 +20,8 @@ cdef enum:
     GIL_WORK = 1 << 14          # and those that are worth releasing the GIL
 
 ctypedef double (*dot_real_fn)(Py_ssize_t n, const void* a, Py_ssize_t sa, const void* b, Py_ssize_t sb) noexcept nogil
-ctypedef int64_t (*dot_integer_fn)(Py_ssize_t n, const void* a, Py_ssize_t sa, const void* b, Py_ssize_t sb) noexcept nogil
+ctypedef int64_t (*dot_integer_fn)(Py_ssize_t n, const void* a, Py_ssize_t sa, const void* b,
+                                   Py_ssize_t sb) noexcept nogil
 ctypedef void (*cross_fn)(Py_ssize_t outer, Py_ssize_t inner, const void* a, const void* b, void* out) noexcept nogil
 
 

@@ -1,0 +1,318 @@
+"""Rows of linear algebra: products of matrices, vectors and batches, diagonals and triangles, LAPACK's factorisations.
+
+Every product is one kernel, C = alpha * A @ B + beta * C on any strides, so formulas transpose without copying.
+"""
+from .._ops import lapack, linalg
+from ._table import ALL, REAL, op, public
+
+
+def into_self(kernel):
+    """The in-place twin of a kernel that takes out=: the product is added to self where it lies."""
+    def run(self, *args):
+        return kernel(self, *args, out=self)
+    return run
+
+
+def scaled(x, number):
+    """x * number, without a pass over x for the usual number 1."""
+    return x if number == 1 else x * number
+
+
+# ---- products -----------------------------------------------------------------------------------------------------
+
+mm = op(
+    "mm(Tensor self, Tensor mat2)", linalg.mm, types=ALL,
+    grad=dict(self=lambda g, mat2: mm(g, mat2.t()),
+              mat2=lambda g, self: mm(self.t(), g)),
+    ref=lambda a, b: a @ b, samples=[((3, 4), (4, 2)), ((1, 5), (5, 3)), ((20, 17), (17, 33))],
+    doc="Product of two matrices.")
+
+mv = op(
+    "mv(Tensor self, Tensor vec)", linalg.mv, types=ALL,
+    grad=dict(self=lambda g, vec: ger(g, vec),
+              vec=lambda g, self: mv(self.t(), g)),
+    ref=lambda a, x: a @ x, samples=[((3, 4), (4,)), ((1, 5), (5,))],
+    doc="Product of a matrix and a vector.")
+
+ger = op(
+    "ger(Tensor self, Tensor vec2)", linalg.ger, types=ALL,
+    grad=dict(self=lambda g, vec2: mv(g, vec2),
+              vec2=lambda g, self: mv(g.t(), self)),
+    ref=lambda a, b: a[:, None] * b, samples=[((3,), (4,)), ((1,), (5,))],
+    doc="Outer product of two vectors: element (i, j) is self[i] * vec2[j].")
+
+dot = op(
+    "dot(Tensor self, Tensor tensor)", linalg.dot, types=ALL, number=True,
+    grad=dict(self=lambda g, tensor: tensor * g,
+              tensor=lambda g, self: self * g),
+    ref=lambda a, b: (a * b).sum(keepdims=True), samples=[((5,), (5,)), ((1,), (1,))],
+    doc="Inner product of two vectors, as a number.")
+
+bmm = op(
+    "bmm(Tensor self, Tensor mat2)", linalg.bmm, types=ALL,
+    grad=dict(self=lambda g, mat2: bmm(g, mat2.transpose(1, 2)),
+              mat2=lambda g, self: bmm(self.transpose(1, 2), g)),
+    ref=lambda a, b: a @ b, samples=[((2, 3, 4), (2, 4, 2)), ((1, 1, 5), (1, 5, 3))],
+    doc="Products of the matrices of two batches, pair by pair.")
+
+addmm = op(
+    "addmm(Number beta=1, Tensor self, Number alpha=1, Tensor mat1, Tensor mat2)", linalg.addmm, types=ALL,
+    inplace=into_self(linalg.addmm), broadcast=True,
+    grad=dict(self=lambda g, beta: scaled(g, beta),
+              mat1=lambda g, alpha, mat2: scaled(mm(g, mat2.t()), alpha),
+              mat2=lambda g, alpha, mat1: scaled(mm(mat1.t(), g), alpha)),
+    ref=lambda c, beta, alpha, a, b: beta * c + alpha * (a @ b),
+    samples=[((3, 2), 1, 1, (3, 4), (4, 2)), ((2,), 2, 3, (3, 4), (4, 2))],
+    doc="beta * self + alpha * (mat1 @ mat2); self broadcasts to the product. With beta = 0, self is not read.")
+
+addmv = op(
+    "addmv(Number beta=1, Tensor self, Number alpha=1, Tensor mat, Tensor vec)", linalg.addmv, types=ALL,
+    inplace=into_self(linalg.addmv), broadcast=True,
+    grad=dict(self=lambda g, beta: scaled(g, beta),
+              mat=lambda g, alpha, vec: scaled(ger(g, vec), alpha),
+              vec=lambda g, alpha, mat: scaled(mv(mat.t(), g), alpha)),
+    ref=lambda c, beta, alpha, a, x: beta * c + alpha * (a @ x),
+    samples=[((3,), 1, 1, (3, 4), (4,)), ((1,), 2, 3, (3, 4), (4,))],
+    doc="beta * self + alpha * (mat @ vec); self broadcasts to the product.")
+
+addr = op(
+    "addr(Number beta=1, Tensor self, Number alpha=1, Tensor vec1, Tensor vec2)", linalg.addr, types=ALL,
+    inplace=into_self(linalg.addr), broadcast=True,
+    grad=dict(self=lambda g, beta: scaled(g, beta),
+              vec1=lambda g, alpha, vec2: scaled(mv(g, vec2), alpha),
+              vec2=lambda g, alpha, vec1: scaled(mv(g.t(), vec1), alpha)),
+    ref=lambda c, beta, alpha, a, b: beta * c + alpha * (a[:, None] * b),
+    samples=[((3, 4), 1, 1, (3,), (4,)), ((4,), 2, 3, (3,), (4,))],
+    doc="beta * self + alpha * (outer product of vec1 and vec2); self broadcasts to the product.")
+
+baddbmm = op(
+    "baddbmm(Number beta=1, Tensor self, Number alpha=1, Tensor batch1, Tensor batch2)", linalg.baddbmm, types=ALL,
+    inplace=into_self(linalg.baddbmm), broadcast=True,
+    grad=dict(self=lambda g, beta: scaled(g, beta),
+              batch1=lambda g, alpha, batch2: scaled(bmm(g, batch2.transpose(1, 2)), alpha),
+              batch2=lambda g, alpha, batch1: scaled(bmm(batch1.transpose(1, 2), g), alpha)),
+    ref=lambda c, beta, alpha, a, b: beta * c + alpha * (a @ b),
+    samples=[((2, 3, 2), 1, 1, (2, 3, 4), (2, 4, 2)), ((3, 2), 2, 3, (2, 3, 4), (2, 4, 2))],
+    doc="beta * self + alpha * (products of the matrices of two batches); self broadcasts to the products.")
+
+addbmm = op(
+    "addbmm(Number beta=1, Tensor self, Number alpha=1, Tensor batch1, Tensor batch2)", linalg.addbmm, types=ALL,
+    inplace=into_self(linalg.addbmm), broadcast=True,
+    grad=dict(self=lambda g, beta: scaled(g, beta),
+              batch1=lambda g, alpha, batch1_size, batch2: scaled(
+                  bmm(repeated(g, batch1_size[0]), batch2.transpose(1, 2)), alpha),
+              batch2=lambda g, alpha, batch1: scaled(
+                  bmm(batch1.transpose(1, 2), repeated(g, batch1.size(0))), alpha)),
+    ref=lambda c, beta, alpha, a, b: beta * c + alpha * (a @ b).sum(0),
+    samples=[((3, 2), 1, 1, (2, 3, 4), (2, 4, 2)), ((2,), 2, 3, (2, 3, 4), (2, 4, 2))],
+    doc="beta * self + alpha * (sum of the products of the matrices of two batches); self broadcasts to the sum.")
+
+
+def repeated(matrix, n):
+    """A batch of n times the same matrix, as a view."""
+    return matrix.unsqueeze(0).expand(n, matrix.size(0), matrix.size(1))
+
+
+# ---- matmul -------------------------------------------------------------------------------------------------------
+
+def matmul(self, other):
+    """Multiply by the rules for vectors, matrices and batches of matrices; works on Tensors and on Variables."""
+    dims = self.dim(), other.dim()
+    if 0 in dims:
+        raise RuntimeError("matmul(): both arguments need one dim or more, but they have %d and %d" % dims)
+    if dims == (1, 1):
+        return self.dot(other)
+    if dims == (2, 1):
+        return mv(self, other)
+    if dims == (1, 2):
+        return mv(other.t(), self)
+    if dims == (2, 2):
+        return mm(self, other)
+    if dims[1] <= 2:        # one matrix for the whole batch: a single, taller product
+        size = tuple(self.size())
+        flat = mm(self.contiguous().view(-1, size[-1]), other if dims[1] == 2 else other.unsqueeze(1))
+        return flat.view(*(size[:-1] + tuple(other.size())[1:]))
+    return matmul_batches(self, other)
+
+
+def matmul_batches(self, other):
+    """Products of two batches whose leading dims broadcast; a vector on the left counts as a matrix of one row."""
+    row = self.dim() == 1
+    if row:
+        self = self.unsqueeze(0)
+    batch = broadcast_sizes(tuple(self.size())[:-2], tuple(other.size())[:-2])
+    left, right = flat_batch(self, batch), flat_batch(other, batch)
+    product = bmm(left, right)
+    size = batch + (() if row else (product.size(1),)) + (product.size(2),)
+    return product.view(*size)
+
+
+def broadcast_sizes(a, b):
+    """The sizes that two tuples of sizes broadcast to."""
+    n = max(len(a), len(b))
+    a, b = (1,) * (n - len(a)) + a, (1,) * (n - len(b)) + b
+    for dim, (x, y) in enumerate(zip(a, b)):
+        if x != y and 1 not in (x, y):
+            raise RuntimeError("The size of tensor a (%d) must match the size of tensor b (%d) at non-singleton "
+                               "dimension %d." % (x, y, dim))
+    return tuple(max(x, y) for x, y in zip(a, b))
+
+
+def flat_batch(x, batch):
+    """x with its leading dims broadcast to `batch` and joined to one."""
+    matrix = tuple(x.size())[-2:]
+    if tuple(x.size())[:-2] != batch:
+        x = x.expand(*(batch + matrix))
+    return x if len(batch) == 1 else x.contiguous().view(-1, *matrix)
+
+
+public("matmul", {"(Tensor self, Tensor other)": matmul}, types=ALL,
+       doc="Product by the rules for 1-D, 2-D and batched operands; batch dims broadcast.")
+
+
+# ---- diagonals and triangles --------------------------------------------------------------------------------------
+
+# The gradient of a diagonal is the square matrix with it. For a matrix that is not square its size is not that of the
+# matrix: so it was in the original, and recorded cases ask for it.
+diag = op(
+    "diag(Tensor self, int diagonal=0)", linalg.diag, types=ALL,
+    grad=dict(self=lambda g, diagonal: diag(g, diagonal)),
+    ref=lambda a, diagonal: _numpy().diag(a, diagonal), samples=[((4,), 0), ((3,), -1), ((3, 3), 0), ((4, 4), 1)],
+    doc="A matrix with a vector as its diagonal, or the diagonal of a matrix; above the main one if diagonal > 0.")
+
+diagonal_matrix = op(
+    "diagonal_matrix(Tensor self, int diagonal, int rows, int columns)", linalg.diagonal_matrix, types=ALL,
+    public=False,
+    grad=dict(self=lambda g, diagonal: diag(g, diagonal)),
+    ref=lambda a, diagonal, rows, columns: _numpy().diag(a, diagonal)[:rows, :columns],
+    samples=[((3,), 0, 3, 4), ((2,), 1, 2, 3)],
+    doc="A matrix of the given size that is 0 but for one diagonal.")
+
+trace = op(
+    "trace(Tensor self)", linalg.trace, types=ALL, number=True,
+    grad=dict(self=lambda g, self_size: diagonal_matrix(g.expand(min(self_size)), 0, self_size[0], self_size[1])),
+    ref=lambda a: a.trace().reshape(1), samples=[((3, 3),), ((2, 4),)],
+    doc="Sum of the diagonal of a matrix, as a number.")
+
+tril = op(
+    "tril(Tensor self, int diagonal=0)", linalg.tril, types=ALL, inplace=into_self(linalg.tril),
+    grad=dict(self=lambda g, diagonal: tril(g, diagonal)),
+    ref=lambda a, diagonal: _numpy().tril(a, diagonal), samples=[((3, 4), 0), ((4, 3), 1), ((3, 3), -1)],
+    doc="Lower triangle of a matrix, up to the given diagonal; the other elements are 0.")
+
+triu = op(
+    "triu(Tensor self, int diagonal=0)", linalg.triu, types=ALL, inplace=into_self(linalg.triu),
+    grad=dict(self=lambda g, diagonal: triu(g, diagonal)),
+    ref=lambda a, diagonal: _numpy().triu(a, diagonal), samples=[((3, 4), 0), ((4, 3), 1), ((3, 3), -1)],
+    doc="Upper triangle of a matrix, from the given diagonal on; the other elements are 0.")
+
+cross = op(
+    "cross(Tensor self, Tensor other, int dim=-1)", linalg.cross, types=ALL,
+    grad=dict(self=lambda g, other, dim: cross(other, g, dim),
+              other=lambda g, self, dim: cross(g, self, dim)),
+    ref=lambda a, b, dim: _numpy().cross(a, b, axis=dim), samples=[((2, 3), (2, 3), 1), ((3, 4), (3, 4), 0)],
+    doc="Vector product along a dim of size 3; dim -1 is the first such dim.")
+
+
+def _numpy():
+    import numpy
+    return numpy
+
+
+# ---- solving ------------------------------------------------------------------------------------------------------
+
+inverse = op(
+    "inverse(Tensor self)", lapack.inverse, types=REAL,
+    grad=dict(self=lambda g, out: -mm(mm(out.t(), g), out.t())),
+    ref=lambda a: _numpy().linalg.inv(a), samples=[((3, 3),)], tolerance=1e-3,
+    doc="Inverse of a square matrix, by LU with partial pivoting.")
+
+
+def solve_grads(g0, A, out0):
+    """Gradients of x = A^-1 b: of b, A'^-1 g; of A, minus that times x'."""
+    b = gesv(g0, A.t())[0]
+    return b, -mm(b, out0.t())
+
+
+gesv = op(
+    "gesv(Tensor self, Tensor A)", lapack.gesv, types=REAL, joint=solve_grads,
+    doc="Solve A x = self; returns x and the LU factors of A packed in one matrix.")
+
+
+def factorization(signature, kernel, doc):
+    """A row without a derivative, on Tensors only."""
+    return op(signature, kernel, types=REAL, variable=False, doc=doc)
+
+
+btrifact = factorization(
+    "btrifact(Tensor self, *, IntTensor? info=None, bool pivot=True)", lapack.btrifact,
+    "LU factors of a batch of square matrices, packed, and their pivots from 1; errors go to info where it is given.")
+btrisolve = factorization(
+    "btrisolve(Tensor self, Tensor LU_data, IntTensor LU_pivots)", lapack.btrisolve,
+    "Solve a batch of systems from the result of btrifact.")
+potrf = factorization(
+    "potrf(Tensor self, bool upper=True)", lapack.potrf,
+    "Cholesky factor: U with self = U'U, or L with self = LL'.")
+potrs = factorization(
+    "potrs(Tensor self, Tensor input2, bool upper=True)", lapack.potrs,
+    "Solve A x = self from the Cholesky factor of A.")
+potri = factorization(
+    "potri(Tensor self, bool upper=True)", lapack.potri,
+    "Inverse of a matrix from its Cholesky factor.")
+pstrf = factorization(
+    "pstrf(Tensor self, bool upper=True, Number tol=-1)", lapack.pstrf,
+    "Pivoted Cholesky factor, and the order in which rows were taken.")
+symeig = factorization(
+    "symeig(Tensor self, bool eigenvectors=False, bool upper=True)", lapack.symeig,
+    "Eigenvalues of a symmetric matrix, ascending, and its eigenvectors as columns if asked (else zeros).")
+eig = factorization(
+    "eig(Tensor self, bool eigenvectors=False)", lapack.eig,
+    "Eigenvalues of a square matrix as rows (real, imaginary), and eigenvectors as columns if asked.")
+svd = factorization(
+    "svd(Tensor self, bool some=True)", lapack.svd,
+    "U, S and V with self = U diag(S) V'; only the columns that S needs unless some=False.")
+qr = factorization(
+    "qr(Tensor self)", lapack.qr, "Q and R of the reduced QR factorisation.")
+geqrf = factorization(
+    "geqrf(Tensor self)", lapack.geqrf, "QR as LAPACK packs it: R above, reflectors below, and their factors tau.")
+orgqr = factorization(
+    "orgqr(Tensor self, Tensor input2)", lapack.orgqr, "Q from the packed form of geqrf and tau; returns (Q, self).")
+ormqr = factorization(
+    "ormqr(Tensor self, Tensor input2, Tensor input3, bool left=True, bool transpose=False)", lapack.ormqr,
+    "Product of Q (from geqrf) or Q' with input3; returns (product, self).")
+gels = factorization(
+    "gels(Tensor self, Tensor A)", lapack.gels,
+    "x of least norm among those with the least squares |A x - self|; returns x and the packed QR (or LQ) of A.")
+trtrs = factorization(
+    "trtrs(Tensor self, Tensor A, bool upper=True, bool transpose=False, bool unitriangular=False)", lapack.trtrs,
+    "Solve a triangular system A x = self; returns (x, A).")
+
+
+def btriunpack(LU_data, LU_pivots, unpack_data=True, unpack_pivots=True):
+    """Return (P, L, U) of the result of btrifact, None for what is not asked for."""
+    lower = upper = order = None
+    if unpack_data:
+        upper = _of_each(LU_data, lambda m: triu(m))
+        unit = diag(LU_data[0][0] * 0 + 1)
+        lower = _of_each(LU_data, lambda m: tril(m, -1) + unit)
+    if unpack_pivots:
+        order = LU_data.clone().zero_()
+        for batch in range(LU_data.size(0)):
+            rows = list(range(LU_data.size(1)))
+            for i, pivot in enumerate(LU_pivots[batch]):
+                rows[i], rows[pivot - 1] = rows[pivot - 1], rows[i]
+            for column, row in enumerate(rows):
+                order[batch, row, column] = 1
+    return order, lower, upper
+
+
+def _of_each(batch, function):
+    result = batch.clone()
+    for i in range(batch.size(0)):
+        result[i].copy_(function(batch[i]))
+    return result
+
+
+_UNPACK = "(Tensor LU_data, IntTensor LU_pivots, bool unpack_data=True, bool unpack_pivots=True)"
+public("btriunpack", {_UNPACK: btriunpack}, types=REAL, variable=False, method=False,
+       doc="Permutation, L and U of a result of btrifact.")
