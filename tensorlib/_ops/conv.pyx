@@ -17,6 +17,7 @@ cdef enum:
     MIN_WIDTH = 192                 # fewest columns of a tile, or packing the weights again and again would show
     MAX_WIDTH = 4096
     MACS_PER_ELEMENT = 8            # multiplications that cost as much as one element of a simple loop
+    LIMIT = 0x7fffffff              # of strides, padding and dilation, so that sizes computed from them cannot overflow
 
 ctypedef void (*channel_sum_fn)(const void* x, void* out, Py_ssize_t batch, Py_ssize_t channels,
                                 Py_ssize_t positions, int threads) noexcept nogil
@@ -53,8 +54,8 @@ cdef int read_option(str name, str option, object given, int spatial, Py_ssize_t
         raise ValueError("%s(): expected %s with %d numbers, got %s" % (name, option, spatial, values))
     for i in range(3):
         out[i] = missing if i < 3 - spatial else values[i - 3 + spatial]
-        if out[i] < least:
-            raise RuntimeError("%s(): %s must be at least %d, got %s" % (name, option, least, values))
+        if not least <= out[i] <= LIMIT:
+            raise RuntimeError("%s(): %s must be %d to %d, got %s" % (name, option, least, LIMIT, values))
     return 0
 
 

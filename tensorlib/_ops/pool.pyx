@@ -12,6 +12,9 @@ from .pool cimport PoolShape, avg_pool_fn, max_pool_fn, plane_fn
 from .tensor cimport TensorBase, contiguous, empty, ptr, same_size, size_text, type_name
 from .types cimport I64, MAXDIM
 
+cdef enum:
+    LIMIT = 0x7fffffff              # of kernel sizes, strides and so on, so that sizes computed from them cannot overflow
+
 
 # ---- checks and sizes ----------------------------------------------------------------------------------------------
 
@@ -24,8 +27,8 @@ cdef int read_numbers(str name, str option, object given, int spatial, Py_ssize_
         raise ValueError("%s(): expected %s with %d numbers, got %s" % (name, option, spatial, values))
     for i in range(3):
         out[i] = missing if i < 3 - spatial else values[i - 3 + spatial]
-        if out[i] < least:
-            raise RuntimeError("%s(): %s must be at least %d, got %s" % (name, option, least, values))
+        if not least <= out[i] <= LIMIT:
+            raise RuntimeError("%s(): %s must be %d to %d, got %s" % (name, option, least, LIMIT, values))
     return 0
 
 

@@ -1,0 +1,283 @@
+"""Convolution: values against plain loops, the rows' references and PyTorch; derivatives to second order; errors."""
+import itertools
+
+import numpy as np
+import pytest
+
+import tensorlib
+from tensorlib.autograd import Variable, grad
+from tensorlib.ops.conv import channel_sum, conv, conv_dw, conv_dx, conv_transpose
+
+FLOAT32_ERROR = 3e-5        # of the largest value, for sums of up to some thousand products
+
+
+def tensor(a):
+    return tensorlib.from_numpy(np.ascontiguousarray(a))
+
+
+def geometries():
+    """A seeded spread over dims, kernels 1 to 5, strides, padding, dilation, groups, odd sizes and batches."""
+    rng = np.random.RandomState(7)
+    cases = []
+    for i in range(90):
+        spatial = (1, 2, 2, 3)[i % 4]
+        kernel = tuple(rng.randint(1, 6 if spatial < 3 else 4, spatial))
+        stride, dilation = tuple(rng.randint(1, 4, spatial)), tuple(rng.randint(1, 4, spatial))
+        padding = tuple(rng.randint(0, 4, spatial))
+        least = [max(1, d * (k - 1) + 1 - 2 * p) for k, d, p in zip(kernel, dilation, padding)]
+        size = tuple(n + rng.randint(0, 12 if spatial < 3 else 4) for n in least)
+        groups = (1, 1, 2, 3)[rng.randint(4)]
+        cin, cout, batch = groups * rng.randint(1, 5), groups * rng.randint(1, 5), (1, 2, 3, 7)[rng.randint(4)]
+        cases.append(((batch, cin) + size, (cout, cin // groups) + kernel, stride, padding, dilation, groups))
+    for batch in (1, 5):                                        # tiles of several images, and images of several tiles
+        cases.append(((batch, 3, 40, 41), (4, 3, 3, 3), (1, 1), (1, 1), (1, 1), 1))
+        cases.append(((batch, 70, 9, 9), (5, 70, 3, 3), (1, 1), (1, 1), (1, 1), 1))
+        cases.append(((batch, 8, 7, 5), (6, 8, 1, 1), (1, 1), (0, 0), (1, 1), 1))
+    cases.append(((2, 3, 5000), (2, 3, 5), (1,), (2,), (1,), 1))
+    cases.append(((40, 2, 4, 4), (3, 2, 3, 3), (1, 1), (0, 0), (1, 1), 1))
+    return [tuple(tuple(map(int, part)) if isinstance(part, tuple) else int(part) for part in case) for case in cases]
+
+
+GEOMETRIES = geometries()
+FEW = GEOMETRIES[:24]
+
+
+def data(x_size, w_size, options, dtype=np.float64, seed=0):
+    """Input, weight, bias and a gradient of the output."""
+    rng = np.random.RandomState(seed)
+    x, w, b = rng.randn(*x_size).astype(dtype), rng.randn(*w_size).astype(dtype), rng.randn(w_size[0]).astype(dtype)
+    out = conv(tensor(x), tensor(w), None, *options).size()
+    return x, w, b, rng.randn(*out).astype(dtype)
+
+
+def close(got, want, tolerance):
+    assert tuple(got.shape) == tuple(want.shape)
+    assert np.abs(got - want).max() <= tolerance * max(1, np.abs(want).max())
+
+
+def plain_conv(x, w, b, stride, padding, dilation, groups):
+    """The definition, one product at a time."""
+    per_group, spatial = w.shape[0] // groups, len(stride)
+    out = [(n + 2 * p - d * (k - 1) - 1) // s + 1
+           for n, k, s, p, d in zip(x.shape[2:], w.shape[2:], stride, padding, dilation)]
+    y = np.zeros((x.shape[0], w.shape[0]) + tuple(out))
+    for n, o in itertools.product(range(x.shape[0]), range(w.shape[0])):
+        for at in itertools.product(*[range(m) for m in out]):
+            total = b[o]
+            for c, tap in itertools.product(range(w.shape[1]), itertools.product(*[range(k) for k in w.shape[2:]])):
+                place = [at[i] * stride[i] + tap[i] * dilation[i] - padding[i] for i in range(spatial)]
+                if all(0 <= p < m for p, m in zip(place, x.shape[2:])):
+                    total += w[(o, c) + tap] * x[(n, o // per_group * w.shape[1] + c) + tuple(place)]
+            y[(n, o) + at] = total
+    return y
+
+
+# ---- values --------------------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("case", [g for g in GEOMETRIES if np.prod(g[0]) * np.prod(g[1]) < 3e4][:12], ids=str)
+def test_definition(case):
+    x, w, b, _ = data(*case[:2], case[2:])
+    want = plain_conv(x, w, b, *case[2:])
+    close(conv(tensor(x), tensor(w), tensor(b), *case[2:]).numpy(), want, 1e-12)
+    close(conv.row.ref(x, w, b, *case[2:]), want, 1e-12)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("case", GEOMETRIES, ids=str)
+def test_values(case, dtype):
+    options = case[2:]
+    x, w, b, g = data(*case[:2], options, dtype)
+    wide = [a.astype(np.float64) for a in (x, w, b, g)]
+    tolerance = 1e-11 if dtype is np.float64 else FLOAT32_ERROR
+    close(conv(tensor(x), tensor(w), tensor(b), *options).numpy(), conv.row.ref(*wide[:3], *options), tolerance)
+    close(conv(tensor(x), tensor(w), None, *options).numpy(), conv.row.ref(*wide[:2], None, *options), tolerance)
+    close(conv_dx(tensor(g), tensor(w), x.shape, *options).numpy(),
+          conv_dx.row.ref(wide[3], wide[1], x.shape, *options), tolerance)
+    close(conv_dw(tensor(g), tensor(x), w.shape, *options).numpy(),
+          conv_dw.row.ref(wide[3], wide[0], w.shape, *options), tolerance)
+    close(channel_sum(tensor(g)).numpy(), channel_sum.row.ref(wide[3]), tolerance)
+
+
+@pytest.mark.parametrize("case", GEOMETRIES[:60], ids=str)
+def test_transposed_values(case):
+    stride, padding, dilation, groups = case[2:]
+    x, w, b, g = data(*case[:2], case[2:])
+    bias = np.arange(x.shape[1], dtype=np.float64)
+    for extra in (0, 1, 2):
+        output_padding = tuple(min(extra, max(s, d) - 1) for s, d in zip(stride, dilation))
+        full = [(n - 1) * s - 2 * p + d * (k - 1) + 1 + e for n, s, p, d, k, e in
+                zip(g.shape[2:], stride, padding, dilation, w.shape[2:], output_padding)]
+        if min(full) < 1:
+            continue
+        options = (stride, padding, output_padding, groups, dilation)
+        got = conv_transpose(tensor(g), tensor(w), tensor(bias), *options)
+        close(got.numpy(), conv_transpose.row.ref(g, w, bias, *options), 1e-11)
+
+
+@pytest.mark.parametrize("case", GEOMETRIES, ids=str)
+def test_against_torch(case):
+    torch = pytest.importorskip("torch")
+    stride, padding, dilation, groups = case[2:]
+    x, w, b, g = data(*case[:2], case[2:])
+    name = "conv%dd" % len(stride)
+    tx, tw, tb = [torch.tensor(a, requires_grad=True) for a in (x, w, b)]
+    ty = getattr(torch.nn.functional, name)(tx, tw, tb, stride, padding, dilation, groups)
+    ty.backward(torch.tensor(g))
+    vx, vw, vb = [Variable(tensor(a), requires_grad=True) for a in (x, w, b)]
+    y = conv(vx, vw, vb, *case[2:])
+    y.backward(tensor(g))
+    for got, want in ((y.data, ty.detach()), (vx.grad.data, tx.grad), (vw.grad.data, tw.grad), (vb.grad.data, tb.grad)):
+        close(got.numpy(), want.numpy(), 1e-11)
+
+
+def test_strided_operands():
+    x, w, b, g = data((3, 4, 7, 6), (6, 2, 3, 2), ((2, 1), (1, 0), (1, 2), 2))
+    options = ((2, 1), (1, 0), (1, 2), 2)
+    want = conv(tensor(x), tensor(w), tensor(b), *options).numpy()
+    turned = [tensor(a.transpose()).permute(*range(a.ndim - 1, -1, -1)) if a.ndim > 1 else tensor(a) for a in (x, w, b)]
+    assert not turned[0].is_contiguous()
+    close(conv(*turned, *options).numpy(), want, 1e-12)
+
+
+def test_result_does_not_depend_on_threads():
+    threads = tensorlib.get_num_threads()
+    x, w, b, g = data((5, 16, 20, 20), (24, 16, 3, 3), ((1, 1), (1, 1), (1, 1), 1))
+    options, results = ((1, 1), (1, 1), (1, 1), 1), []
+    try:
+        for n in (1, 2, 3):
+            tensorlib.set_num_threads(n)
+            results.append((conv(tensor(x), tensor(w), tensor(b), *options).numpy(),
+                            conv_dx(tensor(g), tensor(w), x.shape, *options).numpy(),
+                            conv_dw(tensor(g), tensor(x), w.shape, *options).numpy()))
+    finally:
+        tensorlib.set_num_threads(threads)
+    for other in results[1:]:
+        for got, want in zip(other, results[0]):
+            close(got, want, 1e-12)
+
+
+# ---- derivatives ---------------------------------------------------------------------------------------------------
+
+def slope(f, arrays, directions, step=1e-4):
+    """Central difference of the number f(*arrays) along the directions."""
+    ahead = f(*[a + step * d for a, d in zip(arrays, directions)])
+    behind = f(*[a - step * d for a, d in zip(arrays, directions)])
+    return (ahead - behind) / (2 * step)
+
+
+def check_derivatives(row, arrays, options, seed=1):
+    """First and second derivatives of a row along random directions, against differences of the level below."""
+    rng = np.random.RandomState(seed)
+    weights = rng.randn(*row(*[tensor(a) for a in arrays], *options).size())
+    along, second = [[rng.randn(*a.shape) for a in arrays] for _ in range(2)]
+
+    def value(*at):
+        return float((row(*[tensor(a) for a in at], *options).numpy() * weights).sum())
+
+    def gradients(*at):
+        leaves = [Variable(tensor(a), requires_grad=True) for a in at]
+        out = (row(*leaves, *options) * Variable(tensor(weights))).sum()
+        return leaves, grad(out, leaves, create_graph=True)
+
+    def first(*at):
+        return float(sum((g.data.numpy() * d).sum() for g, d in zip(gradients(*at)[1], along)))
+
+    assert np.isclose(first(*arrays), slope(value, arrays, along), rtol=1e-6, atol=1e-6)
+    leaves, grads = gradients(*arrays)
+    total = sum((g * Variable(tensor(d))).sum() for g, d in zip(grads, along))
+    total.backward()
+    got = sum((leaf.grad.data.numpy() * d).sum() for leaf, d in zip(leaves, second) if leaf.grad is not None)
+    assert np.isclose(float(got), slope(first, arrays, second), rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("case", FEW, ids=str)
+def test_derivatives(case):
+    x, w, b, g = data(*case[:2], case[2:])
+    check_derivatives(conv, (x, w, b), case[2:])
+    check_derivatives(conv_dx, (g, w), (x.shape,) + case[2:])
+    check_derivatives(conv_dw, (g, x), (w.shape,) + case[2:])
+
+
+@pytest.mark.parametrize("output_padding", [(0, 0), (1, 0), (1, 2)])
+def test_transposed_derivatives(output_padding):
+    rng = np.random.RandomState(3)
+    x, w, b = rng.randn(2, 4, 3, 4), rng.randn(4, 3, 3, 2), rng.randn(6)
+    check_derivatives(conv_transpose, (x, w, b), ((2, 1), (1, 1), output_padding, 2, (1, 3)))
+
+
+def test_sum_of_channels_derivatives():
+    check_derivatives(channel_sum, (np.random.RandomState(0).randn(3, 4, 2, 2),), ())
+
+
+# ---- errors --------------------------------------------------------------------------------------------------------
+
+def call(x=(1, 2, 5, 5), w=(4, 2, 3, 3), b=None, stride=(1, 1), padding=(0, 0), dilation=(1, 1), groups=1):
+    bias = None if b is None else tensor(np.zeros(b))
+    return conv(tensor(np.zeros(x)), tensor(np.zeros(w)), bias, stride, padding, dilation, groups)
+
+
+@pytest.mark.parametrize("error, options", [
+    (ValueError, dict(x=(2, 5, 5))), (ValueError, dict(x=(1, 2, 5, 5, 5))), (ValueError, dict(w=(4, 2))),
+    (ValueError, dict(stride=(1,))), (ValueError, dict(padding=(1, 1, 1))),
+    (RuntimeError, dict(x=(1, 3, 5, 5))), (RuntimeError, dict(groups=2)), (RuntimeError, dict(groups=0)),
+    (RuntimeError, dict(groups=-1)), (RuntimeError, dict(groups=3)), (RuntimeError, dict(x=(1, 2, 2, 5))),
+    (RuntimeError, dict(dilation=(3, 1))), (RuntimeError, dict(dilation=(0, 1))), (RuntimeError, dict(stride=(0, 1))),
+    (RuntimeError, dict(stride=(1, -2))), (RuntimeError, dict(padding=(-1, 0))), (RuntimeError, dict(b=3)),
+    (RuntimeError, dict(b=(4, 1))), (TypeError, dict(stride=("a", 1))), (TypeError, dict(stride=(1.5, 1))),
+    (OverflowError, dict(padding=(1 << 70, 0))),
+], ids=str)
+def test_errors(error, options):
+    assert tuple(call().size()) == (1, 4, 3, 3)
+    with pytest.raises(error):
+        call(**options)
+
+
+@pytest.mark.parametrize("option", ["padding", "stride", "dilation"])
+def test_huge_options(option):
+    """Options near the limits of the machine's integers end in an error, not in a crash."""
+    for big in ((1 << 31) - 1, 1 << 31, 1 << 62):
+        with pytest.raises((RuntimeError, MemoryError, ValueError)):
+            call(**{option: (big, big), "x": (1, 2, 5, 5)})
+
+
+def test_error_texts():
+    with pytest.raises(ValueError, match=r"expected a 4-D input .* got 3-D 2 x 5 x 5"):
+        call(x=(2, 5, 5))
+    with pytest.raises(RuntimeError, match=r"expected 2 channels .* got .* 1 x 3 x 5 x 5"):
+        call(x=(1, 3, 5, 5))
+    with pytest.raises(RuntimeError, match="output would be empty"):
+        call(x=(1, 2, 2, 5))
+    with pytest.raises(RuntimeError, match="tensorlib.DoubleTensor, got tensorlib.FloatTensor"):
+        conv(tensor(np.zeros((1, 1, 3, 3))), tensor(np.zeros((1, 1, 1, 1), np.float32)), None, (1, 1), (0, 0), (1, 1), 1)
+
+
+def test_whole_numbers_are_refused():
+    x, w = np.zeros((1, 1, 3, 3), np.int64), np.zeros((1, 1, 1, 1), np.int64)
+    with pytest.raises((NotImplementedError, TypeError, RuntimeError)):
+        conv(tensor(x), tensor(w), None, (1, 1), (0, 0), (1, 1), 1)
+
+
+@pytest.mark.parametrize("error, options", [
+    (ValueError, dict(x=(2, 3, 3))), (RuntimeError, dict(x=(1, 3, 3, 3))), (RuntimeError, dict(groups=3)),
+    (RuntimeError, dict(padding=(4, 4))), (RuntimeError, dict(output_padding=(1, 0))),
+    (RuntimeError, dict(output_padding=(-1, 0))), (RuntimeError, dict(groups=0)),
+], ids=str)
+def test_transposed_errors(error, options):
+    def call(x=(1, 2, 3, 3), stride=(1, 1), padding=(0, 0), output_padding=(0, 0), groups=1):
+        return conv_transpose(tensor(np.zeros(x)), tensor(np.zeros((2, 3, 3, 3))), None, stride, padding,
+                              output_padding, groups, (1, 1))
+    assert tuple(call().size()) == (1, 3, 5, 5)
+    with pytest.raises(error):
+        call(**options)
+
+
+def test_derivative_rows_refuse_other_sizes():
+    g, w, x = tensor(np.zeros((1, 4, 3, 3))), tensor(np.zeros((4, 2, 3, 3))), tensor(np.zeros((1, 2, 5, 5)))
+    options = ((1, 1), (0, 0), (1, 1), 1)
+    assert tuple(conv_dx(g, w, (1, 2, 5, 5), *options).size()) == (1, 2, 5, 5)
+    for size in ((1, 2, 4, 5), (2, 2, 5, 5), (1, 3, 5, 5), (1, 2, 5), (1, 2, 0, 5)):
+        with pytest.raises((RuntimeError, ValueError)):
+            conv_dx(g, w, size, *options)
+    for size in ((4, 2, 4, 3), (5, 2, 3, 3), (4, 1, 3, 3), (4, 2, 3), (4, 2, 3, 0)):
+        with pytest.raises((RuntimeError, ValueError)):
+            conv_dw(g, x, size, *options)
