@@ -68,6 +68,11 @@ cdef int check_pair(str name, TensorBase x, str role, TensorBase t) except -1:
     return 0
 
 
+def one(TensorBase like not None):
+    """The number 1, of that type and of size (1,)."""
+    return one_number(like.dtype, 1)
+
+
 # Losses of one element each.
 
 cdef TensorBase pointwise_loss(int what, TensorBase x, TensorBase t, TensorBase w, double margin, bint size_average):

@@ -101,8 +101,10 @@ def batch_norm(TensorBase input not None, TensorBase weight, TensorBase bias, Te
 
 
 def batch_norm_grad(TensorBase g not None, TensorBase input not None, TensorBase weight, TensorBase mean not None,
-                    TensorBase invstd not None, bint training):
-    """Gradients by (input, weight, bias); mean and invstd are those that batch_norm gave."""
+                    TensorBase invstd not None, bint training, double eps):
+    """Gradients by (input, weight, bias); mean and invstd are those that batch_norm gave.
+
+    eps is in invstd already; only the formula of the second derivative reads it."""
     cdef norm_grad_fn kernel = <norm_grad_fn>get("batch_norm_grad", input.dtype)
     cdef Py_ssize_t batch, channels, inner
     cdef TensorBase dx, dweight, dbias

@@ -1,0 +1,211 @@
+"""Rows of losses. Each gives a tensor of size (1,): a sum, or with size_average a mean. Targets get no gradient.
+
+The derivative of a loss is a fused row, linear in the gradient `dy` of the one number; second derivatives are plain.
+"""
+import numpy as np
+
+from .._ops import loss as kernels
+from ._table import op
+from .linalg import dot
+
+
+def flat(x):
+    return x.contiguous().view(-1)
+
+
+def inner(a, b):
+    """Sum of a * b over all elements, of size (1,)."""
+    return dot(flat(a), flat(b))
+
+
+def like(t, size):
+    """t in that size; a target of as many elements will do."""
+    return t if t.size() == size else t.contiguous().view(size)
+
+
+def share(size, size_average):
+    """What an element counts in a loss: 1, or 1 / number of elements."""
+    return 1 / int(np.prod(size)) if size_average else 1
+
+
+def summed(f):
+    """Turn a NumPy formula of one element into the reference of a loss."""
+    def ref(x, t, *rest):
+        y = f(x, t, *rest[:-1])
+        return np.reshape(y.mean() if rest[-1] else y.sum(), (1,))
+    return ref
+
+
+PAIRS = [((3, 4), (3, 4), True), ((2, 700), (2, 700), False)]
+
+one = op(
+    "one(Tensor self)", kernels.one, public=False, doc="The number 1 as a tensor of self's type and size (1,).")
+
+
+# ---- losses of one element each -----------------------------------------------------------------------------------
+
+mse_loss = op(
+    "mse_loss(Tensor self, Tensor target, bool size_average=True)", kernels.mse_loss, public=False,
+    grad=dict(self=lambda g, self, target, size_average: mse_loss_grad(g, self, target, size_average)),
+    ref=summed(lambda x, t: (x - t) ** 2), samples=PAIRS,
+    doc="(self - target)^2.")
+
+mse_loss_grad = op(
+    "mse_loss_grad(Tensor dy, Tensor x, Tensor target, bool size_average)", kernels.mse_loss_grad, public=False,
+    grad=dict(dy=lambda g, x, target, size_average: inner(g, mse_loss_grad(one(x), x, target, size_average)),
+              x=lambda g, dy, x_size, size_average: g * dy * (2 * share(x_size, size_average))),
+    doc="Derivative of mse_loss at x, times dy.")
+
+l1_loss = op(
+    "l1_loss(Tensor self, Tensor target, bool size_average=True)", kernels.l1_loss, public=False,
+    grad=dict(self=lambda g, self, target, size_average: l1_loss_grad(g, self, target, size_average)),
+    ref=summed(lambda x, t: np.abs(x - t)), samples=PAIRS,
+    doc="|self - target|.")
+
+l1_loss_grad = op(
+    "l1_loss_grad(Tensor dy, Tensor x, Tensor target, bool size_average)", kernels.l1_loss_grad, public=False,
+    grad=dict(dy=lambda g, x, target, size_average: inner(g, l1_loss_grad(one(x), x, target, size_average))),
+    doc="Derivative of l1_loss at x, times dy; 1 where x equals the target.")
+
+smooth_l1_loss = op(
+    "smooth_l1_loss(Tensor self, Tensor target, bool size_average=True)", kernels.smooth_l1_loss, public=False,
+    grad=dict(self=lambda g, self, target, size_average: smooth_l1_loss_grad(g, self, target, size_average)),
+    ref=summed(lambda x, t: np.where(np.abs(x - t) < 1, (x - t) ** 2 / 2, np.abs(x - t) - 0.5)), samples=PAIRS,
+    doc="(self - target)^2 / 2 where that distance is below 1, else the distance less 1/2.")
+
+smooth_l1_loss_grad = op(
+    "smooth_l1_loss_grad(Tensor dy, Tensor x, Tensor target, bool size_average)", kernels.smooth_l1_loss_grad,
+    public=False,
+    grad=dict(dy=lambda g, x, target, size_average: inner(g, smooth_l1_loss_grad(one(x), x, target, size_average)),
+              x=lambda g, dy, x, target, size_average: g * dy * share(x.size(), size_average)
+              * ((x - like(target, x.size())).abs() < 1).type_as(x)),
+    doc="Derivative of smooth_l1_loss at x, times dy.")
+
+binary_cross_entropy = op(
+    "binary_cross_entropy(Tensor self, Tensor target, Tensor? weight=None, bool size_average=True)",
+    kernels.binary_cross_entropy, public=False,
+    grad=dict(self=lambda g, self, target, weight, size_average:
+              binary_cross_entropy_grad(g, self, target, weight, size_average)),
+    ref=summed(lambda x, t, w: -(np.log(x + 1e-12) * t + np.log(1 - x + 1e-12) * (1 - t)) * (1 if w is None else w)),
+    doc="-(target * log(self) + (1 - target) * log(1 - self)), 1e-12 added inside the logarithms, times weight.")
+
+
+def curvature_of_entropy(x, target):
+    """Second derivative of binary_cross_entropy for each element."""
+    low, high = x + 1e-12, 1 - x + 1e-12
+    return target / (low * low) + (1 - target) / (high * high)
+
+
+def weighted(x, weight):
+    return x if weight is None else x * like(weight, x.size())
+
+
+binary_cross_entropy_grad = op(
+    "binary_cross_entropy_grad(Tensor dy, Tensor x, Tensor target, Tensor? weight, bool size_average)",
+    kernels.binary_cross_entropy_grad, public=False,
+    grad=dict(dy=lambda g, x, target, weight, size_average:
+              inner(g, binary_cross_entropy_grad(one(x), x, target, weight, size_average)),
+              x=lambda g, dy, x, target, weight, size_average:
+              weighted(g * dy * share(x.size(), size_average) * curvature_of_entropy(x, like(target, x.size())), weight)),
+    doc="Derivative of binary_cross_entropy at x, times dy.")
+
+kl_div = op(
+    "kl_div(Tensor self, Tensor target, bool size_average=True)", kernels.kl_div, public=False,
+    grad=dict(self=lambda g, self, target, size_average: kl_div_grad(g, self, target, size_average)),
+    ref=summed(lambda x, t: np.where(t > 0, t * (np.log(np.where(t > 0, t, 1)) - x), 0)), samples=PAIRS,
+    doc="target * (log(target) - self), 0 where the target is not positive; self holds log-probabilities.")
+
+kl_div_grad = op(
+    "kl_div_grad(Tensor dy, Tensor x, Tensor target, bool size_average)", kernels.kl_div_grad, public=False,
+    grad=dict(dy=lambda g, x, target, size_average: inner(g, kl_div_grad(one(x), x, target, size_average))),
+    doc="Derivative of kl_div at x, times dy.")
+
+soft_margin_loss = op(
+    "soft_margin_loss(Tensor self, Tensor target, bool size_average=True)", kernels.soft_margin_loss, public=False,
+    grad=dict(self=lambda g, self, target, size_average: soft_margin_loss_grad(g, self, target, size_average)),
+    ref=summed(lambda x, t: np.logaddexp(0, -x * t)), samples=PAIRS,
+    doc="log(1 + e^(-target * self)).")
+
+
+def curvature_of_soft_margin(x, target):
+    s = (x * target).sigmoid()
+    return target * target * s * (1 - s)
+
+
+soft_margin_loss_grad = op(
+    "soft_margin_loss_grad(Tensor dy, Tensor x, Tensor target, bool size_average)", kernels.soft_margin_loss_grad,
+    public=False,
+    grad=dict(dy=lambda g, x, target, size_average: inner(g, soft_margin_loss_grad(one(x), x, target, size_average)),
+              x=lambda g, dy, x, target, size_average:
+              g * dy * share(x.size(), size_average) * curvature_of_soft_margin(x, like(target, x.size()))),
+    doc="Derivative of soft_margin_loss at x, times dy.")
+
+hinge_embedding_loss = op(
+    "hinge_embedding_loss(Tensor self, Tensor target, float margin=1, bool size_average=True)",
+    kernels.hinge_embedding_loss, public=False,
+    grad=dict(self=lambda g, self, target, margin, size_average:
+              hinge_embedding_loss_grad(g, self, target, margin, size_average)),
+    doc="self where the target is 1, max(0, margin - self) where it is -1.")
+
+hinge_embedding_loss_grad = op(
+    "hinge_embedding_loss_grad(Tensor dy, Tensor x, Tensor target, float margin, bool size_average)",
+    kernels.hinge_embedding_loss_grad, public=False,
+    grad=dict(dy=lambda g, x, target, margin, size_average:
+              inner(g, hinge_embedding_loss_grad(one(x), x, target, margin, size_average))),
+    doc="Derivative of hinge_embedding_loss at x, times dy.")
+
+
+# ---- losses of class indices --------------------------------------------------------------------------------------
+
+nll_loss = op(
+    "nll_loss(Tensor self, LongTensor target, Tensor? weight=None, bool size_average=True, int ignore_index=-100)",
+    kernels.nll_loss, public=False,
+    grad=dict(self=lambda g, self_size, target, weight, size_average, ignore_index:
+              nll_loss_grad(g, self_size, target, weight, size_average, ignore_index)),
+    doc="-weight[t] * self at each target t: self (batch, classes, ...), target (batch, ...). The average is over the "
+        "weights of the targets; those equal to ignore_index count for nothing.")
+
+nll_loss_grad = op(
+    "nll_loss_grad(Tensor dy, int... size, LongTensor target, Tensor? weight, bool size_average, int ignore_index)",
+    kernels.nll_loss_grad, public=False,
+    grad=dict(dy=lambda g, target, weight, size_average, ignore_index:
+              nll_loss(g, target, weight, size_average, ignore_index)),
+    doc="Derivative of nll_loss by an input of that size, times dy.")
+
+multi_margin_loss = op(
+    "multi_margin_loss(Tensor self, LongTensor target, Tensor? weight=None, int p=1, float margin=1, "
+    "bool size_average=True)", kernels.multi_margin_loss, public=False,
+    grad=dict(self=lambda g, self, target, weight, p, margin, size_average:
+              multi_margin_loss_grad(g, self, target, weight, p, margin, size_average)),
+    doc="For each row, the sum over the classes c other than the target t of weight[t] * max(0, margin - self[t] + "
+        "self[c])^p, divided by the number of classes.")
+
+multi_margin_loss_grad = op(
+    "multi_margin_loss_grad(Tensor dy, Tensor x, LongTensor target, Tensor? weight, int p, float margin, "
+    "bool size_average)", kernels.multi_margin_loss_grad, public=False,
+    grad=dict(dy=lambda g, x, target, weight, p, margin, size_average:
+              inner(g, multi_margin_loss_grad(one(x), x, target, weight, p, margin, size_average)),
+              x=lambda g, dy, x, target, weight, p, margin, size_average: None if p == 1 else
+              multi_margin_loss_curvature(g, x, target, weight, margin, size_average) * dy),
+    doc="Derivative of multi_margin_loss at x, times dy.")
+
+multi_margin_loss_curvature = op(
+    "multi_margin_loss_curvature(Tensor v, Tensor x, LongTensor target, Tensor? weight, float margin, "
+    "bool size_average)", kernels.multi_margin_loss_curvature, public=False,
+    grad=dict(v=lambda g, x, target, weight, margin, size_average:
+              multi_margin_loss_curvature(g, x, target, weight, margin, size_average)),
+    doc="The second derivative of multi_margin_loss with p = 2 at x, applied to v.")
+
+multilabel_margin_loss = op(
+    "multilabel_margin_loss(Tensor self, LongTensor target, bool size_average=True)", kernels.multilabel_margin_loss,
+    public=False,
+    grad=dict(self=lambda g, self, target, size_average: multilabel_margin_loss_grad(g, self, target, size_average)),
+    doc="For each row, the sum over its targets t (up to the first -1) and the classes c that are none of "
+        "max(0, 1 - self[t] + self[c]), divided by the number of classes.")
+
+multilabel_margin_loss_grad = op(
+    "multilabel_margin_loss_grad(Tensor dy, Tensor x, LongTensor target, bool size_average)",
+    kernels.multilabel_margin_loss_grad, public=False,
+    grad=dict(dy=lambda g, x, target, size_average:
+              inner(g, multilabel_margin_loss_grad(one(x), x, target, size_average))),
+    doc="Derivative of multilabel_margin_loss at x, times dy.")

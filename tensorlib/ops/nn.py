@@ -1,0 +1,26 @@
+"""Rows of layers that are neither convolution nor pooling: embeddings, which look rows of a matrix up by index."""
+from .._ops import embedding as kernels
+from ._table import op
+
+embedding = op(
+    "embedding(Tensor self, LongTensor indices, int padding_idx=-1, bool scale_grad_by_freq=False)",
+    kernels.embedding, public=False,
+    grad=dict(self=lambda g, self_size, indices, padding_idx, scale_grad_by_freq:
+              embedding_grad(g, indices, self_size[0], padding_idx, scale_grad_by_freq)),
+    ref=lambda w, indices, *_: w[indices],
+    doc="Rows of self at the indices. The row padding_idx gets no gradient; with scale_grad_by_freq the gradient of a "
+        "row is divided by how often it was looked up.")
+
+embedding_grad = op(
+    "embedding_grad(Tensor dy, LongTensor indices, int num_weights, int padding_idx, bool scale_grad_by_freq)",
+    kernels.embedding_grad, public=False,
+    grad=dict(dy=lambda g, indices, padding_idx, scale_grad_by_freq:
+              embedding_scaled(g, indices, padding_idx, scale_grad_by_freq)),
+    doc="Rows of dy added up where their indices point, in a matrix of num_weights rows: derivative of embedding.")
+
+embedding_scaled = op(
+    "embedding_scaled(Tensor self, LongTensor indices, int padding_idx, bool scale_grad_by_freq)",
+    kernels.embedding_scaled, public=False,
+    grad=dict(self=lambda g, self_size, indices, padding_idx, scale_grad_by_freq:
+              embedding_grad(g, indices, self_size[0], padding_idx, scale_grad_by_freq)),
+    doc="Rows of self at the indices, each times the factor that embedding_grad gives it: adjoint of embedding_grad.")

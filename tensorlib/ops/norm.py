@@ -1,0 +1,56 @@
+"""Rows of batch normalisation. One formula gives all gradients; the second derivative is written in plain rows."""
+from .._ops import norm as kernels
+from ._table import op
+
+batch_norm = op(
+    "batch_norm(Tensor input, Tensor? weight, Tensor? bias, Tensor? running_mean, Tensor? running_var, bool training, "
+    "float momentum, float eps)", kernels.batch_norm, public=False,
+    joint=lambda g0, input, weight, out1, out2, training, eps:
+        batch_norm_grad(g0, input, weight, out1, out2, training, eps),
+    doc="Each channel (dim 1) less its mean, divided by its deviation, times weight, plus bias; also that mean and the "
+        "inverse of that deviation, which are not differentiable. Training takes the statistics of the input (the "
+        "biased variance), and moves the running ones towards them (the unbiased one); else the running ones serve.")
+
+batch_norm_grad = op(
+    "batch_norm_grad(Tensor dy, Tensor input, Tensor? weight, Tensor mean, Tensor invstd, bool training, float eps)",
+    kernels.batch_norm_grad, public=False,
+    joint=lambda g0, g1, g2, dy, input, weight, mean, invstd, training, eps:
+        batch_norm_grad_grad(g0, g1, g2, dy, input, weight, mean, invstd, training, eps),
+    doc="Gradients of batch_norm by input, weight and bias. In training, mean and invstd are functions of the input.")
+
+
+def batch_norm_grad_grad(u, v, t, dy, input, weight, mean, invstd, training, eps):
+    """Gradients of batch_norm_grad by dy, input and weight; u, v, t are those of its outputs.
+
+    With xc the input less its mean, r the inverse deviation, xhat = xc r, and P taking the mean and the part along
+    xhat out of a channel, batch_norm_grad is dx = w r P(dy), dw = sum(dy xhat), db = sum(dy); and d xhat / dx is
+    r P, dr / dx is -r^2 xhat / count. In training r and xhat are computed again here, so that a third derivative
+    sees how they depend on the input.
+    """
+    channels = input.size(1)
+    shape = [1, channels] + [1] * (input.dim() - 2)
+
+    def total(x):
+        return x.transpose(0, 1).contiguous().view(channels, -1).sum(1).view(*shape)
+
+    def mean_of(x):
+        return total(x) / count
+
+    def project(x):
+        return x - mean_of(x) - xhat * mean_of(x * xhat)
+
+    v, t = v.view(*shape), t.view(*shape)
+    w = 1 if weight is None else weight.view(*shape)
+    if not training:
+        r = invstd.view(*shape)
+        xhat = (input - mean.view(*shape)) * r
+        return u * (w * r) + v * xhat + t, v * dy * r, total(u * dy * r).view(channels)
+    count = input.numel() / channels
+    centered = input - mean_of(input)
+    r = (mean_of(centered * centered) + eps) ** -0.5
+    xhat = centered * r
+    projected = project(dy)
+    along = v * dy - w * r * (u * mean_of(dy * xhat) + dy * mean_of(u * xhat))
+    return (w * r * project(u) + v * xhat + t,
+            r * project(along) - xhat * (w * r * r * mean_of(u * projected)),
+            total(u * projected * r).view(channels))
