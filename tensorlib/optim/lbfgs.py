@@ -2,7 +2,7 @@
 
 All parameters count as one flat vector; the state is one dict under a name, not one for each parameter.
 """
-from ..ops.shape import cat
+from ..ops.shape import cat_sequence
 from .optimizer import Optimizer
 
 
@@ -103,7 +103,7 @@ class LBFGS(Optimizer):
         for param in self.param_groups[0]["params"]:
             data = param.data.clone().zero_() if param.grad is None else param.grad.data
             parts.append(data.contiguous().view(-1))
-        return cat(parts, 0)
+        return cat_sequence(parts, 0)
 
     def _move(self, length, direction):
         """Add length * direction to the parameters."""

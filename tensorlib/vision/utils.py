@@ -2,7 +2,7 @@
 import math
 
 from .._ops.tensor import TensorBase
-from ..ops.shape import cat, stack
+from ..ops.shape import cat_sequence, stack
 from .transforms import ToPILImage
 
 
@@ -57,4 +57,4 @@ def _batch(tensor):
         tensor = tensor.unsqueeze(0)
     if tensor.dim() != 4:
         raise ValueError("expected images of 2 to 4 dims, but got size %s" % " x ".join(map(str, tensor.size())))
-    return cat([tensor] * 3, 1) if tensor.size(1) == 1 else tensor
+    return cat_sequence([tensor] * 3, 1) if tensor.size(1) == 1 else tensor

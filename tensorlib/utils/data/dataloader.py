@@ -128,7 +128,7 @@ class WorkerIter(DataLoaderIter):
         self.failed = None                      # what ended this iterator before its time
         self.channels, self.processes = [], []
         self._stop = weakref.finalize(self, _stop, os.getpid(), self.channels, self.processes)
-        seed = LongTensor(1).random_(2 ** 48)[0]
+        seed = LongTensor(1).random_(2 ** 32)[0]
         for number in range(loader.num_workers):
             here, there = Channel.pair()
             _channels.add(here)

@@ -1,5 +1,5 @@
 """Samplers: the order in which the samples of a dataset are read. Randomness comes from the default generator."""
-from ...ops.random import multinomial, randperm
+from ...ops.random import randperm
 from ...tensor import DoubleTensor
 
 
@@ -70,7 +70,7 @@ class WeightedRandomSampler(Sampler):
         self.replacement = replacement
 
     def __iter__(self):
-        return iter(multinomial(self.weights, self.num_samples, self.replacement).tolist())
+        return iter(self.weights.multinomial(self.num_samples, self.replacement).tolist())
 
     def __len__(self):
         return self.num_samples
