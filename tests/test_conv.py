@@ -248,7 +248,7 @@ def test_error_texts():
     with pytest.raises(RuntimeError, match="output would be empty"):
         call(x=(1, 2, 2, 5))
     with pytest.raises(RuntimeError, match="tensorlib.DoubleTensor, got tensorlib.FloatTensor"):
-        conv(tensor(np.zeros((1, 1, 3, 3))), tensor(np.zeros((1, 1, 1, 1), np.float32)), None, (1, 1), (0, 0), (1, 1), 1)
+        conv(tensor(np.zeros((1, 1, 3))), tensor(np.zeros((1, 1, 1), np.float32)), None, (1,), (0,), (1,), 1)
 
 
 def test_whole_numbers_are_refused():

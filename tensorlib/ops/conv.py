@@ -7,7 +7,6 @@ from ._samples import arguments
 from ._table import op
 
 
-
 def reference(name):
     """The reference `name_ref` of `_spatial_refs`, which imports NumPy, found when it is called."""
     def ref(*args, **options):
@@ -38,10 +37,11 @@ conv = op(
         bias=lambda g: channel_sum(g)),
     ref=reference("conv"), samples=arguments((2, 4, 5, 6), (6, 2, 3, 2), (6,), **OPTIONS)
     + arguments((1, 2, 3, 4, 4), (3, 2, 2, 3, 2), (3,), **CUBE),
-    doc="Convolution (as a correlation) of an image with a kernel, in 1 to 3 spatial dims, plus a bias of each channel.")
+    doc="Convolution (as a correlation) of images with kernels, in 1 to 3 spatial dims, plus a bias of each channel.")
 
 conv_dx = op(
-    "conv_dx(Tensor grad, Tensor weight, int... input_size, int... stride, int... padding, int... dilation, int groups)",
+    "conv_dx(Tensor grad, Tensor weight, int... input_size, int... stride, int... padding, int... dilation, "
+    "int groups)",
     kernels.conv_dx, public=False,
     grad=dict(
         grad=lambda g, grad_size, weight, stride, padding, dilation, groups:
@@ -53,7 +53,8 @@ conv_dx = op(
     doc="Derivative of conv by its input, times grad.")
 
 conv_dw = op(
-    "conv_dw(Tensor grad, Tensor input, int... weight_size, int... stride, int... padding, int... dilation, int groups)",
+    "conv_dw(Tensor grad, Tensor input, int... weight_size, int... stride, int... padding, int... dilation, "
+    "int groups)",
     kernels.conv_dw, public=False,
     grad=dict(
         grad=lambda g, grad_size, input, stride, padding, dilation, groups:

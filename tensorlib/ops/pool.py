@@ -19,7 +19,8 @@ max_pool = op(
 adaptive_max_pool = op(
     "adaptive_max_pool(Tensor self, int... output_size)", kernels.adaptive_max_pool, public=False,
     grad=dict(self=lambda g0, out1, self_size, output_size: max_pool_grad(g0, out1, self_size[-len(output_size):])),
-    ref=reference("adaptive_max_pool"), samples=arguments((2, 3, 7, 5), output_size=(3, 2)) + arguments((2, 5), output_size=(7,)),
+    ref=reference("adaptive_max_pool"),
+    samples=arguments((2, 3, 7, 5), output_size=(3, 2)) + arguments((2, 5), output_size=(7,)),
     doc="Largest value of each of output_size windows that cover the input, and its flat position within the plane.")
 
 max_pool_grad = op(
@@ -65,12 +66,14 @@ avg_pool_grad = op(
 adaptive_avg_pool = op(
     "adaptive_avg_pool(Tensor self, int... output_size)", kernels.adaptive_avg_pool, public=False,
     grad=dict(self=lambda g, self_size, output_size: adaptive_avg_pool_grad(g, self_size, output_size)),
-    ref=reference("adaptive_avg_pool"), samples=arguments((2, 3, 7, 5), output_size=(3, 2)) + arguments((2, 5), output_size=(7,)),
+    ref=reference("adaptive_avg_pool"),
+    samples=arguments((2, 3, 7, 5), output_size=(3, 2)) + arguments((2, 5), output_size=(7,)),
     doc="Mean of each of output_size windows that cover the input.")
 
 adaptive_avg_pool_grad = op(
     "adaptive_avg_pool_grad(Tensor grad, int... input_size, int... output_size)", kernels.adaptive_avg_pool_grad,
     public=False,
     grad=dict(grad=lambda g, output_size: adaptive_avg_pool(g, output_size)),
-    ref=reference("adaptive_avg_pool_grad"), samples=arguments((2, 3, 3, 2), input_size=(2, 3, 7, 5), output_size=(3, 2)),
+    ref=reference("adaptive_avg_pool_grad"),
+    samples=arguments((2, 3, 3, 2), input_size=(2, 3, 7, 5), output_size=(3, 2)),
     doc="Derivative of adaptive_avg_pool, times grad.")
