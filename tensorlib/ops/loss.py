@@ -2,9 +2,10 @@
 
 The derivative of a loss is a fused row, linear in the gradient `dy` of the one number; second derivatives are plain.
 """
-import numpy as np
+import math
 
 from .._ops import loss as kernels
+from ._samples import arguments
 from ._table import op
 from .linalg import dot
 
@@ -25,18 +26,19 @@ def like(t, size):
 
 def share(size, size_average):
     """What an element counts in a loss: 1, or 1 / number of elements."""
-    return 1 / int(np.prod(size)) if size_average else 1
+    return 1 / math.prod(size) if size_average else 1
 
 
-def summed(f):
-    """Turn a NumPy formula of one element into the reference of a loss."""
-    def ref(x, t, *rest):
-        y = f(x, t, *rest[:-1])
-        return np.reshape(y.mean() if rest[-1] else y.sum(), (1,))
-    return ref
+def summed(formula):
+    """The reference of a loss from that of an element."""
+    return "(lambda y: np.reshape(y.mean() if size_average else y.sum(), (1,)))(%s)" % formula
 
 
-PAIRS = [((3, 4), (3, 4), True), ((2, 700), (2, 700), False)]
+def pairs(low=-2, high=2):
+    """Samples of an input and a target."""
+    return (arguments((3, 4), (3, 4), low=low, high=high, size_average=True)
+            + arguments((2, 700), (2, 700), low=low, high=high, size_average=False))
+
 
 one = op(
     "one(Tensor self)", kernels.one, public=False, doc="The number 1 as a tensor of self's type and size (1,).")
@@ -45,9 +47,9 @@ one = op(
 # ---- losses of one element each -----------------------------------------------------------------------------------
 
 mse_loss = op(
-    "mse_loss(Tensor self, Tensor target, bool size_average=True)", kernels.mse_loss, public=False,
+    "mse_loss(Tensor self, Tensor target, bool size_average=True)", kernels.mse_loss, node_name="MSELoss", public=False,
     grad=dict(self=lambda g, self, target, size_average: mse_loss_grad(g, self, target, size_average)),
-    ref=summed(lambda x, t: (x - t) ** 2), samples=PAIRS,
+    ref=summed("(self - target) ** 2"), samples=pairs(),
     doc="(self - target)^2.")
 
 mse_loss_grad = op(
@@ -57,9 +59,9 @@ mse_loss_grad = op(
     doc="Derivative of mse_loss at x, times dy.")
 
 l1_loss = op(
-    "l1_loss(Tensor self, Tensor target, bool size_average=True)", kernels.l1_loss, public=False,
+    "l1_loss(Tensor self, Tensor target, bool size_average=True)", kernels.l1_loss, node_name="L1Loss", public=False,
     grad=dict(self=lambda g, self, target, size_average: l1_loss_grad(g, self, target, size_average)),
-    ref=summed(lambda x, t: np.abs(x - t)), samples=PAIRS,
+    ref=summed("np.abs(self - target)"), samples=pairs(),
     doc="|self - target|.")
 
 l1_loss_grad = op(
@@ -69,8 +71,10 @@ l1_loss_grad = op(
 
 smooth_l1_loss = op(
     "smooth_l1_loss(Tensor self, Tensor target, bool size_average=True)", kernels.smooth_l1_loss, public=False,
+    node_name="SmoothL1Loss",
     grad=dict(self=lambda g, self, target, size_average: smooth_l1_loss_grad(g, self, target, size_average)),
-    ref=summed(lambda x, t: np.where(np.abs(x - t) < 1, (x - t) ** 2 / 2, np.abs(x - t) - 0.5)), samples=PAIRS,
+    ref=summed("np.where(np.abs(self - target) < 1, (self - target) ** 2 / 2, np.abs(self - target) - 0.5)"),
+    samples=pairs(),
     doc="(self - target)^2 / 2 where that distance is below 1, else the distance less 1/2.")
 
 smooth_l1_loss_grad = op(
@@ -83,10 +87,11 @@ smooth_l1_loss_grad = op(
 
 binary_cross_entropy = op(
     "binary_cross_entropy(Tensor self, Tensor target, Tensor? weight=None, bool size_average=True)",
-    kernels.binary_cross_entropy, public=False,
+    kernels.binary_cross_entropy, node_name="BCELoss", public=False,
     grad=dict(self=lambda g, self, target, weight, size_average:
               binary_cross_entropy_grad(g, self, target, weight, size_average)),
-    ref=summed(lambda x, t, w: -(np.log(x + 1e-12) * t + np.log(1 - x + 1e-12) * (1 - t)) * (1 if w is None else w)),
+    ref=summed("-(np.log(self + 1e-12) * target + np.log(1 - self + 1e-12) * (1 - target)) * weight"),
+    samples=arguments((3, 4), (3, 4), (3, 4), low=0.1, high=0.9, size_average=True),
     doc="-(target * log(self) + (1 - target) * log(1 - self)), 1e-12 added inside the logarithms, times weight.")
 
 
@@ -106,13 +111,14 @@ binary_cross_entropy_grad = op(
     grad=dict(dy=lambda g, x, target, weight, size_average:
               inner(g, binary_cross_entropy_grad(one(x), x, target, weight, size_average)),
               x=lambda g, dy, x, target, weight, size_average:
-              weighted(g * dy * share(x.size(), size_average) * curvature_of_entropy(x, like(target, x.size())), weight)),
+              weighted(g * dy * share(x.size(), size_average) * curvature_of_entropy(x, like(target, x.size())),
+                       weight)),
     doc="Derivative of binary_cross_entropy at x, times dy.")
 
 kl_div = op(
-    "kl_div(Tensor self, Tensor target, bool size_average=True)", kernels.kl_div, public=False,
+    "kl_div(Tensor self, Tensor target, bool size_average=True)", kernels.kl_div, node_name="KLDivLoss", public=False,
     grad=dict(self=lambda g, self, target, size_average: kl_div_grad(g, self, target, size_average)),
-    ref=summed(lambda x, t: np.where(t > 0, t * (np.log(np.where(t > 0, t, 1)) - x), 0)), samples=PAIRS,
+    ref=summed("target * (np.log(target) - self)"), samples=pairs(0.1, 2),
     doc="target * (log(target) - self), 0 where the target is not positive; self holds log-probabilities.")
 
 kl_div_grad = op(
@@ -123,7 +129,7 @@ kl_div_grad = op(
 soft_margin_loss = op(
     "soft_margin_loss(Tensor self, Tensor target, bool size_average=True)", kernels.soft_margin_loss, public=False,
     grad=dict(self=lambda g, self, target, size_average: soft_margin_loss_grad(g, self, target, size_average)),
-    ref=summed(lambda x, t: np.logaddexp(0, -x * t)), samples=PAIRS,
+    ref=summed("np.logaddexp(0, -self * target)"), samples=pairs(),
     doc="log(1 + e^(-target * self)).")
 
 
@@ -159,7 +165,7 @@ hinge_embedding_loss_grad = op(
 
 nll_loss = op(
     "nll_loss(Tensor self, LongTensor target, Tensor? weight=None, bool size_average=True, int ignore_index=-100)",
-    kernels.nll_loss, public=False,
+    kernels.nll_loss, node_name="NLLLoss", public=False,
     grad=dict(self=lambda g, self_size, target, weight, size_average, ignore_index:
               nll_loss_grad(g, self_size, target, weight, size_average, ignore_index)),
     doc="-weight[t] * self at each target t: self (batch, classes, ...), target (batch, ...). The average is over the "
@@ -198,7 +204,7 @@ multi_margin_loss_curvature = op(
 
 multilabel_margin_loss = op(
     "multilabel_margin_loss(Tensor self, LongTensor target, bool size_average=True)", kernels.multilabel_margin_loss,
-    public=False,
+    public=False, node_name="MultiLabelMarginLoss",
     grad=dict(self=lambda g, self, target, size_average: multilabel_margin_loss_grad(g, self, target, size_average)),
     doc="For each row, the sum over its targets t (up to the first -1) and the classes c that are none of "
         "max(0, 1 - self[t] + self[c]), divided by the number of classes.")
