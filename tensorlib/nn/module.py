@@ -8,7 +8,7 @@ from collections import OrderedDict
 
 from .._ops.tensor import TensorBase
 from ..autograd import Variable
-from ..hooks import RemovableHandle
+from ..utils.hooks import RemovableHandle
 from .parameter import Parameter
 
 

@@ -1,11 +1,9 @@
 """Activation functions. With inplace=True the input Variable itself is overwritten and returned."""
 from ...autograd import Variable
 from ...ops import activation as rows
+from ...ops import pointwise
 from ...ops import softmax as softmax_rows
-from ._common import as_variable, mask
-
-SELU_ALPHA = 1.6732632423543772848170429916717
-SELU_SCALE = 1.0507009873554804934193349852946
+from ._common import as_variable
 
 
 def _run(row, input, *numbers, inplace=False):
@@ -15,7 +13,12 @@ def _run(row, input, *numbers, inplace=False):
 
 def threshold(input, threshold, value, inplace=False):
     """x where x > threshold, else value."""
-    return _run(rows.threshold, input, threshold, value, inplace=inplace)
+    if not inplace:
+        return rows.threshold(as_variable(input), threshold, value)
+    if value <= threshold:
+        return _run(rows.threshold_below, input, threshold, value, inplace=True)
+    input = as_variable(input)      # from the output alone nothing would tell what passed
+    return input.masked_fill_(Variable(1 - (input.data > threshold)), value)
 
 
 def relu(input, inplace=False):
@@ -45,7 +48,17 @@ def selu(input, inplace=False):
 
 def leaky_relu(input, negative_slope=0.01, inplace=False):
     """x where x > 0, else negative_slope x."""
-    return _run(rows.leaky_relu, input, negative_slope, inplace=inplace)
+    if negative_slope >= 0:
+        return _run(rows.leaky_relu_positive, input, negative_slope, inplace=inplace)
+    return _sloped(input, negative_slope, inplace)
+
+
+def _sloped(input, slopes, inplace):
+    """x where x > 0, else x times a slope, a number or a tensor; slopes get no gradient."""
+    input = as_variable(input)
+    positive = (input.data > 0).type_as(input.data)
+    factors = Variable((1 - positive) * slopes + positive)
+    return pointwise.mul.inplace(input, factors) if inplace else pointwise.mul(input, factors)
 
 
 def prelu(input, weight):
@@ -56,8 +69,7 @@ def prelu(input, weight):
         if channels != n:
             raise RuntimeError("Wrong number of input planes. Expected %d but got %d." % (n, channels))
         weight = weight.view(*([1, n] + [1] * (input.dim() - 2) if input.dim() > 1 else [n]))
-    positive = mask(input.data > 0, input)
-    return input * positive + input * (1 - positive) * weight.expand_as(input)
+    return rows.leaky_relu(input, weight)
 
 
 def rrelu(input, lower=1.0 / 8, upper=1.0 / 3, training=False, inplace=False):
@@ -65,10 +77,7 @@ def rrelu(input, lower=1.0 / 8, upper=1.0 / 3, training=False, inplace=False):
     if not training:
         return leaky_relu(input, (lower + upper) / 2.0, inplace)
     input = as_variable(input)
-    positive = (input.data > 0).type_as(input.data)
-    slopes = input.data.new(input.size()).uniform_(lower, upper)
-    slopes = Variable(slopes * (1 - positive) + positive)
-    return input.mul_(slopes) if inplace else input * slopes
+    return _sloped(input, input.data.new(input.size()).uniform_(lower, upper), inplace)
 
 
 def glu(input, dim=-1):
@@ -83,7 +92,7 @@ def glu(input, dim=-1):
     size = input.size(dim)
     if size % 2:
         raise RuntimeError("glu(): halving dimension must be even, dim %d is of size %d" % (dim, size))
-    return input.narrow(dim, 0, size // 2) * input.narrow(dim, size // 2, size // 2).sigmoid()
+    return rows.gated(input.narrow(dim, 0, size // 2), input.narrow(dim, size // 2, size // 2))
 
 
 def logsigmoid(input):
@@ -109,8 +118,7 @@ def tanhshrink(input):
 
 def softsign(input):
     """x / (1 + |x|)."""
-    input = as_variable(input)
-    return input / (1 + input.abs())
+    return rows.softsign(as_variable(input))
 
 
 def softplus(input, beta=1, threshold=20):

@@ -1,5 +1,5 @@
 """Distances and similarities of vectors."""
-from ... import ops
+from ...ops import pointwise
 
 
 def pairwise_distance(x1, x2, p=2, eps=1e-6):
@@ -53,5 +53,5 @@ def triplet_margin_loss(anchor, positive, negative, margin=1.0, p=2, eps=1e-6, s
     near = pairwise_distance(anchor, positive, p, eps)
     far = pairwise_distance(anchor, negative, p, eps)
     if swap:
-        far = ops.min(far, pairwise_distance(positive, negative, p, eps))
+        far = pointwise.cmin(far, pairwise_distance(positive, negative, p, eps))
     return (near - far + margin).clamp(min=0).mean()

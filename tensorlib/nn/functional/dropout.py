@@ -1,7 +1,9 @@
 """Dropout: zero a random part in training, and scale the rest so that the expectation stays (Srivastava et al., 2014)."""
 import math
 
+from ..._ops.random import dropout_mask
 from ...autograd import Variable
+from ...ops import pointwise
 from ._common import as_variable
 
 SELU_FLOOR = -1.0507009873554804934193349852946 * 1.6732632423543772848170429916717
@@ -12,21 +14,14 @@ def _check(p):
         raise ValueError("dropout probability has to be between 0 and 1, but got %s" % p)
 
 
-def _keep(input, p, size):
-    """Zeros with probability p, else ones."""
-    return input.data.new(*size).bernoulli_(1 - p)
-
-
 def _dropout(input, p, training, inplace, size):
+    """Multiply by a mask of this size, which broadcasts."""
     _check(p)
     input = as_variable(input)
     if not training or p == 0:
         return input.mul_(1) if inplace else input.clone()
-    noise = _keep(input, p, size)
-    if p < 1:
-        noise.div_(1 - p)
-    noise = Variable(noise.expand_as(input.data))
-    return input.mul_(noise) if inplace else input * noise
+    mask = Variable(dropout_mask(input.data.new(*size), p))
+    return pointwise.mul.inplace(input, mask) if inplace else pointwise.mul(input, mask)
 
 
 def dropout(input, p=0.5, training=False, inplace=False):
@@ -65,7 +60,7 @@ def alpha_dropout(input, p=0.5, training=False):
         return input
     if p == 1:
         return input * 0
-    keep = _keep(input, p, input.size())
+    keep = input.data.new(input.size()).bernoulli_(1 - p)
     scale = 1 / math.sqrt((1 - p) * (1 + p * SELU_FLOOR ** 2))
     shift = (1 - keep).mul_(SELU_FLOOR).add_(-(p * SELU_FLOOR)).mul_(scale)
     return input * Variable(keep * scale) + Variable(shift)

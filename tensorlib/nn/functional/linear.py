@@ -1,6 +1,7 @@
 """Linear maps, and lookup of rows by index."""
-from ... import ops
 from ...autograd import Variable
+from ...ops import linalg
+from ...ops import nn as nn_ops
 from ._common import as_variable, constant
 
 
@@ -25,7 +26,7 @@ def linear(input, weight, bias=None):
     input = as_variable(input)
     rows = input if input.dim() == 2 else input.contiguous().view(-1, input.size(-1))
     turned = weight.t()
-    output = rows.mm(turned) if bias is None else ops.addmm(bias, rows, turned)
+    output = rows.mm(turned) if bias is None else linalg.addmm(bias, 1, 1, rows, turned)
     return output if input.dim() == 2 else output.view(*(list(input.size()[:-1]) + [weight.size(0)]))
 
 
@@ -73,7 +74,7 @@ def embedding(input, embedding_matrix, max_norm=None, norm_type=2, scale_grad_by
     if max_norm is not None:
         _limit_rows(embedding_matrix.data, input.data, max_norm, norm_type)
     padding = -1 if padding_idx is None else padding_idx
-    return ops.embedding(embedding_matrix, input, padding, scale_grad_by_freq)
+    return nn_ops.embedding(embedding_matrix, input, padding, scale_grad_by_freq)
 
 
 def _limit_rows(matrix, indices, max_norm, norm_type):

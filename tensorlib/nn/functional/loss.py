@@ -2,34 +2,22 @@
 
 Targets are data: one that requires grad is refused, unless the loss is differentiable in both.
 """
-import itertools
 import math
 import warnings
 
 from ...autograd import Variable
-from ...ops import loss as loss_ops
+from ...ops import loss as rows
 from ._common import as_variable, mask
 from .activation import log_softmax
 
 
-def _check_target(name, input, target, same_type=True):
-    """Refuse targets that want gradients, are of another type, or have another number of elements."""
+def _constant(target):
+    """The target as a Variable; one that wants a gradient is refused."""
     target = as_variable(target)
     if target.requires_grad:
         raise AssertionError("nn criterions don't compute the gradient w.r.t. targets - please mark these variables "
                              "as volatile or not requiring gradients")
-    if same_type and type(target.data) is not type(input.data):
-        raise TypeError("%s(): input is a %s, target a %s" % (name, input.data.type(), target.data.type()))
-    if same_type and target.data.numel() != input.data.numel():
-        raise RuntimeError("%s(): input and target have different number of elements: input %s, target %s"
-                           % (name, tuple(input.size()), tuple(target.size())))
     return target
-
-
-def _aligned(name, input, target):
-    """The checked target in the input's size; as many elements will do."""
-    target = _check_target(name, input, target)
-    return target if target.size() == input.size() else target.contiguous().view(input.size())
 
 
 def _total(losses, size_average):
@@ -46,17 +34,17 @@ def mse_loss(input, target, size_average=True):
         >>> F.mse_loss(Variable(tensorlib.ones(4)), Variable(tensorlib.zeros(4))).data[0]
         1.0
     """
-    return loss_ops.mse_loss(input, _aligned("mse_loss", input, target), size_average)
+    return rows.mse_loss(input, _constant(target), size_average)
 
 
 def l1_loss(input, target, size_average=True):
     """|x - t|, averaged over all elements."""
-    return loss_ops.l1_loss(input, _aligned("l1_loss", input, target), size_average)
+    return rows.l1_loss(input, _constant(target), size_average)
 
 
 def smooth_l1_loss(input, target, size_average=True):
     """(x - t)^2 / 2 where |x - t| < 1, else |x - t| - 1/2, averaged over all elements (Girshick, 2015)."""
-    return loss_ops.smooth_l1_loss(input, _aligned("smooth_l1_loss", input, target), size_average)
+    return rows.smooth_l1_loss(input, _constant(target), size_average)
 
 
 def kl_div(input, target, size_average=True, weight=None):
@@ -64,10 +52,7 @@ def kl_div(input, target, size_average=True, weight=None):
 
     weight is accepted and ignored.
     """
-    target = _aligned("kl_div", input, target)
-    entropy = target.data.clamp(min=1e-300 if target.data.type().endswith("DoubleTensor") else 1e-37).log()
-    terms = target * (Variable(entropy) - input) * mask(target.data > 0, input)
-    return _total(terms, size_average)
+    return rows.kl_div(input, _constant(target), size_average)
 
 
 def nll_loss(input, target, weight=None, size_average=True, ignore_index=-100):
@@ -82,14 +67,7 @@ def nll_loss(input, target, weight=None, size_average=True, ignore_index=-100):
     """
     if input.dim() not in (2, 4):
         raise ValueError("Expected 2 or 4 dimensions (got %d)" % input.dim())
-    target = _check_target("nll_loss", input, target, same_type=False)
-    weight = weight.data if isinstance(weight, Variable) else weight
-    if weight is not None and type(weight) is not type(input.data):
-        raise TypeError("nll_loss(): input is a %s, weight a %s" % (input.data.type(), weight.type()))
-    if target.dim() != input.dim() - 1 or target.size(0) != input.size(0):
-        raise RuntimeError("nll_loss(): multi-target not supported: input of size %s, target of size %s"
-                           % (tuple(input.size()), tuple(target.size())))
-    return loss_ops.nll_loss(input, target, weight, size_average, ignore_index)
+    return rows.nll_loss(input, _constant(target), weight, size_average, ignore_index)
 
 
 def cross_entropy(input, target, weight=None, size_average=True, ignore_index=-100):
@@ -105,7 +83,7 @@ def poisson_nll_loss(input, target, log_input=True, full=False, size_average=Tru
         target (Variable): the counts.
         full (bool): add Stirling's approximation of log(t!) for t > 1.
     """
-    target = _check_target("poisson_nll_loss", input, target, same_type=False)
+    target = _constant(target)
     loss = input.exp() - target * input if log_input else input - target * input.log()
     if full:
         t = target.data.clamp(min=1)
@@ -125,31 +103,22 @@ def binary_cross_entropy(input, target, weight=None, size_average=True):
         weight (Tensor, optional): of each element; it may be broadcast to the target's size.
     """
     _check_binary("binary_cross_entropy", input, target)
-    target = _aligned("binary_cross_entropy", input, target)
-    if input.data.min() < 0 or input.data.max() > 1:
-        raise RuntimeError("binary_cross_entropy(): input must be between 0 and 1, got %g to %g"
-                           % (input.data.min(), input.data.max()))
-    losses = -(target * (input + 1e-12).log() + (1 - target) * (1 - input + 1e-12).log())
-    return _total(_weighted(losses, weight), size_average)
+    if weight is not None:
+        weight = weight.expand_as(target if isinstance(weight, Variable) else target.data)
+    return rows.binary_cross_entropy(input, _constant(target), weight, size_average)
 
 
 def _check_binary(name, input, target):
-    if not isinstance(target, Variable) or type(target.data) is not type(input.data):
-        raise TypeError("%s(): input is a %s, target a %s" % (name, input.data.type(), target.type()
-                        if not isinstance(target, Variable) else target.data.type()))
+    given = target.data if isinstance(target, Variable) else target
+    if not isinstance(target, Variable) or type(given) is not type(input.data):
+        raise TypeError("%s(): expected a Variable of the input's %s as target, got %s %s"
+                        % (name, input.data.type(), type(target).__name__, given.type()))
     if target.size() != input.size():
         warnings.warn("Using a target size (%s) that is different to the input size (%s) is deprecated. Please ensure "
                       "they have the same size." % (tuple(target.size()), tuple(input.size())), stacklevel=3)
         if target.numel() != input.numel():
             raise ValueError("Target and input must have the same number of elements. target nelement (%d) != "
                              "input nelement (%d)" % (target.numel(), input.numel()))
-
-
-def _weighted(losses, weight):
-    if weight is None:
-        return losses
-    weight = as_variable(weight)
-    return losses * weight.expand_as(losses)
 
 
 def binary_cross_entropy_with_logits(input, target, weight=None, size_average=True):
@@ -163,13 +132,14 @@ def binary_cross_entropy_with_logits(input, target, weight=None, size_average=Tr
                          % (tuple(target.size()), tuple(input.size())))
     floor = (-input).clamp(min=0)
     losses = input - input * target + floor + ((-floor).exp() + (-input - floor).exp()).log()
-    return _total(_weighted(losses, weight), size_average)
+    if weight is not None:
+        losses = losses * as_variable(weight).expand_as(losses)
+    return _total(losses, size_average)
 
 
 def soft_margin_loss(input, target, size_average=True):
     """log(1 + e^(-t x)), t being 1 or -1, averaged over all elements."""
-    target = _aligned("soft_margin_loss", input, target)
-    return _total((1 + (-(target * input)).exp()).log(), size_average)
+    return rows.soft_margin_loss(input, _constant(target), size_average)
 
 
 def multilabel_soft_margin_loss(input, target, weight=None, size_average=True):
@@ -181,13 +151,8 @@ def hinge_embedding_loss(input, target, margin=1.0, size_average=True):
     """x where t = 1, max(0, margin - x) where t = -1, averaged over all elements."""
     if not isinstance(target, Variable):
         raise RuntimeError("hinge_embedding_loss(): expected a Variable as target, got %s" % type(target).__name__)
-    if target.numel() != input.numel():
-        raise RuntimeError("hinge_embedding_loss(): input %s and target %s have different number of elements"
-                           % (tuple(input.size()), tuple(target.size())))
-    sign = target.data.contiguous().view(input.size())
-    near = input * mask(sign != -1, input)
-    far = (margin - input).clamp(min=0) * mask(sign != 1, input)
-    return _total(near + far, size_average)
+    signs = target.data.type_as(input.data)
+    return rows.hinge_embedding_loss(input, Variable(signs), margin, size_average)
 
 
 # Several classes -----------------------------------------------------------------------------------------------
@@ -203,26 +168,7 @@ def multi_margin_loss(input, target, p=1, margin=1, weight=None, size_average=Tr
         weight (Tensor, optional): of each class.
         size_average (bool): divide by n.
     """
-    if p not in (1, 2):
-        raise ValueError("only p == 1 and p == 2 supported, got %s" % p)
-    if weight is not None and weight.dim() != 1:
-        raise AssertionError("multi_margin_loss(): weight must be 1-D, got %dD" % weight.dim())
-    target = _check_target("multi_margin_loss", input, target, same_type=False)
-    scores = input if input.dim() == 2 else input.unsqueeze(0)
-    n, classes = scores.size()
-    if target.dim() != 1 or target.size(0) != n:
-        raise RuntimeError("multi_margin_loss(): inconsistent target size %s for input of size %s"
-                           % (tuple(target.size()), tuple(input.size())))
-    if target.data.min() < 0 or target.data.max() >= classes:
-        raise RuntimeError("multi_margin_loss(): target out of range of %d classes" % classes)
-    places = target.unsqueeze(1)
-    others = Variable(scores.data.new(n, classes).fill_(1).scatter_(1, places.data, 0))
-    terms = (scores - scores.gather(1, places).expand_as(scores) + margin).clamp(min=0).pow(p) * others
-    if weight is not None:
-        weight = weight.data if isinstance(weight, Variable) else weight
-        terms = terms * Variable(weight.index_select(0, target.data).unsqueeze(1).expand_as(terms.data))
-    total = terms.sum() / classes
-    return total / n if size_average else total
+    return rows.multi_margin_loss(input, _constant(target), weight, p, margin, size_average)
 
 
 def multilabel_margin_loss(input, target, size_average=True):
@@ -233,24 +179,7 @@ def multilabel_margin_loss(input, target, size_average=True):
         target (Variable): LongTensor of the same size; each row lists classes, ended by -1.
         size_average (bool): divide by n.
     """
-    target = _check_target("multilabel_margin_loss", input, target, same_type=False)
-    if target.size() != input.size():
-        raise RuntimeError("multilabel_margin_loss(): inconsistent target size %s for input of size %s"
-                           % (tuple(target.size()), tuple(input.size())))
-    scores = input if input.dim() == 2 else input.unsqueeze(0)
-    n, classes = scores.size()
-    rows = [list(itertools.takewhile(lambda t: t != -1, row)) for row in target.data.view(n, classes).tolist()]
-    if any(not 0 <= t < classes for row in rows for t in row):
-        raise RuntimeError("multilabel_margin_loss(): target out of range of %d classes" % classes)
-    # One pair (t, i) of flat positions for each term of the sum.
-    pairs = [(r * classes + t, r * classes + i) for r, row in enumerate(rows) for t in row
-             for i in range(classes) if i not in row]
-    if not pairs:
-        return input.sum() * 0
-    flat = scores.contiguous().view(-1)
-    wanted, other = (Variable(target.data.new(list(places))) for places in zip(*pairs))
-    total = (flat.index_select(0, other) - flat.index_select(0, wanted) + 1).clamp(min=0).sum() / classes
-    return total / n if size_average else total
+    return rows.multilabel_margin_loss(input, _constant(target), size_average)
 
 
 # Pairs ---------------------------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """Normalisation: by the statistics of a batch, of one sample, of neighbouring channels, or by a norm."""
-from ... import ops
 from ...autograd import Variable
 from ...ops import norm as norm_ops
+from ...ops import shape
 from ._common import as_variable
 from .pooling import avg_pool3d
 
@@ -62,7 +62,7 @@ def cross_map_lrn2d(input, size, alpha=1e-4, beta=0.75, k=1):
     squares = (input * input).unsqueeze(1)
     if half:
         edge = Variable(input.data.new(input.size(0), 1, half, input.size(2), input.size(3)).zero_())
-        squares = ops.cat([edge, squares, edge], 2)
+        squares = shape.cat_sequence([edge, squares, edge], 2)
     width = 2 * half + 1
     near = avg_pool3d(squares, (width, 1, 1), 1).squeeze(1)
     return input / (near * (alpha * width / size) + k).pow(beta)

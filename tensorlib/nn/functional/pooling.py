@@ -1,35 +1,20 @@
 """Pooling of 1 to 3 spatial dims, and its inverse. Indices of maxima are flat positions within a plane or volume."""
 from ...autograd import Variable
 from ...ops import pool as pool_ops
-from ._common import _ntuple, _pair, as_variable
+from ._common import _ntuple, _pair, _single, as_variable
 
 
-def _batched(name, n, input):
-    """The input with a batch dim, and whether one had to be added."""
-    input = as_variable(input)
-    if input.dim() == n + 2:
-        return input, False
-    if input.dim() == n + 1 and n > 1:
-        return input.unsqueeze(0), True
-    raise RuntimeError("%s(): %sD tensor expected, got size %s"
-                       % (name, "3" if n == 1 else "%dD or %d" % (n + 1, n + 2), tuple(input.size())))
-
-
-def _max_pool(name, n, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices):
-    input, added = _batched(name, n, input)
+def _max_pool(n, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices):
     many = _ntuple(n)
-    kernel = many(kernel_size)
-    outputs = pool_ops.max_pool(input, kernel, many(stride or kernel), many(padding), many(dilation), ceil_mode)
-    values, indices = [y.squeeze(0) for y in outputs] if added else outputs
-    return (values, indices) if return_indices else values
+    outputs = pool_ops.max_pool(as_variable(input), many(kernel_size), many(stride or kernel_size), many(padding),
+                                many(dilation), ceil_mode)
+    return outputs if return_indices else outputs[0]
 
 
-def _avg_pool(name, n, input, kernel_size, stride, padding=0, ceil_mode=False, count_include_pad=True):
-    input, added = _batched(name, n, input)
+def _avg_pool(n, input, kernel_size, stride, padding=0, ceil_mode=False, count_include_pad=True):
     many = _ntuple(n)
-    kernel = many(kernel_size)
-    output = pool_ops.avg_pool(input, kernel, many(stride or kernel), many(padding), ceil_mode, count_include_pad)
-    return output.squeeze(0) if added else output
+    return pool_ops.avg_pool(as_variable(input), many(kernel_size), many(stride or kernel_size), many(padding),
+                             ceil_mode, count_include_pad)
 
 
 def max_pool1d(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False):
@@ -44,7 +29,7 @@ def max_pool1d(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode
         ceil_mode (bool): round the output's size up.
         return_indices (bool): return (values, positions).
     """
-    return _max_pool("max_pool1d", 1, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
+    return _max_pool(1, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
 
 
 def max_pool2d(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False):
@@ -57,12 +42,12 @@ def max_pool2d(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode
         >>> F.max_pool2d(Variable(tensorlib.ones(1, 1, 5, 5)), 2).size()
         tensorlib.Size([1, 1, 2, 2])
     """
-    return _max_pool("max_pool2d", 2, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
+    return _max_pool(2, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
 
 
 def max_pool3d(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False):
     """The largest value of each window of the last three dims. Arguments as of max_pool1d(), numbers or triples."""
-    return _max_pool("max_pool3d", 3, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
+    return _max_pool(3, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
 
 
 def avg_pool1d(input, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True):
@@ -73,17 +58,17 @@ def avg_pool1d(input, kernel_size, stride=None, padding=0, ceil_mode=False, coun
         kernel_size, stride, padding, ceil_mode: as of max_pool1d(); the padding is zeros.
         count_include_pad (bool): the padding counts as values.
     """
-    return _avg_pool("avg_pool1d", 1, input, kernel_size, stride, padding, ceil_mode, count_include_pad)
+    return _avg_pool(1, input, kernel_size, stride, padding, ceil_mode, count_include_pad)
 
 
 def avg_pool2d(input, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True):
     """The mean of each window of the last two dims. Arguments as of avg_pool1d(), numbers or pairs."""
-    return _avg_pool("avg_pool2d", 2, input, kernel_size, stride, padding, ceil_mode, count_include_pad)
+    return _avg_pool(2, input, kernel_size, stride, padding, ceil_mode, count_include_pad)
 
 
 def avg_pool3d(input, kernel_size, stride=None):
     """The mean of each window of the last three dims, without padding."""
-    return _avg_pool("avg_pool3d", 3, input, kernel_size, stride)
+    return _avg_pool(3, input, kernel_size, stride)
 
 
 def lp_pool2d(input, norm_type, kernel_size, stride=None, ceil_mode=False):
@@ -101,29 +86,25 @@ def _require_3d(name, input):
 def adaptive_max_pool1d(input, output_size, return_indices=False):
     """Largest values of output_size windows, from floor(i w / out) to ceil((i + 1) w / out), of the last dim."""
     _require_3d("adaptive_max_pool1d", input)
-    values, indices = pool_ops.adaptive_max_pool(as_variable(input), _ntuple(1)(output_size))
-    return (values, indices) if return_indices else values
+    outputs = pool_ops.adaptive_max_pool(as_variable(input), _single(output_size))
+    return outputs if return_indices else outputs[0]
 
 
 def adaptive_max_pool2d(input, output_size, return_indices=False):
     """adaptive_max_pool1d() of the last two dims; output_size is a number or a pair."""
-    input, added = _batched("adaptive_max_pool2d", 2, input)
-    outputs = pool_ops.adaptive_max_pool(input, _pair(output_size))
-    values, indices = [y.squeeze(0) for y in outputs] if added else outputs
-    return (values, indices) if return_indices else values
+    outputs = pool_ops.adaptive_max_pool(as_variable(input), _pair(output_size))
+    return outputs if return_indices else outputs[0]
 
 
 def adaptive_avg_pool1d(input, output_size):
     """Means of output_size windows, from floor(i w / out) to ceil((i + 1) w / out), of the last dim."""
     _require_3d("adaptive_avg_pool1d", input)
-    return pool_ops.adaptive_avg_pool(as_variable(input), _ntuple(1)(output_size))
+    return pool_ops.adaptive_avg_pool(as_variable(input), _single(output_size))
 
 
 def adaptive_avg_pool2d(input, output_size):
     """adaptive_avg_pool1d() of the last two dims; output_size is a number or a pair."""
-    input, added = _batched("adaptive_avg_pool2d", 2, input)
-    output = pool_ops.adaptive_avg_pool(input, _pair(output_size))
-    return output.squeeze(0) if added else output
+    return pool_ops.adaptive_avg_pool(as_variable(input), _pair(output_size))
 
 
 def _unpool_size(sizes, kernel, stride, padding, output_size):
@@ -146,23 +127,8 @@ def _unpool_size(sizes, kernel, stride, padding, output_size):
 
 def _max_unpool(n, input, indices, kernel_size, stride, padding, output_size):
     many = _ntuple(n)
-    kernel = many(kernel_size)
-    if input.size() != indices.size():
-        raise RuntimeError("input and indices shapes do not match: input %s, indices %s"
-                           % (tuple(input.size()), tuple(indices.size())))
-    sizes = _unpool_size(input.size()[-n:], kernel, many(stride or kernel), many(padding), output_size)
-    lead = list(input.size()[:-n])
-    volume = 1
-    for size in sizes:
-        volume *= size
-    lowest, highest = indices.data.min(), indices.data.max()
-    if lowest < 0 or highest >= volume:
-        raise RuntimeError("found an invalid max index %d (output volumes are of size %s)"
-                           % (lowest if lowest < 0 else highest, "x".join(map(str, sizes))))
-    empty = Variable(input.data.new(*(lead + [volume])).zero_())
-    flat = lead + [-1]
-    output = empty.scatter(len(lead), indices.contiguous().view(*flat), input.contiguous().view(*flat))
-    return output.view(*(lead + sizes))
+    sizes = _unpool_size(input.size()[-n:], many(kernel_size), many(stride or kernel_size), many(padding), output_size)
+    return pool_ops.max_unpool(as_variable(input), as_variable(indices), sizes)
 
 
 def max_unpool1d(input, indices, kernel_size, stride=None, padding=0, output_size=None):
@@ -209,7 +175,9 @@ def fractional_max_pool2d(input, kernel_size, output_size=None, output_ratio=Non
         return_indices (bool): return (values, positions).
         _random_samples (Tensor, optional): (n, channels, 2), from [0, 1), for w and h; drawn unless given.
     """
-    input, added = _batched("fractional_max_pool2d", 2, input)
+    input = as_variable(input)
+    batched = input.dim() == 4
+    input = input if batched else input.unsqueeze(0)
     n, channels, h, w = input.size()
     kh, kw = _pair(kernel_size)
     if output_size is None:
@@ -229,6 +197,6 @@ def fractional_max_pool2d(input, kernel_size, output_size=None, output_ratio=Non
     taken = input.contiguous().view(n, channels, h * w).gather(2, windows).view(n, channels, oh * ow, kh * kw)
     values, best = taken.max(3)
     indices = windows.view(n, channels, oh * ow, kh * kw).gather(3, best.unsqueeze(3))
-    lead = [channels, oh, ow] if added else [n, channels, oh, ow]
-    values = values.view(*lead)
-    return (values, indices.view(*lead)) if return_indices else values
+    size = [n, channels, oh, ow] if batched else [channels, oh, ow]
+    values = values.view(*size)
+    return (values, indices.view(*size)) if return_indices else values

@@ -2,8 +2,7 @@
 
 A layer works on a list of its steps, so that the gradient of one step touches that step only.
 """
-from ... import ops
-from ._common import as_variable
+from ...ops.shape import cat_sequence, stack
 from .activation import relu
 from .dropout import dropout
 from .linear import linear
@@ -67,7 +66,7 @@ def _forwards(cell, steps, hidden, weights):
         hidden = cell(x, hidden, *weights)
         outputs.append(_first(hidden))
     for rest in reversed(ended):
-        hidden = _each(lambda h, r: ops.cat([h, r], 0), hidden, rest)
+        hidden = _each(lambda h, r: cat_sequence([h, r], 0), hidden, rest)
     return outputs, hidden
 
 
@@ -79,7 +78,7 @@ def _backwards(cell, steps, start, weights):
         had = 0 if hidden is None else _first(hidden).size(0)
         if n > had:
             joining = _each(lambda h: _rows(h, had, n), start)
-            hidden = joining if had == 0 else _each(lambda h, j: ops.cat([h, j], 0), hidden, joining)
+            hidden = joining if had == 0 else _each(lambda h, j: cat_sequence([h, j], 0), hidden, joining)
         hidden = cell(x, hidden, *weights)
         outputs.append(_first(hidden))
     return outputs[::-1], hidden
@@ -111,5 +110,5 @@ def recurrent(mode, steps, hidden, weights, num_layers, bidirectional, p, traini
             out, state = run(cell, steps, _each(lambda h: h[k], hidden), weights[k])
             outputs.append(out)
             last.append(state)
-        steps = [ops.cat(list(pair), 1) for pair in zip(*outputs)] if bidirectional else outputs[0]
-    return steps, _each(lambda *states: ops.stack(list(states), 0), *last)
+        steps = [cat_sequence(list(pair), 1) for pair in zip(*outputs)] if bidirectional else outputs[0]
+    return steps, _each(lambda *states: stack(list(states), 0), *last)

@@ -2,8 +2,8 @@
 
 All of it is selection along dims and weighted sums of selections, so gradients of any order follow.
 """
-from ... import ops
 from ...autograd import Variable
+from ...ops import shape
 from ._common import _ntuple, as_variable, constant, select_along
 
 
@@ -31,7 +31,7 @@ def _pad_constant(input, dim, before, after, value):
         return [Variable(input.data.new(*size).fill_(value))] if n > 0 else []
 
     parts = filler(before) + [input.narrow(dim, max(-before, 0), kept)] + filler(after)
-    return ops.cat(parts, dim)
+    return shape.cat_sequence(parts, dim)
 
 
 def pad(input, pad, mode="constant", value=0):

@@ -1,8 +1,8 @@
 """Recurrent layers and single cells: their weights, and how inputs and hidden states are laid out."""
 import math
 
-from ... import ops
 from ...autograd import Variable
+from ...ops.shape import cat_sequence, stack
 from ...tensor import Tensor
 from ..functional.rnn import CELLS, recurrent
 from ..module import Module
@@ -83,12 +83,12 @@ class RNNBase(_Recurrent):
         if isinstance(input, PackedSequence):
             steps = _cut(input.data, input.batch_sizes)
             output, hidden = self._run(steps, self._first_hidden(input.data, input.batch_sizes[0], hx))
-            return PackedSequence(ops.cat(output, 0), input.batch_sizes), hidden
+            return PackedSequence(cat_sequence(output, 0), input.batch_sizes), hidden
         if self.batch_first:
             input = input.transpose(0, 1)
         steps = [input[t] for t in range(input.size(0))]
         output, hidden = self._run(steps, self._first_hidden(input, input.size(1), hx))
-        output = ops.stack(output, 0)
+        output = stack(output, 0)
         return (output.transpose(0, 1) if self.batch_first else output), hidden
 
     def _run(self, steps, hidden):

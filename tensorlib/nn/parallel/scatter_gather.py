@@ -1,6 +1,6 @@
 """Cut inputs along a dim and send the parts to GPUs; bring outputs together again. Gradients flow through both."""
-from ... import ops
 from ...autograd import Variable
+from ...ops.shape import cat_sequence
 
 
 def scatter(inputs, target_gpus, dim=0):
@@ -41,7 +41,7 @@ def gather(outputs, target_device, dim=0):
     first = outputs[0]
     if isinstance(first, Variable):
         moved = [x.cpu() if target_device == -1 else x.cuda(target_device) for x in outputs]
-        return ops.cat(moved, dim)
+        return cat_sequence(moved, dim)
     if first is None:
         return None
     if isinstance(first, dict):

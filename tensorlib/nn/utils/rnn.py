@@ -1,8 +1,8 @@
 """Sequences of different lengths, packed step by step so that a recurrent layer computes no padding."""
 from collections import namedtuple
 
-from ... import ops
 from ...autograd import Variable
+from ...ops.shape import cat_sequence
 
 PackedSequence = namedtuple("PackedSequence", ["data", "batch_sizes"])
 PackedSequence.__doc__ = """Sequences of decreasing length, stored step by step.
@@ -55,7 +55,7 @@ def pack_padded_sequence(input, lengths, batch_first=False):
             pieces.append(piece.view((end - start) * batch, *input.size()[2:]))
             batch_sizes += [batch] * (end - start)
             start = end
-    return PackedSequence(ops.cat(pieces, 0), batch_sizes)
+    return PackedSequence(cat_sequence(pieces, 0), batch_sizes)
 
 
 def pad_packed_sequence(sequence, batch_first=False):
@@ -78,10 +78,10 @@ def pad_packed_sequence(sequence, batch_first=False):
         block = data[offset:offset + steps * batch].view(steps, batch, *rest)
         if batch < widest:
             padding = Variable(data.data.new(steps, widest - batch, *rest).zero_())
-            block = ops.cat([block, padding], 1)
+            block = cat_sequence([block, padding], 1)
         blocks.append(block)
         offset += steps * batch
         step += steps
-    output = ops.cat(blocks, 0)
+    output = cat_sequence(blocks, 0)
     lengths = [sum(batch > i for batch in batch_sizes) for i in range(widest)]
     return (output.transpose(0, 1) if batch_first else output), lengths

@@ -1,0 +1,270 @@
+"""Module, Parameter and the containers: registration, walking, hooks, state, modes, text, copies."""
+import copy
+import pickle
+from collections import OrderedDict
+
+import pytest
+
+import tensorlib
+from tensorlib import nn
+from tensorlib.autograd import Variable
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.scale = nn.Parameter(tensorlib.ones(2))
+        self.register_buffer("steps", tensorlib.zeros(1))
+        self.register_parameter("absent", None)
+        self.body = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3))
+        self.head = nn.Linear(3, 1)
+        self.again = self.head
+
+    def forward(self, x):
+        return self.head(self.body(x * self.scale.expand_as(x)))
+
+
+def x_of(*size):
+    return Variable(tensorlib.randn(*size))
+
+
+NAMES = ["scale", "body.0.weight", "body.0.bias", "body.1.weight", "body.1.bias", "head.weight", "head.bias"]
+
+
+def test_walking():
+    net = Net()
+    assert [n for n, _ in net.named_parameters()] == NAMES
+    assert [n for n, _ in net.named_parameters(prefix="net")] == ["net." + n for n in NAMES]
+    assert len(list(net.parameters())) == len(NAMES)
+    assert [n for n, _ in net.named_children()] == ["body", "head"]
+    assert list(net.children()) == [net.body, net.head]
+    assert [n for n, _ in net.named_modules()] == ["", "body", "body.0", "body.1", "head"]
+    assert list(net.modules())[0] is net
+    assert net.absent is None and net.again is net.head
+    assert {"scale", "steps", "absent", "body", "training", "forward"} <= set(dir(net))
+    seen = []
+    assert net.apply(lambda m: seen.append(type(m).__name__)) is net
+    assert seen == ["Linear", "BatchNorm1d", "Sequential", "Linear", "Net"]
+
+
+def test_assignment():
+    net = Net()
+    with pytest.raises(TypeError, match="parameter 'scale'"):
+        net.scale = tensorlib.ones(2)
+    with pytest.raises(TypeError, match="parameter 'scale'"):
+        net.scale = Variable(tensorlib.ones(2))
+    with pytest.raises(TypeError, match="child module 'body'"):
+        net.body = 3
+    with pytest.raises(TypeError, match="buffer 'steps'"):
+        net.steps = Variable(tensorlib.ones(1))
+    net.steps = None
+    net.scale = None
+    net.body = None
+    assert [n for n, _ in net.named_parameters()] == ["head.weight", "head.bias"]
+    net.body = nn.Parameter(tensorlib.ones(1))
+    assert "body" in dict(net.named_parameters()) and "body" not in dict(net.named_children())
+    net.plain = 3
+    net.plain = nn.Linear(1, 1)
+    assert "plain" in dict(net.named_children()) and "plain" not in net.__dict__
+    del net.plain
+    assert not hasattr(net, "plain")
+    with pytest.raises(AttributeError, match="'Net' object has no attribute 'nothing'"):
+        net.nothing
+    with pytest.raises(AttributeError):
+        del net.nothing
+
+
+def test_before_init():
+    class Early(nn.Module):
+        def __init__(self, value):
+            self.value = value
+
+    for value in (nn.Parameter(tensorlib.ones(1)), nn.Linear(1, 1)):
+        with pytest.raises(AttributeError, match="before Module.__init__"):
+            Early(value)
+    assert Early(3).value == 3
+
+
+def test_registration_errors():
+    net = Net()
+    with pytest.raises(KeyError, match="already exists"):
+        net.add_module("body", nn.ReLU())
+    with pytest.raises(TypeError, match="not a Module subclass"):
+        net.add_module("other", 3)
+    with pytest.raises(TypeError, match="Parameter or None required"):
+        net.register_parameter("p", tensorlib.ones(1))
+    with pytest.raises(NotImplementedError):
+        nn.Module()(x_of(1))
+
+
+def test_forward_hooks():
+    net, calls = Net(), []
+    before = net.register_forward_pre_hook(lambda m, i: calls.append(("pre", m is net, len(i))))
+    after = net.register_forward_hook(lambda m, i, o: calls.append(("post", tuple(o.size()))))
+    net(x_of(4, 2))
+    assert calls == [("pre", True, 1), ("post", (4, 1))]
+    before.remove()
+    after.remove()
+    net(x_of(4, 2))
+    assert len(calls) == 2
+    net.register_forward_hook(lambda m, i, o: o)
+    with pytest.raises(RuntimeError, match="never return"):
+        net(x_of(4, 2))
+
+
+def test_backward_hooks():
+    relu, seen = nn.ReLU(), []
+    x = Variable(tensorlib.FloatTensor([1, -1]), requires_grad=True)
+    handle = relu.register_backward_hook(lambda m, gi, go: seen.append((m is relu, gi[0].data[0], go[0].data[0])))
+    (relu(x) * 3).sum().backward()
+    assert seen == [(True, 3.0, 3.0)]
+    handle.remove()
+    relu.register_backward_hook(lambda m, gi, go: (gi[0] * 2,))
+    x.grad = None
+    relu(x).sum().backward()
+    assert x.grad.data.tolist() == [2.0, 0.0]
+
+
+def test_state_dict():
+    net = Net()
+    state = net.state_dict()
+    keys = ["scale", "steps", "body.0.weight", "body.0.bias", "body.1.weight", "body.1.bias", "body.1.running_mean",
+            "body.1.running_var", "head.weight", "head.bias", "again.weight", "again.bias"]
+    assert list(state) == keys and isinstance(state, OrderedDict)
+    assert state["scale"] is net.scale.data
+    given = OrderedDict(first=1)
+    assert net.state_dict(given, "x.") is given and list(given) == ["first"] + ["x." + k for k in keys]
+
+    other = Net()
+    other.load_state_dict(state)
+    assert all((a == b).all() for a, b in zip(state.values(), other.state_dict().values()))
+    assert other.scale.data is not net.scale.data
+
+
+def test_load_state_dict_errors(capsys):
+    net = Net()
+    extra = net.state_dict()
+    extra["more"] = tensorlib.ones(1)
+    with pytest.raises(KeyError, match='unexpected key "more" in state_dict'):
+        net.load_state_dict(extra)
+    less = net.state_dict()
+    del less["scale"]
+    with pytest.raises(KeyError, match="missing keys in state_dict: .*scale"):
+        net.load_state_dict(less)
+    wrong = net.state_dict()
+    wrong["scale"] = tensorlib.ones(3)
+    with pytest.raises(RuntimeError):
+        net.load_state_dict(wrong)
+    assert "parameter named scale" in capsys.readouterr().out
+    with pytest.raises(TypeError):
+        net.load_state_dict({}, strict=False)
+
+
+def test_casts_keep_parameters_and_gradients():
+    net = Net()
+    weight = net.head.weight
+    net(x_of(4, 2)).sum().backward()
+    assert net.double() is net
+    assert net.head.weight is weight
+    assert {t.type() for t in net.state_dict().values()} == {"tensorlib.DoubleTensor"}
+    assert weight.grad.data.type() == "tensorlib.DoubleTensor"
+    net.float()
+    assert net.type(tensorlib.DoubleTensor).steps.type() == "tensorlib.DoubleTensor"
+    assert net.cpu() is net
+
+
+def test_modes():
+    net = Net()
+    assert net.training and net.eval() is net
+    assert not any(m.training for m in net.modules())
+    assert net.train().body[1].training
+
+
+def test_zero_grad():
+    net = Net()
+    net.zero_grad()
+    net(x_of(4, 2)).sum().backward()
+    grad = net.scale.grad
+    net.zero_grad()
+    assert net.scale.grad is grad and grad.data.abs().sum() == 0
+    net.scale.grad = None
+    net(x_of(4, 2)).sum().backward(create_graph=True)
+    grad = net.scale.grad
+    net.zero_grad()
+    assert net.scale.grad is not grad and not net.scale.grad.volatile and net.scale.grad.data.abs().sum() == 0
+
+
+def test_copies_and_pickle():
+    net = Net()
+    for twin in (copy.deepcopy(net), pickle.loads(pickle.dumps(net))):
+        assert twin.again is twin.head and type(twin.scale) is nn.Parameter
+        twin.scale.data.fill_(7)
+        assert net.scale.data[0] == 1
+        assert list(twin.state_dict()) == list(net.state_dict())
+        x = x_of(4, 2)
+        twin.scale.data.fill_(1)
+        assert (twin.eval()(x).data == net.eval()(x).data).all()
+        net.train()
+
+
+def test_parameter():
+    p = nn.Parameter(tensorlib.ones(2))
+    assert p.requires_grad and not p.volatile and isinstance(p, Variable)
+    assert repr(p) == "Parameter containing:\n 1\n 1\n[tensorlib.FloatTensor of size 2]\n"
+    assert type(p * 2) is Variable
+    assert not nn.Parameter(tensorlib.ones(2), requires_grad=False).requires_grad
+    for wrong in ([1, 2], p):
+        with pytest.raises(RuntimeError):
+            nn.Parameter(wrong)
+    with pytest.raises(TypeError):
+        nn.Parameter(tensorlib.ones(2), volatile=True)
+
+
+def test_sequential():
+    net = nn.Sequential(OrderedDict([("a", nn.Linear(2, 3)), ("b", nn.ReLU())]))
+    assert net[0] is net.a and net[-1] is net.b and len(net) == 2 and list(net) == [net.a, net.b]
+    assert repr(net) == "Sequential (\n  (a): Linear (2 -> 3)\n  (b): ReLU ()\n)"
+    for wrong, error in ((2, IndexError), (-3, IndexError), ("a", TypeError)):
+        with pytest.raises(error):
+            net[wrong]
+    x = x_of(1, 2)
+    assert nn.Sequential()(x) is x and not nn.Sequential()
+    assert net(x).size() == (1, 3)
+
+
+def test_module_list():
+    layers = nn.ModuleList([nn.Linear(2, 2)])
+    layers.append(nn.ReLU()).extend([nn.Tanh()])
+    layers += [nn.Sigmoid()]
+    layers[1] = nn.ELU()
+    assert [type(m).__name__ for m in layers] == ["Linear", "ELU", "Tanh", "Sigmoid"] and len(layers) == 4
+    assert layers[-1] is layers[3]
+    with pytest.raises(TypeError):
+        layers.extend((nn.ReLU(),))
+    with pytest.raises(IndexError):
+        layers[4]
+
+
+def test_parameter_list():
+    params = nn.ParameterList([nn.Parameter(tensorlib.ones(2))])
+    params.append(nn.Parameter(tensorlib.zeros(1)))
+    params[0] = nn.Parameter(tensorlib.zeros(3))
+    assert [p.numel() for p in params] == [3, 1] and len(params) == 2 and params[1].numel() == 1
+    assert list(params.state_dict()) == ["0", "1"] and repr(params) == "ParameterList (\n)"
+    with pytest.raises(TypeError):
+        params.append(tensorlib.ones(1))
+    with pytest.raises(TypeError):
+        params.extend(())
+
+
+def test_container_is_deprecated():
+    with pytest.warns(UserWarning, match="deprecated"):
+        box = nn.Container(layer=nn.Linear(1, 1))
+    assert [n for n, _ in box.named_children()] == ["layer"]
+
+
+def test_data_parallel_without_gpus_just_calls():
+    net = nn.DataParallel(nn.Linear(2, 3))
+    x = x_of(4, 2)
+    assert (net(x).data == net.module(x).data).all()
+    assert list(net.state_dict()) == ["module.weight", "module.bias"]
