@@ -13,7 +13,7 @@ from .dispatch cimport get
 from .parallel cimport GRAIN, max_threads
 from .storage cimport itemsize
 from .tensor cimport TensorBase, empty, ptr, same_size, type_name, wrap_dim
-from .types cimport F32, I64, MAXDIM, NDTYPE, U8
+from .types cimport I64, MAXDIM, U8
 
 cdef enum:
     COLUMNS = 256           # outputs folded side by side at most
@@ -38,6 +38,8 @@ ctypedef void (*lines_fn)(const char* x, Py_ssize_t n, Py_ssize_t stride, Py_ssi
                           char* out, Py_ssize_t out_stride, Py_ssize_t out_gap, void* acc) noexcept nogil
 ctypedef void (*histogram_fn)(const char* x, Py_ssize_t n, Py_ssize_t stride, double* bins, Py_ssize_t count,
                               double low, double high) noexcept nogil
+ctypedef void (*cumprod_grad_fn)(const char* dy, Py_ssize_t dy_stride, const char* x, Py_ssize_t stride, Py_ssize_t n,
+                                 char* out, Py_ssize_t out_stride) noexcept nogil
 ctypedef bint (*equal_fn)(const char* a, Py_ssize_t a_stride, const char* b, Py_ssize_t b_stride, Py_ssize_t n) noexcept nogil
 
 cdef union Number:
@@ -743,13 +745,22 @@ cdef void run_lines(const Plan* p, lines_fn lines, Number start, const char* x, 
             lines_task(p, lines, start, x, out, out_stride, item, task)
 
 
-cdef TensorBase cumulate(TensorBase x, int dim, str name, Number start):
+cdef TensorBase cumulate(TensorBase x, int dim, str name, double first, bint backward):
+    """Run a lines kernel along dim, from its end if backward; its accumulators start at `first`."""
     cdef Plan p
+    cdef Number start
     cdef lines_fn lines = <lines_fn>get(name + "_lines", x.dtype)
     cdef TensorBase out
     cdef int d, item = itemsize(x.dtype)
+    cdef const char* begin
+    cdef char* out_begin
+    cdef Py_ssize_t out_stride
     dim = wrap_dim(x, dim)
     out = empty(x.dtype, x.ndim, x.sizes)
+    if x.dtype <= I64:
+        start.whole = <int64_t>first
+    else:
+        start.real = first
     p.kept.n = p.reduced.n = 0
     for d in range(x.ndim):
         if d != dim:
@@ -757,29 +768,60 @@ cdef TensorBase cumulate(TensorBase x, int dim, str name, Number start):
     add_dim(&p.reduced, x.sizes[dim], x.strides[dim], 0)
     sort_and_merge(&p.kept)
     choose_loops(&p)
+    begin, out_begin, out_stride = ptr(x), ptr(out), out.strides[dim]
+    if backward:
+        begin += (p.n - 1) * p.stride * item
+        out_begin += (p.n - 1) * out_stride * item
+        p.stride, out_stride = -p.stride, -out_stride
     if p.elements < RELEASE:
-        run_lines(&p, lines, start, ptr(x), ptr(out), out.strides[dim], item)
+        run_lines(&p, lines, start, begin, out_begin, out_stride, item)
     else:
         with nogil:
-            run_lines(&p, lines, start, ptr(x), ptr(out), out.strides[dim], item)
+            run_lines(&p, lines, start, begin, out_begin, out_stride, item)
     return out
 
 
 def cumsum(TensorBase x not None, int dim):
     """Return the running sums along a dim."""
-    cdef Number zero
-    zero.whole = 0
-    return cumulate(x, dim, "cumsum", zero)
+    return cumulate(x, dim, "cumsum", 0, False)
+
+
+def cumsum_back(TensorBase x not None, int dim):
+    """Return the running sums along a dim, from its end."""
+    return cumulate(x, dim, "cumsum", 0, True)
 
 
 def cumprod(TensorBase x not None, int dim):
     """Return the running products along a dim."""
-    cdef Number one
-    if x.dtype <= I64:
-        one.whole = 1
-    else:
-        one.real = 1
-    return cumulate(x, dim, "cumprod", one)
+    return cumulate(x, dim, "cumprod", 1, False)
+
+
+def prod_others(TensorBase x not None, int dim):
+    """Return for each element the product of all others along a dim."""
+    return cumulate(x, dim, "prod_others", 1, False)
+
+
+def cumprod_grad(TensorBase dy not None, TensorBase x not None, int dim):
+    """Return the derivative of cumprod at x, times dy."""
+    cdef cumprod_grad_fn kernel = <cumprod_grad_fn>get("cumprod_grad_line", x.dtype)
+    cdef TensorBase out = empty(x.dtype, x.ndim, x.sizes)
+    cdef Dims d, of_dy
+    cdef int i, item = itemsize(x.dtype)
+    cdef Py_ssize_t line
+    dim = wrap_dim(x, dim)
+    if dy.dtype != x.dtype or not same_size(dy, x):
+        raise RuntimeError("cumprod_grad(): expected two tensors of one type and size")
+    d.n = of_dy.n = 0
+    for i in range(x.ndim):
+        if i != dim:
+            add_dim(&d, x.sizes[i], x.strides[i], out.strides[i])
+            add_dim(&of_dy, x.sizes[i], dy.strides[i], 0)
+    with nogil:
+        for line in range(product(&d)):
+            kernel(ptr(dy) + locate(&of_dy, of_dy.step, line) * item, dy.strides[dim],
+                   ptr(x) + locate(&d, d.step, line) * item, x.strides[dim], x.sizes[dim],
+                   ptr(out) + locate(&d, d.out, line) * item, out.strides[dim])
+    return out
 
 
 # ---- the rest ------------------------------------------------------------------------------------------

@@ -383,6 +383,39 @@ cdef void cumprod_lines(const number* x, Py_ssize_t n, Py_ssize_t stride, Py_ssi
     running(x, n, stride, m, gap, out, out_stride, out_gap, acc, True)
 
 
+# Products of all other elements of each line, that is out[i] = x[0] * .. * x[i-1] * x[i+1] * .. * x[n-1]: those
+# before i on the way down, times those after i on the way back. No division, so zeros do no harm.
+cdef void prod_others_lines(const real* x, Py_ssize_t n, Py_ssize_t stride, Py_ssize_t m, Py_ssize_t gap,
+                            real* out, Py_ssize_t out_stride, Py_ssize_t out_gap, void* acc) noexcept nogil:
+    cdef Py_ssize_t i, j
+    cdef double* total = <double*>acc
+    for i in range(n):
+        for j in range(m):
+            out[i * out_stride + j * out_gap] = <real>total[j]
+            total[j] *= x[i * stride + j * gap]
+    for j in range(m):
+        total[j] = 1
+    for i in range(n - 1, -1, -1):
+        for j in range(m):
+            out[i * out_stride + j * out_gap] = <real>(out[i * out_stride + j * out_gap] * total[j])
+            total[j] *= x[i * stride + j * gap]
+
+
+# The derivative of cumprod along one line: out[j] = sum over i >= j of dy[i] * product of x[k], k <= i, k != j.
+# With `after` = sum over i > j of dy[i] * x[j+1] * .. * x[i], that is before(j) * (dy[j] + after(j)): one way back.
+cdef void cumprod_grad_line(const real* dy, Py_ssize_t dy_stride, const real* x, Py_ssize_t stride, Py_ssize_t n,
+                            real* out, Py_ssize_t out_stride) noexcept nogil:
+    cdef Py_ssize_t i
+    cdef double before = 1, after = 0
+    for i in range(n):
+        out[i * out_stride] = <real>before
+        before *= x[i * stride]
+    for i in range(n - 1, -1, -1):
+        after += dy[i * dy_stride]
+        out[i * out_stride] = <real>(out[i * out_stride] * after)
+        after *= x[i * stride]
+
+
 # Counts of equal bins between low and high; the last bin holds high itself.
 cdef void histogram(const real* x, Py_ssize_t n, Py_ssize_t stride, double* bins, Py_ssize_t count,
                     double low, double high) noexcept nogil:
@@ -425,6 +458,8 @@ cdef int enter(number* type_of, int dtype) except -1:
         put("norm_columns", dtype, <void*>norm_columns[number])
         put("deviation_strip", dtype, <void*>deviation_strip[number])
         put("deviation_columns", dtype, <void*>deviation_columns[number])
+        put("prod_others_lines", dtype, <void*>prod_others_lines[number])
+        put("cumprod_grad_line", dtype, <void*>cumprod_grad_line[number])
         put("histogram", dtype, <void*>histogram[number])
     return 0
 
