@@ -9,14 +9,16 @@
 
 typedef struct {
     ptrdiff_t m, n, k, ra, ca, rb, cb, rc;
-    const real *a, *b;
+    const real *a, *b, *d;      /* C = alpha * A @ B + beta * D */
+    ptrdiff_t rd;
     real *c, alpha, beta;
     ptrdiff_t kc, nc;           /* sizes of a block of B */
 } NAME(product);
 
 /* The product of rows i0..i0+m and the packed or plain panels of one block of B. */
 static void NAME(block)(const NAME(product) *g, ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const real *a,
-                        const real *packed_a, const real *b, const real *packed_b, int whole_b, real beta, real *c)
+                        const real *packed_a, const real *b, const real *packed_b, int whole_b, real beta,
+                        const real *d, ptrdiff_t rd, real *c)
 {
     for (ptrdiff_t j = 0; j < n; j += TILE_N) {
         const ptrdiff_t width = n - j < TILE_N ? n - j : TILE_N;
@@ -27,15 +29,13 @@ static void NAME(block)(const NAME(product) *g, ptrdiff_t m, ptrdiff_t n, ptrdif
             const int height = m - i < TILE_M ? m - i : TILE_M;
             const real *left = packed_a ? packed_a + i * k : a + i * g->ra;
             const ptrdiff_t ra = packed_a ? 1 : g->ra, ca = packed_a ? TILE_M : g->ca;
+            const real *added = d + i * rd + j;
             real *out = c + i * g->rc + j;
-            if (width == LANES)
-                NAME(tile_narrow)(height, k, left, ra, ca, panel, row, g->alpha, beta, out, g->rc);
-            else if (width < TILE_N)
-                NAME(tile_edge)(height, width, k, left, ra, ca, panel, row, g->alpha, beta, out, g->rc);
-            else if (packed_a)
-                NAME(tile_packed)(height, k, left, ra, ca, panel, row, g->alpha, beta, out, g->rc);
+            if (width % LANES)
+                NAME(tile_edge)(height, width, k, left, ra, ca, panel, row, g->alpha, beta, added, rd, out, g->rc);
             else
-                NAME(tile_strided)(height, k, left, ra, ca, panel, row, g->alpha, beta, out, g->rc);
+                (width == LANES ? NAME(tile_narrow) : packed_a ? NAME(tile_packed) : NAME(tile_strided))(
+                    height, k, left, ra, ca, panel, row, g->alpha, beta, added, rd, out, g->rc);
         }
     }
 }
@@ -69,8 +69,12 @@ static void NAME(blocks)(const NAME(product) *g, int id, int count, real *pack_b
                 if (reuse_a)
                     for (ptrdiff_t i = 0; i < m; i += TILE_M)
                         NAME(pack_a)(k, m - i < TILE_M ? m - i : TILE_M, a + i * g->ra, g->ra, g->ca, pack_a + i * k);
-                NAME(block)(g, m, n, k, a, reuse_a ? pack_a : NULL, b, pack_b, whole_b, pc ? 1 : g->beta,
-                            g->c + (first + ic) * g->rc + jc);
+                real *c = g->c + (first + ic) * g->rc + jc;
+                if (pc == 0)
+                    NAME(block)(g, m, n, k, a, reuse_a ? pack_a : NULL, b, pack_b, whole_b, g->beta,
+                                g->d + (first + ic) * g->rd + jc, g->rd, c);
+                else
+                    NAME(block)(g, m, n, k, a, reuse_a ? pack_a : NULL, b, pack_b, whole_b, 1, c, g->rc, c);
             }
             if (count > 1) team_barrier();
         }
@@ -114,6 +118,7 @@ static void NAME(gemm_team)(NAME(product) g, int threads)
             own.n = (last < g.n ? last : g.n) - first;
             own.b += first * g.cb;
             own.c += first;
+            own.d += first;
             if (own.n > 0) NAME(gemm_alone)(own);
         }
         return;
@@ -185,13 +190,14 @@ ALWAYS_INLINE void NAME(dot_block)(const int few, ptrdiff_t k, const real *a, pt
         }
 }
 
-/* c[i * rc + j * cc] = alpha * (row i of a) . (row j of b) + beta * c for many rows of a and at most four of b, all
+/* c[i * rc + j * cc] = alpha * (row i of a) . (row j of b) + beta * d for many rows of a and at most four of b, all
    dense along k: each is read once, where packing would cost as much as the product. */
 static void NAME(skinny)(ptrdiff_t many, int few, ptrdiff_t k, real alpha, const real *a, ptrdiff_t ra, const real *b,
-                         ptrdiff_t rb, real beta, real *c, ptrdiff_t rc, ptrdiff_t cc)
+                         ptrdiff_t rb, real beta, const real *d, ptrdiff_t rd, ptrdiff_t cd, real *c, ptrdiff_t rc,
+                         ptrdiff_t cc)
 {
     real out[2][4];
-    for (ptrdiff_t i = 0; i < many; i += 2, a += 2 * ra, c += 2 * rc) {
+    for (ptrdiff_t i = 0; i < many; i += 2, a += 2 * ra, c += 2 * rc, d += 2 * rd) {
         const int pair = i + 1 < many;
         const ptrdiff_t next = pair ? ra : 0;
         switch (few) {
@@ -200,10 +206,8 @@ static void NAME(skinny)(ptrdiff_t many, int few, ptrdiff_t k, real alpha, const
         default: NAME(dot_block)(2, k, a, next, b, rb, out); break;
         }
         for (int h = 0; h <= pair; h++)
-            for (int j = 0; j < few; j++) {
-                real *p = c + h * rc + j * cc;
-                *p = beta == 0 ? alpha * out[h][j] : alpha * out[h][j] + beta * *p;
-            }
+            for (int j = 0; j < few; j++)
+                c[h * rc + j * cc] = beta == 0 ? alpha * out[h][j] : alpha * out[h][j] + beta * d[h * rd + j * cd];
     }
 }
 
@@ -213,18 +217,20 @@ static void NAME(gemm_skinny)(const NAME(product) *g, int threads)
     const ptrdiff_t many = wide ? g->n : g->m, few = wide ? g->m : g->n;
     const real *a = wide ? g->b : g->a, *b = wide ? g->a : g->b;
     const ptrdiff_t ra = wide ? g->cb : g->ra, rb = wide ? g->ra : g->cb, rc = wide ? 1 : g->rc, cc = wide ? g->rc : 1;
+    const ptrdiff_t rd = wide ? 1 : g->rd, cd = wide ? g->rd : 1;
 #ifdef _OPENMP
     if (threads > 1) {
         #pragma omp parallel num_threads(threads)
         {
             const ptrdiff_t id = omp_get_thread_num(), count = omp_get_num_threads();
             const ptrdiff_t first = many * id / count, rows = many * (id + 1) / count - first;
-            NAME(skinny)(rows, few, g->k, g->alpha, a + first * ra, ra, b, rb, g->beta, g->c + first * rc, rc, cc);
+            NAME(skinny)(rows, few, g->k, g->alpha, a + first * ra, ra, b, rb, g->beta, g->d + first * rd, rd, cd,
+                         g->c + first * rc, rc, cc);
         }
         return;
     }
 #endif
-    NAME(skinny)(many, few, g->k, g->alpha, a, ra, b, rb, g->beta, g->c, rc, cc);
+    NAME(skinny)(many, few, g->k, g->alpha, a, ra, b, rb, g->beta, g->d, rd, cd, g->c, rc, cc);
 }
 
 /* Sums of up to GEMV_ROWS adjacent rows, column by column: for a matrix whose columns are dense. */
@@ -241,12 +247,12 @@ static void NAME(sum_columns)(ptrdiff_t rows, ptrdiff_t k, const real *a, ptrdif
         for (ptrdiff_t i = 0; i < rows; i++) out[i] += a[i] * x[p];
 }
 
-/* y = alpha * a @ x + beta * y with adjacent x. */
+/* y = alpha * a @ x + beta * d with adjacent x. */
 static void NAME(gemv_rows)(ptrdiff_t m, ptrdiff_t k, real alpha, const real *a, ptrdiff_t ra, ptrdiff_t ca,
-                            const real *x, real beta, real *y, ptrdiff_t sy)
+                            const real *x, real beta, const real *d, ptrdiff_t sd, real *y, ptrdiff_t sy)
 {
     real out[GEMV_ROWS];
-    for (ptrdiff_t first = 0; first < m; first += GEMV_ROWS, a += GEMV_ROWS * ra, y += GEMV_ROWS * sy) {
+    for (ptrdiff_t first = 0; first < m; first += GEMV_ROWS, a += GEMV_ROWS * ra) {
         const ptrdiff_t rows = m - first < GEMV_ROWS ? m - first : GEMV_ROWS;
         ptrdiff_t i = 0;
         if (ra == 1 && rows > 1)
@@ -260,27 +266,30 @@ static void NAME(gemv_rows)(ptrdiff_t m, ptrdiff_t k, real alpha, const real *a,
                 for (ptrdiff_t p = 0; p < k; p++) total += a[i * ra + p * ca] * x[p];
                 out[i] = total;
             }
-        for (i = 0; i < rows; i++) y[i * sy] = beta == 0 ? alpha * out[i] : alpha * out[i] + beta * y[i * sy];
+        for (i = 0; i < rows; i++, y += sy, d += sd) *y = beta == 0 ? alpha * out[i] : alpha * out[i] + beta * *d;
     }
 }
 
 static void NAME(gemv_part)(ptrdiff_t m, ptrdiff_t k, real alpha, const real *a, ptrdiff_t ra, ptrdiff_t ca,
-                            const real *x, ptrdiff_t sx, real beta, real *y, ptrdiff_t sy)
+                            const real *x, ptrdiff_t sx, real beta, const real *d, ptrdiff_t sd, real *y, ptrdiff_t sy)
 {
     real dense[GEMV_ROWS];
     if (sx == 1) {
-        NAME(gemv_rows)(m, k, alpha, a, ra, ca, x, beta, y, sy);
+        NAME(gemv_rows)(m, k, alpha, a, ra, ca, x, beta, d, sd, y, sy);
         return;
     }
     for (ptrdiff_t first = 0; first < k; first += GEMV_ROWS) {
         const ptrdiff_t part = k - first < GEMV_ROWS ? k - first : GEMV_ROWS;
         for (ptrdiff_t p = 0; p < part; p++) dense[p] = x[(first + p) * sx];
-        NAME(gemv_rows)(m, part, alpha, a + first * ca, ra, ca, dense, first ? 1 : beta, y, sy);
+        if (first == 0)
+            NAME(gemv_rows)(m, part, alpha, a, ra, ca, dense, beta, d, sd, y, sy);
+        else
+            NAME(gemv_rows)(m, part, alpha, a + first * ca, ra, ca, dense, 1, y, sy, y, sy);
     }
 }
 
 static void NAME(gemv)(ptrdiff_t m, ptrdiff_t k, real alpha, const real *a, ptrdiff_t ra, ptrdiff_t ca, const real *x,
-                       ptrdiff_t sx, real beta, real *y, ptrdiff_t sy, int threads)
+                       ptrdiff_t sx, real beta, const real *d, ptrdiff_t sd, real *y, ptrdiff_t sy, int threads)
 {
 #ifdef _OPENMP
     if (threads > 1 && m > 1) {
@@ -288,46 +297,44 @@ static void NAME(gemv)(ptrdiff_t m, ptrdiff_t k, real alpha, const real *a, ptrd
         {
             const ptrdiff_t id = omp_get_thread_num(), count = omp_get_num_threads();
             const ptrdiff_t first = m * id / count, rows = m * (id + 1) / count - first;
-            NAME(gemv_part)(rows, k, alpha, a + first * ra, ra, ca, x, sx, beta, y + first * sy, sy);
+            NAME(gemv_part)(rows, k, alpha, a + first * ra, ra, ca, x, sx, beta, d + first * sd, sd, y + first * sy,
+                            sy);
         }
         return;
     }
 #endif
-    NAME(gemv_part)(m, k, alpha, a, ra, ca, x, sx, beta, y, sy);
+    NAME(gemv_part)(m, k, alpha, a, ra, ca, x, sx, beta, d, sd, y, sy);
+}
+
+/* C = alpha * A @ B + beta * D; the columns of C and of D are adjacent. D may be C, or have rd == 0: a row for all. */
+static void NAME(gemm_added)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, double alpha, const void *a, ptrdiff_t ra,
+                             ptrdiff_t ca, const void *b, ptrdiff_t rb, ptrdiff_t cb, double beta, const void *d,
+                             ptrdiff_t rd, void *c, ptrdiff_t rc, int threads)
+{
+    const NAME(product) g = {m, n, k, ra, ca, rb, cb, rc, a, b, d, rd, c, alpha, beta, KC, NC};
+    if (m <= 0 || n <= 0) return;
+    if (n == 1)
+        NAME(gemv)(m, k, alpha, a, ra, ca, b, rb, beta, d, rd, c, rc, threads);
+    else if (m == 1)
+        NAME(gemv)(n, k, alpha, b, cb, rb, a, ca, beta, d, 1, c, 1, threads);
+    else if (k <= 0)
+        for (ptrdiff_t i = 0; i < m; i++)
+            for (ptrdiff_t j = 0; j < n; j++)
+                g.c[i * rc + j] = beta == 0 ? 0 : g.beta * g.d[i * rd + j];
+    else if (ca == 1 && rb == 1 && (m <= 4 || n <= 4) && k >= 8 * LANES)
+        NAME(gemm_skinny)(&g, threads);
+#ifdef _OPENMP
+    else if (threads > 1)
+        NAME(gemm_team)(g, threads);
+#endif
+    else
+        NAME(gemm_alone)(g);
 }
 
 static void NAME(gemm)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, double alpha, const void *a, ptrdiff_t ra, ptrdiff_t ca,
                        const void *b, ptrdiff_t rb, ptrdiff_t cb, double beta, void *c, ptrdiff_t rc, int threads)
 {
-    if (m <= 0 || n <= 0) return;
-    if (n == 1) {
-        NAME(gemv)(m, k, alpha, a, ra, ca, b, rb, beta, c, rc, threads);
-        return;
-    }
-    if (m == 1) {
-        NAME(gemv)(n, k, alpha, b, cb, rb, a, ca, beta, c, 1, threads);
-        return;
-    }
-    if (k <= 0) {
-        for (ptrdiff_t i = 0; i < m; i++)
-            for (ptrdiff_t j = 0; j < n; j++) {
-                real *p = (real *)c + i * rc + j;
-                *p = beta == 0 ? 0 : beta * *p;
-            }
-        return;
-    }
-    const NAME(product) g = {m, n, k, ra, ca, rb, cb, rc, a, b, c, alpha, beta, KC, NC};
-    if (ca == 1 && rb == 1 && (m <= 4 || n <= 4) && k >= 8 * LANES) {
-        NAME(gemm_skinny)(&g, threads);
-        return;
-    }
-#ifdef _OPENMP
-    if (threads > 1) {
-        NAME(gemm_team)(g, threads);
-        return;
-    }
-#endif
-    NAME(gemm_alone)(g);
+    NAME(gemm_added)(m, n, k, alpha, a, ra, ca, b, rb, cb, beta, c, rc, c, rc, threads);
 }
 
 /* Inner product, accurate for any n: short vector sums in the element type, joined in double. */

@@ -10,9 +10,10 @@
 #define LOAD(p) (*(const vec *)(p))
 #define STORE(p) (*(vec *)(p))
 
-/* c = alpha * a @ b + beta * c for mr rows and `vecs` vectors; both are constants where this is inlined. */
+/* c = alpha * a @ b + beta * d for mr rows and `vecs` vectors; both are constants where this is inlined. */
 ALWAYS_INLINE void NAME(tile_body)(const int mr, const int vecs, ptrdiff_t k, const real *a, ptrdiff_t ra, ptrdiff_t ca,
-                                   const real *b, ptrdiff_t rb, real alpha, real beta, real *c, ptrdiff_t rc)
+                                   const real *b, ptrdiff_t rb, real alpha, real beta, const real *d, ptrdiff_t rd,
+                                   real *c, ptrdiff_t rc)
 {
     vec sum[TILE_M][2], row[2];
     #pragma GCC unroll 12
@@ -33,17 +34,17 @@ ALWAYS_INLINE void NAME(tile_body)(const int mr, const int vecs, ptrdiff_t k, co
         }
     }
     #pragma GCC unroll 12
-    for (int i = 0; i < mr; i++, c += rc) {
+    for (int i = 0; i < mr; i++, c += rc, d += rd) {
         #pragma GCC unroll 2
         for (int j = 0; j < vecs; j++) {
             vec out = sum[i][j] * alpha;
-            if (beta != 0) out += LOAD(c + j * LANES) * beta;
+            if (beta != 0) out += LOAD(d + j * LANES) * beta;
             STORE(c + j * LANES) = out;
         }
     }
 }
 
-#define TILE_ARGS k, a, ra, ca, b, rb, alpha, beta, c, rc
+#define TILE_ARGS k, a, ra, ca, b, rb, alpha, beta, d, rd, c, rc
 #define TILE_CASE(h) case h: NAME(tile_body)(h, vecs, TILE_ARGS); break;
 #if TILE_M == 12
 #define TILE_CASES TILE_CASE(12) TILE_CASE(11) TILE_CASE(10) TILE_CASE(9) TILE_CASE(8) TILE_CASE(7) \
@@ -51,29 +52,28 @@ ALWAYS_INLINE void NAME(tile_body)(const int mr, const int vecs, ptrdiff_t k, co
 #else
 #define TILE_CASES TILE_CASE(6) TILE_CASE(5) TILE_CASE(4) TILE_CASE(3) TILE_CASE(2) TILE_CASE(1)
 #endif
-#define DEFINE_TILE(name, vecs_, ra_, ca_)                                                                          \
-    static __attribute__((noinline)) void NAME(name)(int mr, ptrdiff_t k, const real *a, ptrdiff_t ra, ptrdiff_t ca, \
-                                                     const real *b, ptrdiff_t rb, real alpha, real beta, real *c,   \
-                                                     ptrdiff_t rc)                                                  \
-    {                                                                                                               \
-        enum { vecs = vecs_ };                                                                                      \
-        ra = ra_;                                                                                                   \
-        ca = ca_;                                                                                                   \
-        switch (mr) { TILE_CASES }                                                                                  \
+#define TILE_PARAMS ptrdiff_t k, const real *a, ptrdiff_t ra, ptrdiff_t ca, const real *b, ptrdiff_t rb, real alpha, \
+    real beta, const real *d, ptrdiff_t rd, real *c, ptrdiff_t rc
+#define DEFINE_TILE(name, vecs_, ra_, ca_)                                      \
+    static __attribute__((noinline)) void NAME(name)(int mr, TILE_PARAMS)       \
+    {                                                                           \
+        enum { vecs = vecs_ };                                                  \
+        ra = ra_;                                                               \
+        ca = ca_;                                                               \
+        switch (mr) { TILE_CASES }                                              \
     }
 DEFINE_TILE(tile_packed, 2, 1, TILE_M)
 DEFINE_TILE(tile_strided, 2, ra, ca)
 DEFINE_TILE(tile_narrow, 1, ra, ca)
 
 /* A tile of fewer than TILE_N columns: the product in full width into a buffer, then the part that exists. */
-static void NAME(tile_edge)(int mr, ptrdiff_t width, ptrdiff_t k, const real *a, ptrdiff_t ra, ptrdiff_t ca,
-                            const real *b, ptrdiff_t rb, real alpha, real beta, real *c, ptrdiff_t rc)
+static void NAME(tile_edge)(int mr, ptrdiff_t width, TILE_PARAMS)
 {
     real full[TILE_M * TILE_N];
-    (width <= LANES ? NAME(tile_narrow) : NAME(tile_strided))(mr, k, a, ra, ca, b, rb, alpha, 0, full, TILE_N);
-    for (int i = 0; i < mr; i++, c += rc) {
+    (width <= LANES ? NAME(tile_narrow) : NAME(tile_strided))(mr, k, a, ra, ca, b, rb, alpha, 0, d, rd, full, TILE_N);
+    for (int i = 0; i < mr; i++, c += rc, d += rd) {
         if (beta != 0)
-            for (ptrdiff_t j = 0; j < width; j++) full[i * TILE_N + j] += beta * c[j];
+            for (ptrdiff_t j = 0; j < width; j++) full[i * TILE_N + j] += beta * d[j];
         memcpy(c, full + i * TILE_N, width * sizeof(real));
     }
 }

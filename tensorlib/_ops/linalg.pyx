@@ -1,14 +1,15 @@
 """Products of matrices and vectors, and the small things of linear algebra: checks, memory, calls of the kernels.
 
-Every product is C = alpha * A @ B + beta * C on strides, so no operand is ever transposed or copied for it; `product`
-also serves a C that is dense along its rows instead of its columns. Nothing here knows autograd.
+Every product is C = alpha * A @ B + beta * C on strides, so no operand is ever transposed or copied for it, nor a bias
+that stands apart from C; `product` also serves a C that is dense along its rows instead of its columns. Nothing here
+knows autograd.
 """
 from cython.parallel cimport prange
 from libc.stdint cimport int64_t
 from libc.string cimport memset
 
 from .dispatch cimport get
-from .gemm cimport gemm_fn
+from .gemm cimport gemm_added_fn, gemm_fn
 from .parallel cimport max_threads
 from .storage cimport itemsize
 from .tensor cimport (TensorBase, contiguous, copy_into, empty, empty_like, fill, ptr, resize, same_size, size_text,
@@ -145,6 +146,29 @@ cdef int multiply(int dtype, Py_ssize_t m, Py_ssize_t n, Py_ssize_t k, double al
     return 0
 
 
+cdef TensorBase multiply_added(int ndim, const Py_ssize_t* sizes, Py_ssize_t k, double alpha, TensorBase a,
+                               Py_ssize_t ra, Py_ssize_t ca, TensorBase b, Py_ssize_t rb, Py_ssize_t cb, double beta,
+                               TensorBase added):
+    """alpha * A @ B + beta * added in a new matrix or vector, without a copy of `added`; None where that cannot be."""
+    cdef Py_ssize_t m = sizes[0], n = sizes[1] if ndim == 2 else 1
+    cdef gemm_added_fn gemm
+    cdef TensorBase c
+    if (a.dtype != F32 and a.dtype != F64) or added.dtype != a.dtype or b.dtype != a.dtype:
+        return None
+    added = expand(added, ndim, sizes)
+    if n > 1 and added.strides[1] != 1:
+        return None
+    gemm = <gemm_added_fn>get("gemm_added", a.dtype)
+    c = empty(a.dtype, ndim, sizes)
+    if <double>m * n * k < GIL_WORK:
+        gemm(m, n, k, alpha, ptr(a), ra, ca, ptr(b), rb, cb, beta, ptr(added), added.strides[0], ptr(c), n, 1)
+    else:
+        with nogil:
+            gemm(m, n, k, alpha, ptr(a), ra, ca, ptr(b), rb, cb, beta, ptr(added), added.strides[0], ptr(c), n,
+                 threads_for_product(m, n, k))
+    return c
+
+
 cdef int check_mm(TensorBase a, TensorBase b) except -1:
     if a.ndim != 2 or b.ndim != 2:
         raise RuntimeError("matrices expected, got %dD, %dD tensors" % (a.ndim, b.ndim))
@@ -159,6 +183,11 @@ cdef TensorBase mm_into(str name, TensorBase a, TensorBase b, double alpha, Tens
     cdef TensorBase c
     check_mm(a, b)
     sizes[0], sizes[1] = a.sizes[0], b.sizes[1]
+    if out is None and added is not None and beta != 0:
+        c = multiply_added(2, sizes, a.sizes[1], alpha, a, a.strides[0], a.strides[1], b, b.strides[0], b.strides[1],
+                           beta, added)
+        if c is not None:
+            return c
     c = target(name, 2, sizes, a, b, added, beta, out)
     multiply(a.dtype, sizes[0], sizes[1], a.sizes[1], alpha, ptr(a), a.strides[0], a.strides[1],
              ptr(b), b.strides[0], b.strides[1], beta, ptr(c), c.strides[0], c.strides[1])
@@ -181,6 +210,11 @@ cdef TensorBase mv_into(str name, TensorBase a, TensorBase x, double alpha, Tens
         raise RuntimeError("matrix and vector expected, got %dD, %dD" % (a.ndim, x.ndim))
     if a.sizes[1] != x.sizes[0]:
         raise RuntimeError("size mismatch, [%s], [%s]" % (size_text(a), size_text(x)))
+    if out is None and added is not None and beta != 0:
+        c = multiply_added(1, a.sizes, a.sizes[1], alpha, a, a.strides[0], a.strides[1], x, x.strides[0], 1, beta,
+                           added)
+        if c is not None:
+            return c
     c = target(name, 1, a.sizes, a, x, added, beta, out)
     multiply(a.dtype, a.sizes[0], 1, a.sizes[1], alpha, ptr(a), a.strides[0], a.strides[1], ptr(x), x.strides[0], 1,
              beta, ptr(c), c.strides[0], 1)

@@ -3,6 +3,7 @@
 Every product is one kernel, C = alpha * A @ B + beta * C on any strides, so formulas transpose without copying.
 """
 from .._ops import lapack, linalg
+from ._samples import arguments
 from ._table import ALL, REAL, op, public
 
 
@@ -24,35 +25,35 @@ mm = op(
     "mm(Tensor self, Tensor mat2)", linalg.mm, types=ALL,
     grad=dict(self=lambda g, mat2: mm(g, mat2.t()),
               mat2=lambda g, self: mm(self.t(), g)),
-    ref=lambda a, b: a @ b, samples=[((3, 4), (4, 2)), ((1, 5), (5, 3)), ((20, 17), (17, 33))],
+    ref="self @ mat2", samples=arguments((3, 4), (4, 2)) + arguments((1, 5), (5, 3)) + arguments((20, 17), (17, 33)),
     doc="Product of two matrices.")
 
 mv = op(
     "mv(Tensor self, Tensor vec)", linalg.mv, types=ALL,
     grad=dict(self=lambda g, vec: ger(g, vec),
               vec=lambda g, self: mv(self.t(), g)),
-    ref=lambda a, x: a @ x, samples=[((3, 4), (4,)), ((1, 5), (5,))],
+    ref="self @ vec", samples=arguments((3, 4), (4,)) + arguments((1, 5), (5,)),
     doc="Product of a matrix and a vector.")
 
 ger = op(
     "ger(Tensor self, Tensor vec2)", linalg.ger, types=ALL,
     grad=dict(self=lambda g, vec2: mv(g, vec2),
               vec2=lambda g, self: mv(g.t(), self)),
-    ref=lambda a, b: a[:, None] * b, samples=[((3,), (4,)), ((1,), (5,))],
+    ref="np.outer(self, vec2)", samples=arguments((3,), (4,)) + arguments((1,), (5,)),
     doc="Outer product of two vectors: element (i, j) is self[i] * vec2[j].")
 
 dot = op(
     "dot(Tensor self, Tensor tensor)", linalg.dot, types=ALL, number=True,
     grad=dict(self=lambda g, tensor: tensor * g,
               tensor=lambda g, self: self * g),
-    ref=lambda a, b: (a * b).sum(keepdims=True), samples=[((5,), (5,)), ((1,), (1,))],
+    ref="(self * tensor).sum(keepdims=True)", samples=arguments((5,), (5,)) + arguments((1,), (1,)),
     doc="Inner product of two vectors, as a number.")
 
 bmm = op(
     "bmm(Tensor self, Tensor mat2)", linalg.bmm, types=ALL,
     grad=dict(self=lambda g, mat2: bmm(g, mat2.transpose(1, 2)),
               mat2=lambda g, self: bmm(self.transpose(1, 2), g)),
-    ref=lambda a, b: a @ b, samples=[((2, 3, 4), (2, 4, 2)), ((1, 1, 5), (1, 5, 3))],
+    ref="self @ mat2", samples=arguments((2, 3, 4), (2, 4, 2)) + arguments((1, 1, 5), (1, 5, 3)),
     doc="Products of the matrices of two batches, pair by pair.")
 
 addmm = op(
@@ -61,8 +62,8 @@ addmm = op(
     grad=dict(self=lambda g, beta: scaled(g, beta),
               mat1=lambda g, alpha, mat2: scaled(mm(g, mat2.t()), alpha),
               mat2=lambda g, alpha, mat1: scaled(mm(mat1.t(), g), alpha)),
-    ref=lambda c, beta, alpha, a, b: beta * c + alpha * (a @ b),
-    samples=[((3, 2), 1, 1, (3, 4), (4, 2)), ((2,), 2, 3, (3, 4), (4, 2))],
+    ref="beta * self + alpha * (mat1 @ mat2)",
+    samples=arguments((3, 2), (3, 4), (4, 2), beta=1, alpha=1) + arguments((2,), (3, 4), (4, 2), beta=2, alpha=3),
     doc="beta * self + alpha * (mat1 @ mat2); self broadcasts to the product. With beta = 0, self is not read.")
 
 addmv = op(
@@ -71,8 +72,8 @@ addmv = op(
     grad=dict(self=lambda g, beta: scaled(g, beta),
               mat=lambda g, alpha, vec: scaled(ger(g, vec), alpha),
               vec=lambda g, alpha, mat: scaled(mv(mat.t(), g), alpha)),
-    ref=lambda c, beta, alpha, a, x: beta * c + alpha * (a @ x),
-    samples=[((3,), 1, 1, (3, 4), (4,)), ((1,), 2, 3, (3, 4), (4,))],
+    ref="beta * self + alpha * (mat @ vec)",
+    samples=arguments((3,), (3, 4), (4,), beta=1, alpha=1) + arguments((1,), (3, 4), (4,), beta=2, alpha=3),
     doc="beta * self + alpha * (mat @ vec); self broadcasts to the product.")
 
 addr = op(
@@ -81,8 +82,8 @@ addr = op(
     grad=dict(self=lambda g, beta: scaled(g, beta),
               vec1=lambda g, alpha, vec2: scaled(mv(g, vec2), alpha),
               vec2=lambda g, alpha, vec1: scaled(mv(g.t(), vec1), alpha)),
-    ref=lambda c, beta, alpha, a, b: beta * c + alpha * (a[:, None] * b),
-    samples=[((3, 4), 1, 1, (3,), (4,)), ((4,), 2, 3, (3,), (4,))],
+    ref="beta * self + alpha * np.outer(vec1, vec2)",
+    samples=arguments((3, 4), (3,), (4,), beta=1, alpha=1) + arguments((4,), (3,), (4,), beta=2, alpha=3),
     doc="beta * self + alpha * (outer product of vec1 and vec2); self broadcasts to the product.")
 
 baddbmm = op(
@@ -91,8 +92,9 @@ baddbmm = op(
     grad=dict(self=lambda g, beta: scaled(g, beta),
               batch1=lambda g, alpha, batch2: scaled(bmm(g, batch2.transpose(1, 2)), alpha),
               batch2=lambda g, alpha, batch1: scaled(bmm(batch1.transpose(1, 2), g), alpha)),
-    ref=lambda c, beta, alpha, a, b: beta * c + alpha * (a @ b),
-    samples=[((2, 3, 2), 1, 1, (2, 3, 4), (2, 4, 2)), ((3, 2), 2, 3, (2, 3, 4), (2, 4, 2))],
+    ref="beta * self + alpha * (batch1 @ batch2)",
+    samples=arguments((2, 3, 2), (2, 3, 4), (2, 4, 2), beta=1, alpha=1)
+    + arguments((3, 2), (2, 3, 4), (2, 4, 2), beta=2, alpha=3),
     doc="beta * self + alpha * (products of the matrices of two batches); self broadcasts to the products.")
 
 addbmm = op(
@@ -103,8 +105,9 @@ addbmm = op(
                   bmm(repeated(g, batch1_size[0]), batch2.transpose(1, 2)), alpha),
               batch2=lambda g, alpha, batch1: scaled(
                   bmm(batch1.transpose(1, 2), repeated(g, batch1.size(0))), alpha)),
-    ref=lambda c, beta, alpha, a, b: beta * c + alpha * (a @ b).sum(0),
-    samples=[((3, 2), 1, 1, (2, 3, 4), (2, 4, 2)), ((2,), 2, 3, (2, 3, 4), (2, 4, 2))],
+    ref="beta * self + alpha * (batch1 @ batch2).sum(0)",
+    samples=arguments((3, 2), (2, 3, 4), (2, 4, 2), beta=1, alpha=1)
+    + arguments((2,), (2, 3, 4), (2, 4, 2), beta=2, alpha=3),
     doc="beta * self + alpha * (sum of the products of the matrices of two batches); self broadcasts to the sum.")
 
 
@@ -177,46 +180,43 @@ public("matmul", {"(Tensor self, Tensor other)": matmul}, types=ALL,
 diag = op(
     "diag(Tensor self, int diagonal=0)", linalg.diag, types=ALL,
     grad=dict(self=lambda g, diagonal: diag(g, diagonal)),
-    ref=lambda a, diagonal: _numpy().diag(a, diagonal), samples=[((4,), 0), ((3,), -1), ((3, 3), 0), ((4, 4), 1)],
+    ref="np.diag(self, diagonal)",
+    samples=arguments((4,), diagonal=0) + arguments((3,), diagonal=-1) + arguments((4, 4), diagonal=1),
     doc="A matrix with a vector as its diagonal, or the diagonal of a matrix; above the main one if diagonal > 0.")
 
 diagonal_matrix = op(
     "diagonal_matrix(Tensor self, int diagonal, int rows, int columns)", linalg.diagonal_matrix, types=ALL,
     public=False,
     grad=dict(self=lambda g, diagonal: diag(g, diagonal)),
-    ref=lambda a, diagonal, rows, columns: _numpy().diag(a, diagonal)[:rows, :columns],
-    samples=[((3,), 0, 3, 4), ((2,), 1, 2, 3)],
+    ref="np.pad(np.diag(self, diagonal), ((0, rows), (0, columns)))[:rows, :columns]",
+    samples=arguments((3,), diagonal=0, rows=3, columns=3) + arguments((2,), diagonal=1, rows=3, columns=3),
     doc="A matrix of the given size that is 0 but for one diagonal.")
 
 trace = op(
     "trace(Tensor self)", linalg.trace, types=ALL, number=True,
     grad=dict(self=lambda g, self_size: diagonal_matrix(g.expand(min(self_size)), 0, self_size[0], self_size[1])),
-    ref=lambda a: a.trace().reshape(1), samples=[((3, 3),), ((2, 4),)],
+    ref="np.trace(self).reshape(1)", samples=arguments((3, 3)) + arguments((2, 4)),
     doc="Sum of the diagonal of a matrix, as a number.")
 
 tril = op(
     "tril(Tensor self, int diagonal=0)", linalg.tril, types=ALL, inplace=into_self(linalg.tril),
     grad=dict(self=lambda g, diagonal: tril(g, diagonal)),
-    ref=lambda a, diagonal: _numpy().tril(a, diagonal), samples=[((3, 4), 0), ((4, 3), 1), ((3, 3), -1)],
+    ref="np.tril(self, diagonal)", samples=arguments((3, 4), diagonal=0) + arguments((4, 3), diagonal=1),
     doc="Lower triangle of a matrix, up to the given diagonal; the other elements are 0.")
 
 triu = op(
     "triu(Tensor self, int diagonal=0)", linalg.triu, types=ALL, inplace=into_self(linalg.triu),
     grad=dict(self=lambda g, diagonal: triu(g, diagonal)),
-    ref=lambda a, diagonal: _numpy().triu(a, diagonal), samples=[((3, 4), 0), ((4, 3), 1), ((3, 3), -1)],
+    ref="np.triu(self, diagonal)", samples=arguments((3, 4), diagonal=0) + arguments((4, 3), diagonal=1),
     doc="Upper triangle of a matrix, from the given diagonal on; the other elements are 0.")
 
 cross = op(
     "cross(Tensor self, Tensor other, int dim=-1)", linalg.cross, types=ALL,
     grad=dict(self=lambda g, other, dim: cross(other, g, dim),
               other=lambda g, self, dim: cross(g, self, dim)),
-    ref=lambda a, b, dim: _numpy().cross(a, b, axis=dim), samples=[((2, 3), (2, 3), 1), ((3, 4), (3, 4), 0)],
+    ref="np.cross(self, other, axis=dim)",
+    samples=arguments((2, 3), (2, 3), dim=1) + arguments((3, 4), (3, 4), dim=0),
     doc="Vector product along a dim of size 3; dim -1 is the first such dim.")
-
-
-def _numpy():
-    import numpy
-    return numpy
 
 
 # ---- solving ------------------------------------------------------------------------------------------------------
@@ -224,7 +224,7 @@ def _numpy():
 inverse = op(
     "inverse(Tensor self)", lapack.inverse, types=REAL,
     grad=dict(self=lambda g, out: -mm(mm(out.t(), g), out.t())),
-    ref=lambda a: _numpy().linalg.inv(a), samples=[((3, 3),)], tolerance=1e-3,
+    ref="np.linalg.inv(self)", samples=arguments((3, 3)), tolerance=1e-3,
     doc="Inverse of a square matrix, by LU with partial pivoting.")
 
 
@@ -293,7 +293,7 @@ def btriunpack(LU_data, LU_pivots, unpack_data=True, unpack_pivots=True):
     lower = upper = order = None
     if unpack_data:
         upper = _of_each(LU_data, lambda m: triu(m))
-        unit = diag(LU_data[0][0] * 0 + 1)
+        unit = diag(LU_data[0][0].clone().fill_(1))
         lower = _of_each(LU_data, lambda m: tril(m, -1) + unit)
     if unpack_pivots:
         order = LU_data.clone().zero_()

@@ -9,6 +9,8 @@ cdef extern from "gemm.h" nogil:
     void gemm_float(Py_ssize_t m, Py_ssize_t n, Py_ssize_t k, double alpha, const void* a, Py_ssize_t ra,
                     Py_ssize_t ca, const void* b, Py_ssize_t rb, Py_ssize_t cb, double beta, void* c,
                     Py_ssize_t rc, int threads)
+    void gemm_added_float()             # gemm_added_fn of gemm.pxd; only their addresses are used here
+    void gemm_added_double()
     void gemm_double(Py_ssize_t m, Py_ssize_t n, Py_ssize_t k, double alpha, const void* a, Py_ssize_t ra,
                      Py_ssize_t ca, const void* b, Py_ssize_t rb, Py_ssize_t cb, double beta, void* c,
                      Py_ssize_t rc, int threads)
@@ -94,6 +96,8 @@ put("gemm", I32, <void*>&gemm_words[uint32_t])
 put("gemm", I64, <void*>&gemm_words[uint64_t])
 put("gemm", F32, <void*>&gemm_float)
 put("gemm", F64, <void*>&gemm_double)
+put("gemm_added", F32, <void*>&gemm_added_float)
+put("gemm_added", F64, <void*>&gemm_added_double)
 put("dot", U8, <void*>&dot_integer[uint8_t])
 put("dot", I8, <void*>&dot_integer[int8_t])
 put("dot", I16, <void*>&dot_integer[int16_t])
