@@ -14,9 +14,11 @@ from tensorlib._ops.types cimport F32, F64, I32, real
 cdef enum:
     WORDS = 624         # words of the Mersenne Twister's state (Matsumoto and Nishimura, 1998)
     MIDDLE = 397
-    LANES = 16          # Philox counters worked on side by side
-    MASK_BLOCK = 64     # numbers they give: four words each
-    ROUNDS = 7          # of Philox 4x32, the fewest that pass BigCrush (Salmon et al., SC 2011)
+    MASK_BLOCK = 64     # words that one call of philox gives
+
+cdef extern from "philox.h" nogil:
+    void philox "tl_philox"(uint64_t block, uint64_t key, uint32_t* words)
+
 
 cdef inline uint32_t twisted(uint32_t a, uint32_t b, uint32_t far) noexcept nogil:
     cdef uint32_t y = (a & 0x80000000u) | (b & 0x7fffffffu)
@@ -93,35 +95,6 @@ cdef void normal(real* x, Py_ssize_t n, real mean, real std) noexcept nogil:
                 angle[j] = 6.283185307179586 * x[i + 8 + j]
                 x[i + j] = fma(radius[j] * cos(angle[j]), std, mean)
                 x[i + 8 + j] = fma(radius[j] * sin(angle[j]), std, mean)
-
-
-cdef inline void philox(uint64_t block, uint64_t key, uint32_t* words) noexcept nogil:
-    """Words of LANES counters from block * LANES on; word w of lane j goes to words[w * LANES + j]."""
-    cdef Py_ssize_t j
-    cdef int turn
-    cdef uint32_t[LANES] a, b, c, d
-    cdef uint32_t k0 = <uint32_t>key, k1 = <uint32_t>(key >> 32), lo0, lo1, hi0, hi1
-    cdef uint64_t first = block * LANES, p, q
-    for j in range(LANES):
-        a[j] = <uint32_t>(first + <uint64_t>j)
-        b[j] = <uint32_t>((first + <uint64_t>j) >> 32)
-        c[j] = 0
-        d[j] = 0
-    for turn in range(ROUNDS):
-        for j in range(LANES):
-            p = <uint64_t>0xD2511F53u * a[j]
-            q = <uint64_t>0xCD9E8D57u * c[j]
-            a[j] = <uint32_t>(q >> 32) ^ b[j] ^ k0
-            c[j] = <uint32_t>(p >> 32) ^ d[j] ^ k1
-            b[j] = <uint32_t>q
-            d[j] = <uint32_t>p
-        k0 = k0 + 0x9E3779B9u
-        k1 = k1 + 0xBB67AE85u
-    for j in range(LANES):
-        words[j] = a[j]
-        words[LANES + j] = b[j]
-        words[2 * LANES + j] = c[j]
-        words[3 * LANES + j] = d[j]
 
 
 cdef void mask_block(real* out, Py_ssize_t block, Py_ssize_t n, uint64_t key, uint32_t limit, real scale) noexcept nogil:
