@@ -66,16 +66,30 @@ DEFINE_TILE(tile_packed, 2, 1, TILE_M)
 DEFINE_TILE(tile_strided, 2, ra, ca)
 DEFINE_TILE(tile_narrow, 1, ra, ca)
 
+/* c = x + beta * d for `width` elements. The last quad overlaps the one before, so it is made before c is written. */
+ALWAYS_INLINE void NAME(finish_row)(ptrdiff_t width, const real *x, real beta, const real *d, real *c)
+{
+    const ptrdiff_t last = width - QUAD;
+    if (last < 0) {
+        for (ptrdiff_t j = 0; j < width; j++) c[j] = beta == 0 ? x[j] : x[j] + beta * d[j];
+        return;
+    }
+    quad end = *(const quad *)(x + last);
+    if (beta != 0) end += *(const quad *)(d + last) * beta;
+    for (ptrdiff_t j = 0; j < last; j += QUAD) {
+        quad part = *(const quad *)(x + j);
+        if (beta != 0) part += *(const quad *)(d + j) * beta;
+        *(quad *)(c + j) = part;
+    }
+    *(quad *)(c + last) = end;
+}
+
 /* A tile of fewer than TILE_N columns: the product in full width into a buffer, then the part that exists. */
 static void NAME(tile_edge)(int mr, ptrdiff_t width, TILE_PARAMS)
 {
     real full[TILE_M * TILE_N];
     (width <= LANES ? NAME(tile_narrow) : NAME(tile_strided))(mr, k, a, ra, ca, b, rb, alpha, 0, d, rd, full, TILE_N);
-    for (int i = 0; i < mr; i++, c += rc, d += rd) {
-        if (beta != 0)
-            for (ptrdiff_t j = 0; j < width; j++) full[i * TILE_N + j] += beta * d[j];
-        memcpy(c, full + i * TILE_N, width * sizeof(real));
-    }
+    for (int i = 0; i < mr; i++, c += rc, d += rd) NAME(finish_row)(width, full + i * TILE_N, beta, d, c);
 }
 
 /* Copy `width` <= TILE_N columns of B, k rows, to rows of TILE_N elements; missing columns become zeros. */
