@@ -285,7 +285,7 @@ cdef void run_plan(const Plan* p, const Reduction* r, const char* x, char* out, 
     cdef Py_ssize_t tasks = task_count(p), task, longest
     cdef int threads = max_threads() if p.elements >= GRAIN else 1
     longest = p.reduced.size[0] if p.reduced.n else p.n
-    if p.elements >= GRAIN and tasks < SLICES and p.outputs <= FEW_OUTPUTS and longest >= 4 * SLICES:
+    if p.elements >= GRAIN and tasks < SLICES and p.outputs <= FEW_OUTPUTS and longest >= 32 * SLICES:
         if run_sliced(p, r, x, out, kept, threads):
             return
     if threads > 1 and tasks > 1:

@@ -32,6 +32,28 @@ cdef inline double fold_lanes(real* lanes) noexcept nogil:
     return (<double>lanes[0] + lanes[1]) + (<double>lanes[2] + lanes[3])
 
 
+cdef inline double sum_short(const real* x, Py_ssize_t n) noexcept nogil:
+    """A row too short for all lanes to pay."""
+    cdef real lanes[8]
+    cdef double total = 0
+    cdef Py_ssize_t i = 8, k
+    if n >= 8:
+        for k in range(8):
+            lanes[k] = x[k]
+        while n - i >= 8:
+            for k in range(8):
+                lanes[k] += x[i + k]
+            i += 8
+        for k in range(4):
+            lanes[k] += lanes[k + 4]
+        total = (<double>lanes[0] + lanes[1]) + (<double>lanes[2] + lanes[3])
+    else:
+        i = 0
+    for k in range(i, n):
+        total += x[k]
+    return total
+
+
 cdef inline double sum_reals(const real* x, Py_ssize_t n) noexcept nogil:
     cdef real lanes[LANES]
     cdef double total = 0
@@ -65,7 +87,7 @@ cdef void sum_strip(const number* x, Py_ssize_t n, Py_ssize_t stride, void* acc,
         (<int64_t*>acc)[0] += whole
     else:
         if stride == 1:
-            total = sum_reals(x, n)
+            total = sum_reals(x, n) if n >= 8 * LANES else sum_short(x, n)
         else:
             for i in range(n):
                 total += x[i * stride]
@@ -161,9 +183,13 @@ cdef inline number extreme(const number* x, Py_ssize_t n, Py_ssize_t stride, con
         for k in range(LANES):
             lanes[k] = better(lanes[k], x[i + k], largest)
         i += LANES
-    best = lanes[0]
-    for k in range(1, LANES):
-        best = better(best, lanes[k], largest)
+    for k in range(16):
+        lanes[k] = better(lanes[k], lanes[k + 16], largest)
+    for k in range(8):
+        lanes[k] = better(lanes[k], lanes[k + 8], largest)
+    for k in range(4):
+        lanes[k] = better(lanes[k], lanes[k + 4], largest)
+    best = better(better(lanes[0], lanes[1], largest), better(lanes[2], lanes[3], largest), largest)
     for k in range(i, n):
         best = better(best, x[k], largest)
     return best
@@ -246,7 +272,8 @@ cdef void min_positions(const number* x, Py_ssize_t n, Py_ssize_t stride, Py_ssi
 cdef inline void position(const number* x, Py_ssize_t n, Py_ssize_t stride, number* value, int64_t* where,
                           const bint largest) noexcept nogil:
     cdef number best = extreme(x, n, stride, largest)
-    cdef Py_ssize_t i = 0
+    cdef Py_ssize_t i = 0, k
+    cdef int found
     if number not in integer:
         if best != best:
             while x[i * stride] == x[i * stride]:
@@ -254,6 +281,13 @@ cdef inline void position(const number* x, Py_ssize_t n, Py_ssize_t stride, numb
             value[0] = best
             where[0] = i
             return
+    while stride == 1 and n - i >= LANES:       # skip blocks that do not hold it
+        found = 0
+        for k in range(LANES):
+            found |= x[i + k] == best
+        if found:
+            break
+        i += LANES
     while x[i * stride] != best:
         i += 1
     value[0] = x[i * stride]
@@ -363,6 +397,13 @@ cdef inline void running(const number* x, Py_ssize_t n, Py_ssize_t stride, Py_ss
     cdef Py_ssize_t i, j
     cdef int64_t* whole = <int64_t*>acc
     cdef double* total = <double*>acc
+    cdef double sum = total[0]
+    if number not in integer:
+        if m == 1:                      # in a register
+            for i in range(n):
+                sum = sum * x[i * stride] if product else sum + x[i * stride]
+                out[i * out_stride] = <number>sum
+            return
     for i in range(n):
         for j in range(m):
             if number in integer:
