@@ -1,7 +1,11 @@
-"""The random generators: seeds and states. The numbers themselves come from ops.random."""
-from ._ops.random import Generator, default_generator
+"""The random generator's seed and state, and random tensors of the default type. Fills are methods: see ops.random."""
+from ._ops.random import Generator, default_generator, normal_, uniform_
+from ._ops.tensor import resize_
+from .ops.random import randperm
+from .tensor import sizes_of, target
 
-__all__ = ["Generator", "default_generator", "get_rng_state", "initial_seed", "manual_seed", "seed", "set_rng_state"]
+__all__ = ["Generator", "default_generator", "get_rng_state", "initial_seed", "manual_seed", "rand", "randn", "randperm",
+           "seed", "set_rng_state"]
 
 seed_followers = []         # called with each seed that `manual_seed` gets: the generators of other devices
 
@@ -56,3 +60,27 @@ def set_rng_state(new_state):
         True
     """
     default_generator.set_state(new_state)
+
+
+def rand(*size, generator=None, out=None):
+    """Return a tensor of the default type, or `out`, filled with samples of [0, 1).
+
+    Example:
+        >>> tensorlib.manual_seed(1) is tensorlib.default_generator
+        True
+        >>> "%.4f" % tensorlib.rand(2, 3)[0, 0]
+        '0.7576'
+    """
+    return uniform_(resize_(target(out), sizes_of(size)), 0, 1, generator)
+
+
+def randn(*size, generator=None, out=None):
+    """Return a tensor of the default type, or `out`, filled with samples of mean 0 and deviation 1.
+
+    Example:
+        >>> tensorlib.manual_seed(1) is tensorlib.default_generator
+        True
+        >>> "%.4f" % tensorlib.randn(2, 3)[0, 0]
+        '0.6614'
+    """
+    return normal_(resize_(target(out), sizes_of(size)), 0, 1, generator)

@@ -1,9 +1,6 @@
-"""Random numbers: fills in place, samples by tensors of parameters, and new random tensors of the default type."""
+"""Random numbers: fills in place, samples by tensors of parameters, permutations."""
 from .._ops import random
-from .._ops.tensor import make_empty
 from ._table import ALL, REAL, public
-
-default_dtype = [6]         # of rand and randn; set_default_tensor_type changes it
 
 
 def fill(name, arguments, doc, types=REAL):
@@ -45,40 +42,7 @@ normal = public(
     types=REAL, variable=False, method=False, doc="Normal samples with the given means and deviations.")
 
 
-def sizes_of(size):
-    """The sizes of a call that takes them one by one or as one sequence."""
-    return tuple(size[0]) if len(size) == 1 and isinstance(size[0], (tuple, list)) else size
-
-
-def new_or_resized(size, out):
-    if out is None:
-        return make_empty(default_dtype[0], sizes_of(size))
-    return out.resize_(sizes_of(size))
-
-
-def rand(*size, generator=None, out=None):
-    """Return a tensor of the default type, or `out`, filled with samples of [0, 1).
-
-    Example:
-        >>> tensorlib.manual_seed(1) is tensorlib.default_generator
-        True
-        >>> tensorlib.rand(2, 3).size() == (2, 3)
-        True
-    """
-    return random.uniform_(new_or_resized(size, out), 0, 1, generator)
-
-
-def randn(*size, generator=None, out=None):
-    """Return a tensor of the default type, or `out`, filled with samples of mean 0 and deviation 1.
-
-    Example:
-        >>> tensorlib.randn(2, 3).size() == (2, 3)
-        True
-    """
-    return random.normal_(new_or_resized(size, out), 0, 1, generator)
-
-
-def randperm(n, generator=None, out=None):
+def randperm(n, *, generator=None, out=None):
     """Return a LongTensor, or `out`, with 0 .. n - 1 in random order.
 
     Example:
