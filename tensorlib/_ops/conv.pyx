@@ -1,10 +1,11 @@
 # cython: language_level=3
-"""Convolution: checks, geometry, and how the work is cut into tiles. The loops are in `kernels/conv.pyx`.
+"""Convolution: checks, geometry, and the choice of a path. The loops are in `kernels/conv.pyx` (im2col and GEMM, for
+every shape) and `kernels/conv_direct.pyx` (no columns, for few channels).
 
 `conv`, `conv_dx` and `conv_dw` are the three faces of one trilinear form, so each is a derivative of the others; a
 transposed convolution is `conv_dx` used forward. Nothing here knows autograd.
 """
-from .conv cimport ConvShape, conv_fn
+from .conv cimport ConvShape, conv_fn, plan_fn
 from .dispatch cimport get
 from .gemm cimport gemm_fn
 from .parallel cimport threads_for
@@ -17,7 +18,13 @@ cdef enum:
     MIN_WIDTH = 192                 # fewest columns of a tile, or packing the weights again and again would show
     MAX_WIDTH = 4096
     MACS_PER_ELEMENT = 8            # multiplications that cost as much as one element of a simple loop
+    MOST_DIRECT = 128               # output channels above which packing costs nothing
     LIMIT = 0x7fffffff              # of strides, padding and dilation, so that sizes computed from them cannot overflow
+
+cdef enum Path:
+    ANY, IM2COL, DIRECT
+
+cdef Path forced_path = ANY
 
 ctypedef void (*channel_sum_fn)(const void* x, void* out, Py_ssize_t batch, Py_ssize_t channels,
                                 Py_ssize_t positions, int threads) noexcept nogil
@@ -78,7 +85,7 @@ cdef int describe(ConvShape* s, str name, int ndim, Py_ssize_t* size, int weight
     read_option(name, "dilation", dilation, spatial, 1, 1, s.dilation)
     s.batch, s.groups, s.cin, s.cout = size[0], groups, weight[1], weight[0] // groups
     s.pixels = s.positions = s.taps = 1
-    s.plain = True
+    s.plain, s.flipped = True, False
     for i in range(3):
         s.size[i] = 1 if i < 3 - spatial else size[i - 1 + spatial]
         s.kernel[i] = 1 if i < 3 - spatial else weight[i - 1 + spatial]
@@ -143,6 +150,8 @@ cdef void set_tiles(ConvShape* s, int dtype, int threads) noexcept nogil:
     s.blocks = ceil_div(s.batch, s.images)
     set_chunks(s, ceil_div(s.positions, width))
     s.row_blocks = s.parts = 1
+    s.scratch = ceil_div((s.depth + s.cout) * s.images * s.tile, 16) * 16
+    s.shared = 0
 
 
 cdef void balance_forward(ConvShape* s, int threads) noexcept nogil:
@@ -152,7 +161,7 @@ cdef void balance_forward(ConvShape* s, int threads) noexcept nogil:
         return
     while tiles * chunks % threads and s.positions // (chunks + 1) >= 48:
         chunks += 1
-    set_chunks(s, chunks)
+    set_chunks(s, chunks)           # tiles only become smaller: the scratch memory suffices
 
 
 cdef void balance_weight(ConvShape* s, int threads) noexcept nogil:
@@ -160,12 +169,24 @@ cdef void balance_weight(ConvShape* s, int threads) noexcept nogil:
     cdef Py_ssize_t wanted = ceil_div(threads, s.groups)
     s.row_blocks = max(1, min(wanted, s.depth // 48))
     s.parts = max(1, min(ceil_div(wanted, s.row_blocks), s.blocks * s.chunks))
+    s.shared = (s.parts - 1) * s.groups * s.cout * s.depth
 
 
-cdef Storage scratch_for(ConvShape* s, int dtype, int threads):
-    """Memory for columns and gathered rows of each thread, and for the sums of conv_dw's parts."""
-    s.scratch = ceil_div((s.depth + s.cout) * s.images * s.tile, 16) * 16
-    return new_storage(dtype, threads * s.scratch + (s.parts - 1) * s.groups * s.cout * s.depth)
+cdef str choose(ConvShape* s, str plain, str direct, int dtype, int threads):
+    """Name the kernel to use: the direct one where it applies and im2col would spend its time copying columns."""
+    cdef plan_fn plan = <plan_fn>get(direct + "_plan", dtype)
+    cdef double useful = 0 if forced_path == IM2COL or s.cout > MOST_DIRECT else plan(s, threads)
+    # im2col moves each column element a few times for s.cout multiplications; the direct path pays for idle lanes
+    if useful > 0 and (forced_path == DIRECT or useful > s.cout / (s.cout + 16.0)):
+        return direct
+    set_tiles(s, dtype, threads)
+    return plain
+
+
+def force_path(str name):
+    """Force "im2col", "direct" (where it applies) or, with None, the usual choice. For tests and measurements."""
+    global forced_path
+    forced_path = {None: ANY, "im2col": IM2COL, "direct": DIRECT}[name]
 
 
 # ---- the operations ------------------------------------------------------------------------------------------------
@@ -179,19 +200,20 @@ def conv(TensorBase input not None, TensorBase weight not None, TensorBase bias,
     describe(&s, "conv", input.ndim, input.sizes, weight.ndim, weight.sizes, stride, padding, dilation, groups)
     input, weight, bias = contiguous(input), contiguous(weight), checked_bias("conv", input, bias, weight.sizes[0])
     cdef int n = output_sizes(&s, weight.ndim - 2, sizes), threads = threads_of(&s)
-    cdef conv_fn kernel = <conv_fn>get("conv", input.dtype)
-    cdef gemm_fn gemm = <gemm_fn>get("gemm", input.dtype)
     cdef TensorBase out = empty(input.dtype, n, sizes)
-    set_tiles(&s, input.dtype, threads)
-    balance_forward(&s, threads)
-    cdef Storage scratch = scratch_for(&s, input.dtype, threads)
-    run(kernel, &s, gemm, input, weight, bias, out, scratch, threads)
+    cdef str kernel = choose(&s, "conv", "conv_direct", input.dtype, threads)
+    if kernel == "conv":
+        balance_forward(&s, threads)
+    run(kernel, &s, input, weight, bias, out, threads)
     return out
 
 
-cdef int run(conv_fn kernel, const ConvShape* s, gemm_fn gemm, TensorBase a, TensorBase b, TensorBase bias,
-             TensorBase out, Storage scratch, int threads) except -1:
+cdef int run(str name, const ConvShape* s, TensorBase a, TensorBase b, TensorBase bias, TensorBase out,
+             int threads) except -1:
     """Call a kernel without the GIL."""
+    cdef conv_fn kernel = <conv_fn>get(name, a.dtype)
+    cdef gemm_fn gemm = <gemm_fn>get("gemm", a.dtype)
+    cdef Storage scratch = new_storage(a.dtype, threads * s.scratch + s.shared)
     cdef const void* pa = ptr(a)
     cdef const void* pb = ptr(b)
     cdef const void* pbias = NULL if bias is None else ptr(bias)
@@ -211,16 +233,31 @@ cdef TensorBase checked_bias(str name, TensorBase input, TensorBase bias, Py_ssi
     return contiguous(bias)
 
 
+cdef bint turned_around(const ConvShape* s, ConvShape* t) noexcept:
+    """With stride 1 the gradient of the input is itself a convolution: of the gradient, with the flipped kernel."""
+    cdef int i
+    t[0] = s[0]
+    t.flipped, t.cin, t.cout, t.depth = True, s.cout, s.cin, s.cout * s.taps
+    t.pixels, t.positions = s.positions, s.pixels
+    for i in range(3):
+        if s.stride[i] != 1:
+            return False
+        t.size[i], t.out[i] = s.out[i], s.size[i]
+        t.padding[i] = s.dilation[i] * (s.kernel[i] - 1) - s.padding[i]
+    return True
+
+
 cdef TensorBase run_dx(ConvShape* s, TensorBase grad, TensorBase weight, TensorBase bias, Py_ssize_t* sizes):
     cdef int threads = threads_of(s)
-    cdef conv_fn kernel = <conv_fn>get("conv_dx", grad.dtype)
-    cdef gemm_fn gemm = <gemm_fn>get("gemm", grad.dtype)
     cdef TensorBase out = empty(grad.dtype, grad.ndim, sizes)
+    cdef ConvShape turned
     grad, weight = contiguous(grad), contiguous(weight)
+    if turned_around(s, &turned) and choose(&turned, "conv_dx", "conv_direct", grad.dtype, threads) == "conv_direct":
+        run("conv_direct", &turned, grad, weight, bias, out, threads)
+        return out
     set_tiles(s, grad.dtype, threads)
     s.row_blocks = min(s.cin, ceil_div(threads, s.blocks * s.groups))
-    cdef Storage scratch = scratch_for(s, grad.dtype, threads)
-    run(kernel, s, gemm, grad, weight, bias, out, scratch, threads)
+    run("conv_dx", s, grad, weight, bias, out, threads)
     return out
 
 
@@ -247,13 +284,11 @@ def conv_dw(TensorBase grad not None, TensorBase input not None, weight_size, st
     take_output("conv_dw", &s, grad)
     grad, input = contiguous(grad), contiguous(input)
     cdef int threads = threads_of(&s)
-    cdef conv_fn kernel = <conv_fn>get("conv_dw", grad.dtype)
-    cdef gemm_fn gemm = <gemm_fn>get("gemm", grad.dtype)
     cdef TensorBase out = empty(grad.dtype, grad.ndim, sizes)
-    set_tiles(&s, grad.dtype, threads)
-    balance_weight(&s, threads)
-    cdef Storage scratch = scratch_for(&s, grad.dtype, threads)
-    run(kernel, &s, gemm, grad, input, None, out, scratch, threads)
+    cdef str kernel = choose(&s, "conv_dw", "conv_dw_direct", grad.dtype, threads)
+    if kernel == "conv_dw":
+        balance_weight(&s, threads)
+    run(kernel, &s, grad, input, None, out, threads)
     return out
 
 

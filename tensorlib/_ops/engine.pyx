@@ -243,7 +243,7 @@ cdef int keep(Node node, Op op, tuple args, list raw, object result) except -1:
                     v.version = Version.__new__(Version)
                 version = (v.version, v.version.value)
         elif kind == SIZE:
-            value = None if raw[i] is None else raw[i].size()
+            value = (<TensorBase>raw[i]).size() if isinstance(raw[i], TensorBase) else None
         elif kind == OUTPUT:
             value = result[i] if isinstance(result, tuple) else result
         elif kind == REST:
@@ -291,11 +291,7 @@ cdef VariableBase check_inplace(object candidate):
     if not isinstance(candidate, VariableBase):
         raise TypeError("an in-place operation on a %s with a Variable argument" % type(candidate).__name__)
     v = <VariableBase>candidate
-    if v.requires_grad_ and v.fn is None:
-        raise RuntimeError("a leaf Variable that requires grad has been used in an in-place operation.")
-    if v.version is not None and v.version.live > 1:
-        raise RuntimeError("in-place operations can be only used on variables that don't share storage with any "
-                           "other variables, but detected that there are %d objects sharing it" % v.version.live)
+    check_inplace_alone(v, 1)
     return v
 
 
@@ -993,3 +989,20 @@ def set_volatile(VariableBase v not None, bint volatile):
 def node_of(VariableBase v not None):
     """The recorded node, or None."""
     return v.fn
+
+
+def adopt(VariableBase v not None, VariableBase other not None):
+    """Let v take over data and history of other, which is a view of it."""
+    check_inplace_alone(v, 2)
+    bump_version(v)
+    v.data_, v.fn, v.output_nr, v.creator = other.data_, other.fn, other.output_nr, other.creator
+    v.requires_grad_, v.volatile_ = other.requires_grad_, other.volatile_
+
+
+cdef int check_inplace_alone(VariableBase v, int live) except -1:
+    if v.requires_grad_ and v.fn is None:
+        raise RuntimeError("a leaf Variable that requires grad has been used in an in-place operation.")
+    if v.version is not None and v.version.live > live:
+        raise RuntimeError("in-place operations can be only used on variables that don't share storage with any "
+                           "other variables, but detected that there are %d objects sharing it" % (v.version.live - live + 1))
+    return 0

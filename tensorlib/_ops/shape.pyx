@@ -368,3 +368,19 @@ def scatter_window(TensorBase self not None, size, str kind, arguments):
         part = select(window, -1, i)
         part += select(self, -1, i)
     return out
+
+
+def take_dense(TensorBase self not None, TensorBase offsets not None):
+    """The elements at int64 offsets into dense self, in the sizes of the offsets."""
+    from .index import take_flat
+    return take_flat(contiguous(self), offsets)
+
+
+def put_add(TensorBase self not None, TensorBase offsets not None, size):
+    """Zeros of `size` with the elements of self added at int64 offsets."""
+    from .index import put_flat
+    cdef Py_ssize_t wanted[MAXDIM]
+    cdef TensorBase out = empty(self.dtype, read_sizes(size, wanted), wanted)
+    fill(out, 0)
+    put_flat(out, offsets, self, True)
+    return out

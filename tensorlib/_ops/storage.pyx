@@ -358,3 +358,18 @@ def storage_from_buffer(int dtype, buffer, Py_ssize_t offset=0, Py_ssize_t size=
         raise ValueError("a buffer of %d bytes holds no %d elements of %d bytes from byte %d on"
                          % (owner.buffer.len, size, ITEMSIZE[dtype], offset))
     return foreign_storage(dtype, <char*>owner.buffer.buf + offset, room if size < 0 else size, owner, flags)
+
+
+def foreign(int dtype, Py_ssize_t address, Py_ssize_t size, owner):
+    """A storage on memory that owner keeps; it cannot be resized."""
+    return foreign_storage(dtype, <void*>address, size, owner, 0)
+
+
+def pin_size(Storage s not None):
+    """Forbid resizing from now on: someone else uses the memory."""
+    s.flags &= ~RESIZABLE
+
+
+def device_of(Storage s not None):
+    """The number of the GPU, -1 for the CPU."""
+    return s.device

@@ -57,12 +57,33 @@ unfold = view_row("unfold(Tensor self, int dimension, int size, int step)", shap
 alias = view_row("alias(Tensor self)", shape.alias, lambda g: g, unary(-1, 1), "self", "The same memory again.",
                  public=False)
 
+set_item = op("set_item(Tensor self, object key, Tensor value)", lambda self, key, value: put(self.clone(), key, value),
+              inplace=lambda self, key, value: put(self, key, value), types=ALL, public=False, node_name="SetItem",
+              grad=dict(self=lambda g, key: put_zero(g, key),
+                        value=lambda g, key, value_size: spread_to(g[key], value_size)),
+              doc="self with self[key] = value done.")
+
 VIEWS = {"select": select, "narrow": narrow, "stepped": stepped, "unfold": unfold}
 
 scatter_window = op("scatter_window(Tensor self, object size, object kind, object arguments)", shape.scatter_window,
                     grad=dict(self=lambda g, kind, arguments: VIEWS[kind](g, *arguments)), types=ALL, public=False,
                     samples=arguments((3,), size=(3, 4), kind="select", arguments=(1, 2)),
                     doc="Zeros of `size` with self in the window that a view makes of it: the derivative of views.")
+
+
+def put(x, key, value):
+    x[key] = value
+    return x
+
+
+def put_zero(g, key):
+    """The gradient of what was overwritten is zero."""
+    return set_item(g, key, 0)
+
+
+def spread_to(g, size):
+    """The gradient of the written values, which may have been broadcast."""
+    return sum_to(g, size) if g.size() != size else g
 
 
 def inverse_permutation(dims):
@@ -86,6 +107,14 @@ cat = op("cat(int dim, *tensors)", shape.cat, types=ALL, public=False, view=Fals
 repeat = op("repeat(Tensor self, int... sizes)", shape.repeat, types=ALL, function=False,
             grad=dict(self=lambda g, self_size, sizes: untile(g, self_size, sizes)),
             samples=arguments((2, 3), sizes=(2, 1, 3)), ref="np.tile(self, sizes)", doc="Tile; copies.")
+
+
+take = op("take(Tensor self, object offsets)", shape.take_dense, types=ALL, public=False, node_name="Index",
+          grad=dict(self=lambda g, self_size, offsets: put_add(g, offsets, self_size)),
+          doc="The elements at offsets into dense self, in the sizes of the offsets.")
+put_add = op("put_add(Tensor self, object offsets, object size)", shape.put_add, types=ALL, public=False,
+             grad=dict(self=lambda g, offsets: take(g, offsets)),
+             doc="Zeros of `size` with self added at offsets: the derivative of take.")
 
 
 def spread(g, size):

@@ -1,0 +1,35 @@
+/* Geometry of a convolution, always as three spatial dims (missing leading ones have size 1), and how it is cut. */
+#ifndef TENSORLIB_CONV_SHAPE_H
+#define TENSORLIB_CONV_SHAPE_H
+#include <stddef.h>
+
+typedef struct {
+    ptrdiff_t batch, groups;
+    ptrdiff_t cin, cout;            /* channels of one group */
+    ptrdiff_t size[3];              /* input */
+    ptrdiff_t kernel[3], stride[3], padding[3], dilation[3];
+    ptrdiff_t out[3];               /* output */
+    ptrdiff_t pixels;               /* product of size */
+    ptrdiff_t positions;            /* product of out */
+    ptrdiff_t taps;                 /* product of kernel */
+    ptrdiff_t depth;                /* cin * taps: rows of the column matrix */
+    int plain;                      /* 1x1, stride 1, no padding: the image is its own column matrix */
+    int flipped;                    /* weight is (cin, cout, taps) with the taps in reverse order */
+
+    /* im2col: a tile is `tile` positions of one image, or all positions of `images` images. */
+    ptrdiff_t images, tile;
+    ptrdiff_t blocks;               /* tiles along the batch */
+    ptrdiff_t chunks;               /* tiles along the positions of one image */
+    ptrdiff_t row_blocks;           /* pieces of the column matrix's rows (backward kernels) */
+
+    /* direct: a band is `band` output lines of one image, read from a padded copy split by stride phase. */
+    ptrdiff_t band, bands;
+    ptrdiff_t lines, pitch;         /* lines of a phase, and the distance between them */
+    ptrdiff_t plane;                /* elements of all phases of one channel */
+    ptrdiff_t step;                 /* rows of the column matrix summed in one go */
+
+    ptrdiff_t parts;                /* pieces of the batch with sums of their own (gradient of the weight) */
+    ptrdiff_t scratch;              /* elements of scratch memory for each thread */
+    ptrdiff_t shared;               /* elements of scratch memory for all threads, behind the threads' own */
+} ConvShape;
+#endif

@@ -1,0 +1,117 @@
+"""Automatic differentiation: Variables, Functions, and the calls that send gradients back.
+
+Shapes and types of gradients are those of the Variables they belong to.
+"""
+from .._ops import engine
+from .._ops.tensor import TensorBase
+from .function import Function, NestedIOFunction
+from .variable import Variable, enable_grad, no_grad
+
+__all__ = ["Variable", "Function", "NestedIOFunction", "backward", "grad", "no_grad", "enable_grad"]
+
+
+def make_grads(outputs, grads, create_graph):
+    """Complete gradients of outputs: a Variable for each, and whether the walk is to be recorded.
+
+    create_graph defaults to True exactly if a given gradient is a Variable that is not volatile.
+    """
+    if create_graph is None:
+        create_graph = any(isinstance(g, Variable) and not g.volatile for g in grads)
+    made = []
+    for out, g in zip(outputs, grads):
+        if g is None:
+            if out.requires_grad and out.numel() != 1:
+                raise RuntimeError("grad can be implicitly created only for scalar outputs, but an output has size [%s]"
+                                   % " x ".join(map(str, out.size())))
+            g = out.data.new(out.size()).fill_(1) if out.requires_grad else None
+        elif not isinstance(g, (Variable, TensorBase)):
+            raise TypeError("gradients can be either Tensors, Variables or None, but got %s" % type(g).__name__)
+        if g is not None:
+            check_gradient(out, g.data if isinstance(g, Variable) else g)
+        made.append(as_wanted(g, create_graph))
+    return made, create_graph
+
+
+def check_gradient(out, g):
+    if type(g) is not type(out.data):
+        raise RuntimeError("a gradient of type %s was given for a Variable of type %s" % (g.type(), out.data.type()))
+    if g.size() != out.size():
+        if g.numel() != out.numel():
+            raise RuntimeError("a gradient of size [%s] was given for a Variable of size [%s]"
+                               % (" x ".join(map(str, g.size())), " x ".join(map(str, out.size()))))
+
+
+def as_wanted(g, graph):
+    """A Variable if the walk is recorded, else a bare tensor."""
+    if g is None:
+        return None
+    if graph:
+        return g if isinstance(g, Variable) else Variable(g)
+    return g.data if isinstance(g, Variable) else g
+
+
+def sequence(x):
+    return tuple(x) if isinstance(x, (tuple, list)) else (x,)
+
+
+def backward(variables, grad_variables=None, retain_graph=None, create_graph=None, retain_variables=None):
+    """Add the gradients of variables into `.grad` of the leaves they depend on.
+
+    Args:
+        variables: Variables to differentiate.
+        grad_variables: a gradient (Tensor, Variable or None) for each; None is 1, for Variables of one element.
+        retain_graph: keep saved values, so that backward can run again; defaults to create_graph.
+        create_graph: record the walk, so that gradients can be differentiated.
+    Raises: RuntimeError where nothing requires grad, or sizes and types do not fit.
+    """
+    variables = sequence(variables)
+    grads = (None,) * len(variables) if grad_variables is None else sequence(grad_variables)
+    if retain_variables is not None:
+        if retain_graph is not None:
+            raise ValueError("only one of retain_graph and retain_variables can be specified")
+        import warnings
+        warnings.warn("retain_variables option is deprecated and will be removed in 0.3. Use retain_graph instead.",
+                      UserWarning, stacklevel=3)
+        retain_graph = retain_variables
+    check_outputs(variables, grads)
+    grads, create_graph = make_grads(variables, grads, create_graph)
+    engine.run_backward(variables, grads, create_graph if retain_graph is None else retain_graph, create_graph)
+
+
+def check_outputs(variables, grads):
+    for v in variables:
+        if not isinstance(v, Variable):
+            raise TypeError("backward expects Variables, but got %s" % type(v).__name__)
+        if v.volatile:
+            raise RuntimeError("calling backward on a volatile variable")
+    if len(grads) != len(variables):
+        raise RuntimeError("%d gradients were given for %d Variables" % (len(grads), len(variables)))
+    if not any(v.requires_grad for v in variables):
+        raise RuntimeError("there are no graph nodes that require computing gradients")
+
+
+def grad(outputs, inputs, grad_outputs=None, retain_graph=None, create_graph=None, only_inputs=True):
+    """Return the gradients of outputs for inputs, as a tuple of Variables.
+
+    Args: as for backward; only_inputs=False also adds into `.grad` of other leaves.
+    Raises: RuntimeError where an output needs no grad, or an input was not used.
+    """
+    outputs, inputs = sequence(outputs), sequence(inputs)
+    grads = (None,) * len(outputs) if grad_outputs is None else sequence(grad_outputs)
+    for x in inputs:
+        if not isinstance(x, Variable):
+            name = x.type().rpartition(".")[2] if isinstance(x, TensorBase) else type(x).__name__
+            raise RuntimeError("all inputs have to be Variables, but got %s" % name)
+        if not x.requires_grad:
+            raise RuntimeError("one of the differentiated Variables does not require grad")
+    check_outputs(outputs, grads)
+    leaf_outputs = [v for v in outputs if v.requires_grad and v.is_leaf]
+    if leaf_outputs:
+        raise RuntimeError("differentiated input is unreachable: an output is a leaf Variable itself")
+    grads, create_graph = make_grads(outputs, grads, create_graph)
+    found = engine.run_backward(outputs, grads, create_graph if retain_graph is None else retain_graph, create_graph, inputs,
+                                not only_inputs)
+    if any(g is None for g in found):
+        raise RuntimeError("differentiated input is unreachable: one of the differentiated Variables appears to not have "
+                           "been used in the graph")
+    return tuple(found)

@@ -1,0 +1,223 @@
+"""Reading and writing x[...] of tensors and Variables, by views where possible.
+
+The same code serves both: it calls rows, and rows record when they are given Variables.
+"""
+from ._ops import index as index_kernels
+from ._ops.engine import VariableBase
+from ._ops.shape import expand as expand_view
+from ._ops.shape import unsqueeze as unsqueeze_view
+from ._ops.tensor import ByteTensor, LongTensor, TensorBase, copy_, fill_, get_item
+from .ops import shape as rows
+
+UNSUPPORTED = ("indexing a tensor with an object of type %s. The only supported types are integers, slices, numpy scalars "
+               "and LongTensor or ByteTensor as the only argument.")
+
+
+def is_int(key):
+    """A Python int or a NumPy integer scalar; no bool."""
+    return isinstance(key, int) and not isinstance(key, bool) or (
+        hasattr(key, "__index__") and getattr(key, "shape", None) == () and not isinstance(key, (bool, TensorBase)))
+
+
+def unwrapped(key):
+    """The tensor of a Variable."""
+    return key.data if isinstance(key, VariableBase) else key
+
+
+def kind_name(key):
+    return key.type() if isinstance(key, TensorBase) else type(key).__name__
+
+
+def is_sequence(key):
+    return isinstance(key, (list, tuple)) or isinstance(unwrapped(key), LongTensor)
+
+
+def is_advanced(key):
+    """Whether a key is a tuple or list with sequences in it: NumPy's advanced indexing."""
+    if isinstance(key, tuple):
+        return any(is_sequence(k) for k in key)
+    return isinstance(key, list) and any(is_sequence(k) for k in key)
+
+
+# ---- basic: ints, slices, None, ... -------------------------------------------------------------------
+
+def basic(x, key):
+    """(view, whether every dim was taken) of x for ints, slices, None and one ellipsis."""
+    key = key if isinstance(key, tuple) else (key,)
+    for k in key:
+        if not (is_int(k) or isinstance(k, slice) or k is None or k is Ellipsis):
+            raise TypeError(UNSUPPORTED % kind_name(unwrapped(k)))
+    ndim = x.dim()
+    used = sum(k is not None and k is not Ellipsis for k in key)
+    if used > ndim:
+        raise IndexError("trying to index %d dimensions of a %d dimensional tensor" % (used, ndim))
+    if sum(k is Ellipsis for k in key) > 1:
+        raise IndexError("an index can only have a single ellipsis ('...')")
+    dim, taken = 0, 0
+    fresh = True                    # x itself so far: give a new view at least
+    for k in key:
+        if k is Ellipsis:
+            dim += ndim - used
+        elif k is None:
+            x, fresh = rows.unsqueeze(x, dim), False
+            dim += 1
+        elif isinstance(k, slice):
+            x = sliced(x, dim, k)
+            fresh = False
+            dim += 1
+        else:
+            if x.dim() == 1:
+                return rows.select(x, dim, checked(int(k), x.size(dim), dim)), True
+            x, fresh = rows.select(x, dim, checked(int(k), x.size(dim), dim)), False
+            taken += 1
+    return (rows.alias(x) if fresh else x), False
+
+
+def checked(i, size, dim):
+    if i < -size or i >= size:
+        raise IndexError("index %d is out of range for dimension %d (of size %d)" % (i, dim, size))
+    return i
+
+
+def sliced(x, dim, key):
+    """One slice; ValueError where it is empty or goes backwards."""
+    size = x.size(dim)
+    if key.step is not None and key.step <= 0:
+        raise ValueError("only positive slice steps are supported, but got %r" % (key.step,))
+    start, stop, step = key.indices(size)
+    if stop <= start:
+        raise ValueError("result of slicing is an empty tensor: %r of a dimension of size %d" % (key, size))
+    length = (stop - start + step - 1) // step
+    if step == 1:
+        return rows.narrow(x, dim, start, length)
+    return rows.stepped(x, dim, start, length, step)
+
+
+# ---- advanced: sequences of ints ----------------------------------------------------------------------
+
+def advanced(x, key):
+    """(offsets into dense x, sizes of the result) for sequences next to each other, and full slices."""
+    key = list(key)
+    if sum(k is Ellipsis for k in key) > 1:
+        raise IndexError("an index can only have a single ellipsis ('...')")
+    for k in key:
+        if not (is_sequence(k) or k is Ellipsis or isinstance(k, slice) and k == slice(None)):
+            raise TypeError(UNSUPPORTED % "list")
+    ndim = x.dim()
+    used = sum(k is not Ellipsis for k in key)
+    if used > ndim:
+        raise IndexError("trying to index %d dimensions of a %d dimensional tensor" % (used, ndim))
+    full = []
+    for k in key:
+        full += [slice(None)] * (ndim - used) if k is Ellipsis else [k]
+    full += [slice(None)] * (ndim - len(full))
+    dims = [d for d, k in enumerate(full) if is_sequence(k)]
+    if dims != list(range(dims[0], dims[-1] + 1)):
+        raise TypeError("the sequences of an advanced index have to stand next to each other")
+    indices = broadcast([index_tensor(full[d]) for d in dims])
+    sizes = list(x.size())
+    for d, index in zip(dims, indices):
+        check_range(index, sizes[d], d)
+    strides = [1] * ndim
+    for d in range(ndim - 2, -1, -1):
+        strides[d] = strides[d + 1] * sizes[d + 1]
+    result = sizes[:dims[0]] + list(indices[0].size()) + sizes[dims[-1] + 1:]
+    offsets = LongTensor(*result).zero_()
+    spread = indices[0].dim()
+    inner = sum(index * strides[d] for d, index in zip(dims, indices))
+    add_along(offsets, inner, dims[0])
+    for d in range(ndim):
+        if d not in dims:
+            at = d if d < dims[0] else d - len(dims) + spread
+            add_along(offsets, LongTensor(list(range(sizes[d]))) * strides[d], at)
+    return offsets
+
+
+def add_along(offsets, values, dim):
+    """Add values, which span the dims from dim on, to all of offsets."""
+    for _ in range(offsets.dim() - dim - values.dim()):
+        values = unsqueeze_view(values, values.dim())
+    offsets.add_(values)
+
+
+def index_tensor(key):
+    """A LongTensor of a sequence of ints."""
+    key = unwrapped(key)
+    if isinstance(key, TensorBase):
+        return key
+    try:
+        return LongTensor(key)
+    except (RuntimeError, TypeError, ValueError):
+        raise TypeError(UNSUPPORTED % "list") from None
+
+
+def broadcast(indices):
+    """Index tensors expanded to one size."""
+    ndim = max(index.dim() for index in indices)
+    padded = [[1] * (ndim - index.dim()) + list(index.size()) for index in indices]
+    size = [max(column) for column in zip(*padded)]
+    if ndim == 0 or any(n != 1 and n != m for sizes in padded for n, m in zip(sizes, size)):
+        raise IndexError("The advanced indexing objects could not be broadcast")
+    return [expand_view(index, tuple(size)) for index in indices]
+
+
+def check_range(index, size, dim):
+    low, high = index.min(), index.max()
+    if high >= size:
+        raise IndexError("index %d from broadcast indexer is out of range for dimension %d (of size %d)"
+                         % (high, dim, size))
+    if low < 0:
+        raise RuntimeError("index out of range: %d in an advanced index of dimension %d (of size %d)"
+                           % (low, dim, size))
+
+
+# ---- x[key], x[key] = value ---------------------------------------------------------------------------
+
+def getitem(x, key):
+    """x[key] of a tensor or a Variable."""
+    raw = unwrapped(key)
+    is_variable = isinstance(x, VariableBase)
+    if isinstance(raw, ByteTensor):
+        return x.masked_select(key)
+    if isinstance(raw, LongTensor):
+        return x.index_select(0, key)
+    if is_advanced(key):
+        return rows.take(x, advanced(unwrapped(x), key))
+    view, single = basic(x, key)
+    return get_item(view) if single and not is_variable else view
+
+
+def setitem(x, key, value):
+    """x[key] = value of a tensor: a number, or a tensor of the same type that broadcasts."""
+    raw = unwrapped(key)
+    if isinstance(raw, ByteTensor):
+        x.masked_scatter_(raw, value) if isinstance(value, TensorBase) else x.masked_fill_(raw, value)
+        return
+    if isinstance(raw, LongTensor):
+        if isinstance(value, TensorBase):
+            x.index_copy_(0, raw, value)
+        else:
+            x.index_fill_(0, raw, value)
+        return
+    if is_advanced(key):
+        set_advanced(x, advanced(x, key), value)
+        return
+    view, _ = basic(x, key)
+    if isinstance(value, TensorBase):
+        view.copy_(value)
+    elif isinstance(value, (int, float)):
+        fill_(view, value)
+    else:
+        raise TypeError("can't assign a %s to a tensor of type %s" % (kind_name(value), x.type()))
+
+
+def set_advanced(x, offsets, value):
+    """Write through offsets into dense x, then back where x is not dense."""
+    dense = x.contiguous()
+    if isinstance(value, TensorBase):
+        source = expand_view(value, tuple(offsets.size())).contiguous()
+    else:
+        source = x.new(offsets.size()).fill_(value)
+    index_kernels.put_flat(dense, offsets, source, False)
+    if not x.is_contiguous():
+        copy_(x, dense)

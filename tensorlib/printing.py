@@ -1,0 +1,172 @@
+"""The text of tensors and storages, exactly as v0.2 wrote it."""
+import math
+
+from ._ops.tensor import dense_copy, to_list
+
+
+class Options:
+    """What set_printoptions sets."""
+
+    precision, threshold, edgeitems, linewidth = 4, 1000, 3, 80
+
+
+PROFILES = {"default": (4, 1000, 3, 80), "short": (2, 1000, 2, 80), "full": (4, math.inf, 3, 80)}
+
+
+def set_printoptions(precision=None, threshold=None, edgeitems=None, linewidth=None, profile=None):
+    """Set how tensors are printed.
+
+    Args:
+        precision: digits after the point. threshold: from this many elements on, only the edges are printed.
+        edgeitems: how many at each edge. linewidth: characters of a line. profile: "default", "short" or "full".
+    """
+    if profile is not None:
+        if profile not in PROFILES:
+            raise ValueError("unknown profile %r, expected one of %s" % (profile, ", ".join(PROFILES)))
+        Options.precision, Options.threshold, Options.edgeitems, Options.linewidth = PROFILES[profile]
+    for name, value in (("precision", precision), ("threshold", threshold), ("edgeitems", edgeitems),
+                        ("linewidth", linewidth)):
+        if value is not None:
+            setattr(Options, name, value)
+
+
+def exponent(x):
+    """Digits before the point; 1 for zero."""
+    return math.floor(math.log10(x)) + 1 if x else 1
+
+
+def number_format(values, least=0):
+    """(format string, scale, width) for numbers that are shown together."""
+    finite = [abs(v) for v in values if math.isfinite(v)]
+    least = max(least, 3) if len(finite) < len(values) else max(least, 2)
+    precision = Options.precision
+    if not finite:
+        return "{:%d.0f}" % least, 1, least
+    top, low = exponent(max(finite)), exponent(min(finite))
+    if all(v == math.floor(v) for v in finite):
+        if top > precision + 1:
+            width = max(least, precision + 7)
+            return "{:%d.%de}" % (width, precision), 1, width
+        width = max(least, top + 1)
+        return "{:%d.0f}" % width, 1, width
+    if top - low > precision:
+        width = max(least, precision + 7 + (abs(top) > 99 or abs(low) > 99))
+        return "{:%d.%de}" % (width, precision), 1, width
+    scale = 1
+    if top > precision + 1 or top < 0:
+        scale, width = 10.0 ** (top - 1), max(least, precision + 3)
+    else:
+        width = max(least, precision + 3 if top == 0 else top + precision + 2)
+    return "{:%d.%df}" % (width, precision), scale, width
+
+
+def scale_line(scale):
+    return "{:.5e} *\n".format(scale) if scale != 1 else ""
+
+
+def centred(text, width):
+    return text.center(width)
+
+
+def vector_text(t):
+    """One value a line."""
+    n, edge = t.size(0), Options.edgeitems
+    dots = n >= Options.threshold and 2 * edge < n
+    values = to_list(t)
+    form, scale, width = number_format(values, 3 if n > 2 * edge else 2)
+    shown = values[:edge] + values[-edge:] if dots else values
+    lines = [(" " if scale != 1 else "") + form.format(v / scale) for v in shown]
+    if dots:
+        lines.insert(edge, (" " if scale != 1 else "") + centred("\u22ee", width + 1)[:width + 1].rstrip("\n"))
+    return scale_line(scale) + "\n".join(lines) + "\n"
+
+
+def matrix_text(t, indent="", form=None, force_dots=None):
+    """Rows; too wide ones in blocks of columns; only the edges of large matrices."""
+    rows, columns = t.size()
+    edge = Options.edgeitems
+    dots = t.numel() >= Options.threshold if force_dots is None else force_dots
+    cut_columns, cut_rows = columns > 2 * edge, rows > 2 * edge
+    data = to_list(t)
+    form = form or number_format([v for row in data for v in row], 5 if cut_columns or cut_rows else 0)
+    text, scale, width = form
+    head = scale_line(scale) if not indent else ""
+    margin = indent + (" " if scale != 1 else "")
+
+    def row_text(row):
+        return " ".join([text.format(v / scale) for v in row])
+
+    if not dots or not (cut_columns or cut_rows):
+        per_line = max(1, (Options.linewidth - len(indent)) // (width + 1))
+        if columns <= per_line:
+            return head + "".join([margin + row_text(row) + "\n" for row in data])
+        blocks = []
+        for start in range(0, columns, per_line):
+            stop = min(start + per_line, columns)
+            name = "Columns %d to %d \n" % (start, stop - 1) if stop - 1 > start else "Column  %d \n" % start
+            blocks.append(name + "".join([margin + row_text(row[start:stop]) + "\n" for row in data]))
+        return head + "\n" + "\n".join(blocks)
+    return head + large_matrix(data, cut_rows, cut_columns, row_text, margin, width)
+
+
+def large_matrix(data, cut_rows, cut_columns, row_text, margin, width):
+    """The edges of a matrix, dots between them."""
+    edge = Options.edgeitems
+
+    def line(row):
+        if not cut_columns:
+            return margin + row_text(row) + "\n"
+        return margin + row_text(row[:edge]) + "  ...  " + row_text(row[-edge:]) + "\n"
+
+    if not cut_rows:
+        return "".join([line(row) for row in data])
+    side = (width + 1) * edge - 1
+    if cut_columns:
+        middle = margin + centred("...", side) + centred("\u22f1", 7) + centred("...", side) + "\n"
+    else:
+        middle = margin + centred("\u22ee", (width + 1) * len(data[0]) - 1) + "\n"
+    return "".join([line(row) for row in data[:edge]]) + middle + "".join([line(row) for row in data[-edge:]])
+
+
+def block_text(t):
+    """Each matrix of a tensor of more dims under a headline."""
+    outer = list(t.size())[:-2]
+    form = number_format(flat_values(t), 0)
+    dots = t.numel() >= Options.threshold
+    text = scale_line(form[1])
+    blocks = []
+    for position in positions(outer):
+        matrix = t
+        for i in position:
+            matrix = matrix[i:i + 1].squeeze(0) if matrix.size(0) > 1 else matrix.select(0, 0)
+        matrix = matrix.contiguous().view(t.size(-2), t.size(-1))
+        head = "(%s,.,.) = \n" % ",".join(["%d " % i for i in position])
+        blocks.append(head + matrix_text(matrix, " ", form, dots))
+    return text + "\n".join(blocks)
+
+
+def positions(sizes):
+    """Every index into dims of these sizes, in order."""
+    if not sizes:
+        return [()]
+    return [(i,) + rest for i in range(sizes[0]) for rest in positions(sizes[1:])]
+
+
+def flat_values(t):
+    return to_list(dense_copy(t).view(-1))
+
+
+def tensor_text(t):
+    """What str() and repr() of a tensor give."""
+    size = "x".join([str(n) for n in t.size()])
+    gpu = " (GPU %d)" % t.get_device() if t.is_cuda else ""
+    if t.dim() == 0:
+        return "[%s with no dimension]\n" % t.type()
+    t = t.cpu() if t.is_cuda else t
+    body = vector_text(t) if t.dim() == 1 else matrix_text(t) if t.dim() == 2 else block_text(t)
+    return "\n%s[%s of size %s%s]\n" % (body, t.type(), size, gpu)
+
+
+def storage_text(storage):
+    """What str() and repr() of a storage give."""
+    return " %s\n[%s of size %d]" % ("\n ".join([str(v) for v in storage.tolist()]), storage.type(), len(storage))
