@@ -5,20 +5,18 @@ It knows storages only. How blocks travel between processes is told in `multipro
 import fcntl
 import mmap
 import os
-import secrets
 import struct
 import sys
-import tempfile
 import weakref
 
 from ._ops import storage as _storage
 
 SHARED = 2                                      # the flag of `_ops.storage`
 STRATEGIES = frozenset(["file_descriptor", "file_system"])
-FOLDER = "/dev/shm" if os.path.isdir("/dev/shm") else tempfile.gettempdir()
+FOLDER = "/dev/shm" if os.path.isdir("/dev/shm") else os.environ.get("TMPDIR", "/tmp")
 COUNT = struct.Struct("<q")
 # Files by name carry a token, so that the process that drew it can remove at its end what killed children left.
-TOKEN = secrets.token_hex(4)
+TOKEN = os.urandom(4).hex()
 
 _strategy = "file_descriptor"
 _made = 0
@@ -122,19 +120,24 @@ def unnamed_file(nbytes):
     if hasattr(os, "memfd_create"):
         fd = os.memfd_create("tensorlib_%d" % os.getpid(), os.MFD_CLOEXEC)
     else:
-        fd, path = tempfile.mkstemp(prefix="tensorlib_%d_" % os.getpid(), dir=FOLDER)
-        os.unlink(path)
+        name = _new_name()
+        fd = os.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+        os.unlink(name)
     os.ftruncate(fd, nbytes)
     return fd
 
 
+def _new_name():
+    global _made
+    _made += 1
+    return os.path.join(FOLDER, "tensorlib_%d_%s_%d" % (os.getpid(), TOKEN, _made))
+
+
 def new_block(nbytes):
     """Return a new block of nbytes > 0, of the kind the strategy says."""
-    global _made
     if _strategy == "file_descriptor":
         return Block(unnamed_file(nbytes), nbytes)
-    _made += 1
-    name = os.path.join(FOLDER, "tensorlib_%d_%s_%d" % (os.getpid(), TOKEN, _made))
+    name = _new_name()
     fd = os.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
     os.ftruncate(fd, count_position(nbytes) + COUNT.size)
     block = NamedBlock(fd, nbytes, name)
@@ -152,15 +155,10 @@ def share(storage):
     """Move a storage to shared memory, in place, if it is not there; returns its block."""
     block = block_of(storage)
     if block is None:
-        block = new_block(max(len(memoryview(storage)), 1))
+        block = new_block(len(memoryview(storage)))
         _storage.move_to(storage, block, SHARED)
         _storages[block.key + (_storage.dtype_of(storage),)] = storage
     return block
-
-
-def is_shared(storage):
-    """Tell whether other processes can map the memory of a storage."""
-    return bool(_storage.flags_of(storage) & SHARED)
 
 
 def storage_in(block, dtype, size):
@@ -175,11 +173,16 @@ def known_storage(fd, dtype):
     return _storages.get(file_key(fd) + (dtype,))
 
 
-def new_shared(cls, size):
-    """Return an uninitialised storage of a class and a size, in shared memory."""
-    storage = cls(size)
-    share(storage)
-    return storage
+def share_memory_(self):
+    """Move the storage to shared memory, in place; returns self. It cannot be resized any more."""
+    if len(self):
+        share(self)
+    return self
+
+
+def _new_shared(cls, size):
+    """Return an uninitialised storage in shared memory."""
+    return cls(size).share_memory_()
 
 
 def remove_left_files():
@@ -190,3 +193,8 @@ def remove_left_files():
                 os.unlink(os.path.join(FOLDER, name))
             except FileNotFoundError:
                 pass
+
+
+for _code in range(8):
+    _storage.set_attribute(_storage.class_of(_code), "share_memory_", share_memory_)
+    _storage.set_attribute(_storage.class_of(_code), "_new_shared", classmethod(_new_shared))

@@ -53,7 +53,7 @@ def default_collate(batch):
         if any(len(sample) != len(first) for sample in batch):
             raise RuntimeError("samples of a batch must have the same number of items, but have %s"
                                % sorted({len(sample) for sample in batch}))
-        return [default_collate(column) for column in zip(*batch)]
+        return [default_collate(list(column)) for column in zip(*batch)]
     raise TypeError("batch must contain tensors, numbers, dicts or lists; found %s" % type(first))
 
 

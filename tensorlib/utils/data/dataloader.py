@@ -38,7 +38,7 @@ class DataLoader:
         batch_sampler: gives lists of indices; excludes batch_size, shuffle, sampler and drop_last.
         num_workers: processes that make the batches; 0 makes them here.
         collate_fn: makes a batch of a list of samples.
-        pin_memory: put the batches into page-locked memory, from which copies to a GPU are faster.
+        pin_memory: put the batches into page-locked memory, from which copies to a GPU are faster; nothing without one.
         drop_last: leave out a last batch that is not full.
         timeout: seconds to wait for a batch of a worker; 0 waits for ever.
         worker_init_fn: called with the number of the worker in each one, after it was seeded.
@@ -102,7 +102,7 @@ class DataLoaderIter:
     def __init__(self, loader):
         self.dataset = loader.dataset
         self.collate_fn = loader.collate_fn
-        self.pin_memory = loader.pin_memory
+        self.pin_memory = loader.pin_memory and _can_pin()
         self.indices = iter(loader.batch_sampler)
 
     def __iter__(self):
@@ -319,6 +319,14 @@ def _death(number, process):
     else:
         how = "ended with exit code %d" % code
     return "DataLoader worker %d (pid %d) %s" % (number, process.pid, how)
+
+
+def _can_pin():
+    """Whether there is a GPU driver, which page-locked memory comes from."""
+    try:
+        return LongTensor(1).pin_memory() is not None
+    except AssertionError:
+        return False
 
 
 def pin_memory_batch(batch):

@@ -1,0 +1,152 @@
+"""Tensors between processes: one memory for all, by descriptor or by name, and nothing left of it."""
+import gc
+import os
+import signal
+import time
+
+import pytest
+from tensorlib.autograd import Variable
+
+import tensorlib
+import tensorlib.multiprocessing as mp
+
+
+@pytest.fixture(params=["file_descriptor", "file_system"])
+def strategy(request):
+    """Both ways, with nothing left in /dev/shm."""
+    old = mp.get_sharing_strategy()
+    mp.set_sharing_strategy(request.param)
+    yield request.param
+    mp.set_sharing_strategy(old)
+    gc.collect()
+    assert shared_files() == []
+
+
+def shared_files():
+    return [name for name in os.listdir("/dev/shm") if name.startswith("tensorlib_%d_" % os.getpid())]
+
+
+def fork(target, *args):
+    process = mp.get_context("fork").Process(target=target, args=args, daemon=True)
+    process.start()
+    return process
+
+
+def add_one(queue, answers, done):
+    tensor = queue.get()
+    tensor.add_(1)
+    answers.put(tensor)
+    done.wait(20)
+
+
+def test_both_sides_see_one_memory(strategy):
+    queue, answers, done = mp.Queue(), mp.SimpleQueue(), mp.Event()
+    process = fork(add_one, queue, answers, done)
+    x = tensorlib.zeros(3, 4)
+    queue.put(x)
+    back = answers.get()
+    assert x.tolist() == [[1] * 4] * 3 and back.tolist() == x.tolist()
+    back.fill_(7)
+    assert x.sum() == 84 and x.is_shared() and back.data_ptr() == x.data_ptr()
+    done.set()
+    process.join(20)
+    assert process.exitcode == 0
+
+
+def send_views(queue, done):
+    base = tensorlib.arange(0, 12).view(3, 4)
+    queue.put([base, base[1], base.t(), base.storage(), tensorlib.LongTensor([5]), tensorlib.FloatTensor(),
+               Variable(base, requires_grad=True)])
+    queue.put(base)
+    done.wait(20)
+
+
+def test_views_keep_their_storage(strategy):
+    queue, done = mp.Queue(), mp.Event()
+    process = fork(send_views, queue, done)
+    base, row, turned, storage, number, empty, variable = queue.get(timeout=20)
+    again = queue.get(timeout=20)
+    done.set()
+    process.join(20)
+    assert row.tolist() == [4, 5, 6, 7] and turned.stride() == (1, 4) and number.tolist() == [5] and empty.numel() == 0
+    row.fill_(-1)
+    assert base[1].tolist() == [-1] * 4 == again[1].tolist() and turned[0, 1] == -1 and storage[4] == -1
+    assert variable.requires_grad and variable.data[1].tolist() == [-1] * 4
+
+
+def total(tensor):
+    return tensor.sum(), tensor * 2
+
+
+def test_pool(strategy):
+    with mp.get_context("fork").Pool(2) as pool:
+        results = pool.map(total, [tensorlib.ones(100) * i for i in range(6)])
+        assert [s for s, _ in results] == [100 * i for i in range(6)]
+        assert results[5][1][0] == 10
+        del results
+        pool.close()
+        pool.join()
+
+
+def keep_and_wait(queue, got):
+    tensors = [queue.get() for _ in range(3)] + [tensorlib.ones(10).share_memory_()]
+    got.set()
+    time.sleep(60)
+    del tensors
+
+
+def test_killed_child_leaves_nothing_at_the_end():
+    """What it held by name is removed when the main process ends; here that is done by hand."""
+    old = mp.get_sharing_strategy()
+    mp.set_sharing_strategy("file_system")
+    queue, got = mp.Queue(), mp.Event()
+    process = fork(keep_and_wait, queue, got)
+    for _ in range(3):
+        queue.put(tensorlib.ones(1000))
+    assert got.wait(20)
+    os.kill(process.pid, signal.SIGKILL)
+    process.join(20)
+    mp.set_sharing_strategy(old)
+    tensorlib.shared.remove_left_files()
+    assert shared_files() == []
+    assert [n for n in os.listdir("/dev/shm") if n.startswith("tensorlib_%d_" % process.pid)] == []
+
+
+def test_share_memory(strategy):
+    x = tensorlib.ones(2, 3)
+    row = x[1]
+    assert not x.is_shared() and x.share_memory_() is x and x.is_shared() and row.is_shared()
+    row.fill_(4)
+    assert x.tolist() == [[1, 1, 1], [4, 4, 4]]
+    with pytest.raises(RuntimeError):
+        x.storage().resize_(100)
+    pid = os.fork()
+    if pid == 0:
+        x.zero_()
+        os._exit(0)
+    os.waitpid(pid, 0)
+    assert x.sum() == 0
+    assert tensorlib.FloatTensor().share_memory_().numel() == 0
+
+
+def test_strategies():
+    assert mp.get_all_sharing_strategies() == {"file_descriptor", "file_system"}
+    assert mp.get_sharing_strategy() == "file_descriptor"
+    with pytest.raises(ValueError):
+        mp.set_sharing_strategy("pigeon")
+    assert mp.Process and mp.cpu_count() and mp.Lock
+
+
+def test_gone_memory_is_told():
+    from tensorlib.multiprocessing.reductions import open_name
+    with pytest.raises(RuntimeError, match="is gone"):
+        open_name(6, 10, 40, "/dev/shm/tensorlib_1_none_1")
+
+
+def test_many_descriptors():
+    """Storages that came and went keep no file open."""
+    before = len(os.listdir("/proc/self/fd"))
+    for _ in range(2000):
+        tensorlib.ones(10).share_memory_()
+    gc.collect()
+    assert len(os.listdir("/proc/self/fd")) == before
