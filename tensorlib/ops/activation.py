@@ -2,6 +2,8 @@
 
 A formula names `out` wherever the output tells as much as the input, so that the in-place twin is safe.
 """
+import math
+
 from ._samples import arguments, binary, unary
 from ._table import pointwise
 
@@ -12,6 +14,11 @@ SELU_SCALE = 1.0507009873554804934193349852946
 def only_where_negative(g, x):
     """g where x is not positive, else zero."""
     return g - threshold_grad(g, x, 0)
+
+
+def zeros(g):
+    """Zeros in g's place: the derivative of what is flat almost everywhere."""
+    return threshold_grad(g, g, math.inf)
 
 
 # ---- threshold, relu ----------------------------------------------------------------------------------------------
@@ -34,7 +41,7 @@ threshold_below = pointwise(
 threshold_grad = pointwise(
     "threshold_grad(Tensor dy, Tensor x, Number threshold)", public=False, inplace=False,
     cuda="select(x > threshold, dy, 0)",
-    grad=dict(dy=lambda g, x, threshold: threshold_grad(g, x, threshold)),
+    grad=dict(dy=lambda g, x, threshold: threshold_grad(g, x, threshold), x=lambda g: zeros(g)),
     ref="np.where(x > threshold, dy, 0)", samples=arguments((3, 4), (3, 4), threshold=0.25),
     doc="dy where x is above the threshold, else 0: derivative of threshold.")
 
@@ -46,7 +53,7 @@ relu = pointwise(
 
 relu_grad = pointwise(
     "relu_grad(Tensor dy, Tensor y)", public=False, inplace=False, cuda="select(y > 0, dy, 0)",
-    grad=dict(dy=lambda g, y: relu_grad(g, y)),
+    grad=dict(dy=lambda g, y: relu_grad(g, y), y=lambda g: zeros(g)),
     ref="np.where(y > 0, dy, 0)", samples=arguments((3, 4), (3, 4)),
     doc="dy where the output y is positive: derivative of relu.")
 
@@ -72,6 +79,7 @@ leaky_relu_grad = pointwise(
     "leaky_relu_grad(Tensor dy, Tensor x, Number negative_slope)", public=False, inplace=False,
     cuda="select(x > 0, dy, dy * negative_slope)",
     grad=dict(dy=lambda g, x, negative_slope: leaky_relu_grad(g, x, negative_slope),
+              x=lambda g: zeros(g),
               negative_slope=lambda g, dy, x: only_where_negative(g * dy, x)),
     ref="np.where(x > 0, dy, dy * negative_slope)", samples=arguments((3, 4), (3, 4), negative_slope=0.1),
     doc="dy, times the slope where x is not positive: derivative of leaky_relu.")
@@ -128,7 +136,7 @@ hardtanh = pointwise(
 hardtanh_grad = pointwise(
     "hardtanh_grad(Tensor dy, Tensor y, Number min_val, Number max_val)", public=False, inplace=False,
     cuda="select(y > min_val, select(y < max_val, dy, 0), 0)",
-    grad=dict(dy=lambda g, y, min_val, max_val: hardtanh_grad(g, y, min_val, max_val)),
+    grad=dict(dy=lambda g, y, min_val, max_val: hardtanh_grad(g, y, min_val, max_val), y=lambda g: zeros(g)),
     ref="np.where((y > min_val) & (y < max_val), dy, 0)",
     samples=arguments((3, 4), (3, 4), min_val=-0.5, max_val=0.75),
     doc="dy strictly between the limits, else 0: derivative of hardtanh at its output, or its input.")
@@ -150,7 +158,7 @@ hardshrink = pointwise(
 shrink_grad = pointwise(
     "shrink_grad(Tensor dy, Tensor x, Number lambd)", public=False, inplace=False,
     cuda="select(fabs(x) > lambd, dy, 0)",
-    grad=dict(dy=lambda g, x, lambd: shrink_grad(g, x, lambd)),
+    grad=dict(dy=lambda g, x, lambd: shrink_grad(g, x, lambd), x=lambda g: zeros(g)),
     ref="np.where(np.abs(x) > lambd, dy, 0)", samples=arguments((3, 4), (3, 4), lambd=0.5),
     doc="dy where x is outside of [-lambd, lambd], else 0: derivative of softshrink and hardshrink.")
 

@@ -7,6 +7,7 @@ import math
 from .._ops import loss as kernels
 from ._samples import arguments
 from ._table import op
+from .activation import zeros
 from .linalg import dot
 
 
@@ -66,7 +67,8 @@ l1_loss = op(
 
 l1_loss_grad = op(
     "l1_loss_grad(Tensor dy, Tensor x, Tensor target, bool size_average)", kernels.l1_loss_grad, public=False,
-    grad=dict(dy=lambda g, x, target, size_average: inner(g, l1_loss_grad(one(x), x, target, size_average))),
+    grad=dict(dy=lambda g, x, target, size_average: inner(g, l1_loss_grad(one(x), x, target, size_average)),
+              x=lambda g: zeros(g)),
     doc="Derivative of l1_loss at x, times dy; 1 where x equals the target.")
 
 smooth_l1_loss = op(
@@ -123,7 +125,8 @@ kl_div = op(
 
 kl_div_grad = op(
     "kl_div_grad(Tensor dy, Tensor x, Tensor target, bool size_average)", kernels.kl_div_grad, public=False,
-    grad=dict(dy=lambda g, x, target, size_average: inner(g, kl_div_grad(one(x), x, target, size_average))),
+    grad=dict(dy=lambda g, x, target, size_average: inner(g, kl_div_grad(one(x), x, target, size_average)),
+              x=lambda g: zeros(g)),
     doc="Derivative of kl_div at x, times dy.")
 
 soft_margin_loss = op(
@@ -157,7 +160,8 @@ hinge_embedding_loss_grad = op(
     "hinge_embedding_loss_grad(Tensor dy, Tensor x, Tensor target, float margin, bool size_average)",
     kernels.hinge_embedding_loss_grad, public=False,
     grad=dict(dy=lambda g, x, target, margin, size_average:
-              inner(g, hinge_embedding_loss_grad(one(x), x, target, margin, size_average))),
+              inner(g, hinge_embedding_loss_grad(one(x), x, target, margin, size_average)),
+              x=lambda g: zeros(g)),
     doc="Derivative of hinge_embedding_loss at x, times dy.")
 
 
@@ -191,7 +195,7 @@ multi_margin_loss_grad = op(
     "bool size_average)", kernels.multi_margin_loss_grad, public=False,
     grad=dict(dy=lambda g, x, target, weight, p, margin, size_average:
               inner(g, multi_margin_loss_grad(one(x), x, target, weight, p, margin, size_average)),
-              x=lambda g, dy, x, target, weight, p, margin, size_average: None if p == 1 else
+              x=lambda g, dy, x, target, weight, p, margin, size_average: zeros(g) if p == 1 else
               multi_margin_loss_curvature(g, x, target, weight, margin, size_average) * dy),
     doc="Derivative of multi_margin_loss at x, times dy.")
 
@@ -213,5 +217,6 @@ multilabel_margin_loss_grad = op(
     "multilabel_margin_loss_grad(Tensor dy, Tensor x, LongTensor target, bool size_average)",
     kernels.multilabel_margin_loss_grad, public=False,
     grad=dict(dy=lambda g, x, target, size_average:
-              inner(g, multilabel_margin_loss_grad(one(x), x, target, size_average))),
+              inner(g, multilabel_margin_loss_grad(one(x), x, target, size_average)),
+              x=lambda g: zeros(g)),
     doc="Derivative of multilabel_margin_loss at x, times dy.")
