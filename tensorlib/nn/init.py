@@ -7,6 +7,7 @@ import math
 import random
 
 from ..autograd import Variable
+from ..tensor import Default
 
 
 def calculate_gain(nonlinearity, param=None):
@@ -146,6 +147,8 @@ def kaiming_normal(tensor, a=0, mode="fan_in"):
 def orthogonal(tensor, gain=1):
     """Fill with a random orthogonal matrix (Saxe et al., 2013); dims after the first are taken together.
 
+    It is computed in the default tensor type, so a DoubleTensor too is orthogonal to the precision of that.
+
     Raises:
         ValueError: the tensor has fewer than 2 dims.
     """
@@ -154,7 +157,7 @@ def orthogonal(tensor, gain=1):
         raise ValueError("Only tensors with 2 or more dimensions are supported")
     rows = data.size(0)
     cols = data.numel() // rows
-    flat = data.new(rows, cols).normal_(0, 1)
+    flat = Default.tensor(rows, cols).normal_(0, 1)
     q, r = (flat.t() if rows < cols else flat).qr()
     # The sign of R's diagonal is arbitrary; with it the distribution is uniform.
     q = q * r.diag().sign().expand_as(q)

@@ -8,12 +8,9 @@ from collections import OrderedDict
 
 from .._ops.tensor import TensorBase
 from ..autograd import Variable
+from ..tensor import typename
 from ..utils.hooks import RemovableHandle
 from .parameter import Parameter
-
-
-def _typename(x):
-    return x.type() if isinstance(x, TensorBase) else type(x).__module__ + "." + type(x).__name__
 
 
 def _join(prefix, name):
@@ -82,7 +79,7 @@ class Module:
             raise AttributeError("cannot assign parameters before Module.__init__() call")
         if param is not None and not isinstance(param, Parameter):
             raise TypeError("cannot assign '%s' object to parameter '%s' (tensorlib.nn.Parameter or None required)"
-                            % (_typename(param), name))
+                            % (typename(param), name))
         if param is not None and param.grad_fn is not None:
             raise ValueError("cannot assign the non-leaf Variable to parameter '%s': model parameters are leaves; "
                              "compute with it in forward() instead" % name)
@@ -96,7 +93,7 @@ class Module:
             KeyError: the name is taken.
         """
         if module is not None and not isinstance(module, Module):
-            raise TypeError("%s is not a Module subclass" % _typename(module))
+            raise TypeError("%s is not a Module subclass" % typename(module))
         if hasattr(self, name):
             raise KeyError("attribute already exists '%s'" % name)
         self._modules[name] = module
@@ -136,7 +133,7 @@ class Module:
     def _check_slot(fits, value, kind, name, wanted):
         if not fits:
             raise TypeError("cannot assign '%s' as %s '%s' (%s or None expected)"
-                            % (_typename(value), kind, name, wanted))
+                            % (typename(value), kind, name, wanted))
 
     def _forget(self, name, but):
         """Take a name out of wherever it is registered, so that it can be registered elsewhere."""

@@ -1,4 +1,6 @@
 """Parameter: the leaf Variable that a Module registers when it is assigned as an attribute."""
+import copy
+
 from ..autograd import Variable
 
 
@@ -18,11 +20,14 @@ class Parameter(Variable):
         True
     """
 
-    def __new__(cls, data=None, requires_grad=True):
-        return super().__new__(cls, data, requires_grad=requires_grad)
-
     def __init__(self, data=None, requires_grad=True):
+        if isinstance(data, Variable):
+            raise RuntimeError("Variable data has to be a tensor, but got %s" % type(data).__name__)
         super().__init__(data, requires_grad=requires_grad)
+
+    def __deepcopy__(self, memo):
+        twin = memo[id(self)] = type(self)(copy.deepcopy(self.data, memo), self.requires_grad)
+        return twin
 
     def __repr__(self):
         return "Parameter containing:" + repr(self.data)

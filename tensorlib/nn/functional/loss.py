@@ -1,6 +1,6 @@
 """Losses. Each gives a Variable of size (1,): with size_average the mean, over what its docstring says, else the sum.
 
-Targets are data: one that requires grad is refused, unless the loss is differentiable in both.
+Targets are data: one that requires grad is refused, where the loss is not differentiable in it.
 """
 import math
 import warnings
@@ -11,7 +11,7 @@ from ._common import as_variable, mask
 from .activation import log_softmax
 
 
-def _constant(target):
+def constant_target(target):
     """The target as a Variable; one that wants a gradient is refused."""
     target = as_variable(target)
     if target.requires_grad:
@@ -34,17 +34,17 @@ def mse_loss(input, target, size_average=True):
         >>> F.mse_loss(Variable(tensorlib.ones(4)), Variable(tensorlib.zeros(4))).data[0]
         1.0
     """
-    return rows.mse_loss(input, _constant(target), size_average)
+    return rows.mse_loss(input, constant_target(target), size_average)
 
 
 def l1_loss(input, target, size_average=True):
     """|x - t|, averaged over all elements."""
-    return rows.l1_loss(input, _constant(target), size_average)
+    return rows.l1_loss(input, constant_target(target), size_average)
 
 
 def smooth_l1_loss(input, target, size_average=True):
     """(x - t)^2 / 2 where |x - t| < 1, else |x - t| - 1/2, averaged over all elements (Girshick, 2015)."""
-    return rows.smooth_l1_loss(input, _constant(target), size_average)
+    return rows.smooth_l1_loss(input, constant_target(target), size_average)
 
 
 def kl_div(input, target, size_average=True, weight=None):
@@ -52,7 +52,7 @@ def kl_div(input, target, size_average=True, weight=None):
 
     weight is accepted and ignored.
     """
-    return rows.kl_div(input, _constant(target), size_average)
+    return rows.kl_div(input, constant_target(target), size_average)
 
 
 def nll_loss(input, target, weight=None, size_average=True, ignore_index=-100):
@@ -67,7 +67,7 @@ def nll_loss(input, target, weight=None, size_average=True, ignore_index=-100):
     """
     if input.dim() not in (2, 4):
         raise ValueError("Expected 2 or 4 dimensions (got %d)" % input.dim())
-    return rows.nll_loss(input, _constant(target), weight, size_average, ignore_index)
+    return rows.nll_loss(input, constant_target(target), weight, size_average, ignore_index)
 
 
 def cross_entropy(input, target, weight=None, size_average=True, ignore_index=-100):
@@ -83,7 +83,7 @@ def poisson_nll_loss(input, target, log_input=True, full=False, size_average=Tru
         target (Variable): the counts.
         full (bool): add Stirling's approximation of log(t!) for t > 1.
     """
-    target = _constant(target)
+    target = constant_target(target)
     loss = input.exp() - target * input if log_input else input - target * input.log()
     if full:
         t = target.data.clamp(min=1)
@@ -105,7 +105,10 @@ def binary_cross_entropy(input, target, weight=None, size_average=True):
     _check_binary("binary_cross_entropy", input, target)
     if weight is not None:
         weight = weight.expand_as(target if isinstance(weight, Variable) else target.data)
-    return rows.binary_cross_entropy(input, _constant(target), weight, size_average)
+    if not target.requires_grad:
+        return rows.binary_cross_entropy(input, target, weight, size_average)
+    losses = -(target * (input + 1e-12).log() + (1 - target) * (1 - input + 1e-12).log())
+    return _total(losses if weight is None else losses * as_variable(weight), size_average)
 
 
 def _check_binary(name, input, target):
@@ -139,7 +142,7 @@ def binary_cross_entropy_with_logits(input, target, weight=None, size_average=Tr
 
 def soft_margin_loss(input, target, size_average=True):
     """log(1 + e^(-t x)), t being 1 or -1, averaged over all elements."""
-    return rows.soft_margin_loss(input, _constant(target), size_average)
+    return rows.soft_margin_loss(input, constant_target(target), size_average)
 
 
 def multilabel_soft_margin_loss(input, target, weight=None, size_average=True):
@@ -168,7 +171,7 @@ def multi_margin_loss(input, target, p=1, margin=1, weight=None, size_average=Tr
         weight (Tensor, optional): of each class.
         size_average (bool): divide by n.
     """
-    return rows.multi_margin_loss(input, _constant(target), weight, p, margin, size_average)
+    return rows.multi_margin_loss(input, as_variable(target), weight, p, margin, size_average)
 
 
 def multilabel_margin_loss(input, target, size_average=True):
@@ -179,7 +182,7 @@ def multilabel_margin_loss(input, target, size_average=True):
         target (Variable): LongTensor of the same size; each row lists classes, ended by -1.
         size_average (bool): divide by n.
     """
-    return rows.multilabel_margin_loss(input, _constant(target), size_average)
+    return rows.multilabel_margin_loss(input, constant_target(target), size_average)
 
 
 # Pairs ---------------------------------------------------------------------------------------------------------

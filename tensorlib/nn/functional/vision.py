@@ -2,6 +2,9 @@
 
 All of it is selection along dims and weighted sums of selections, so gradients of any order follow.
 """
+import array
+import warnings
+
 from ...autograd import Variable
 from ...ops import shape
 from ._common import _ntuple, as_variable, constant, select_along
@@ -81,12 +84,19 @@ def pixel_shuffle(input, upscale_factor):
     return split.permute(0, 1, 4, 2, 5, 3).contiguous().view(n, c, h * r, w * r)
 
 
+def _single_precision(numbers):
+    return array.array("f", numbers).tolist()
+
+
 def _interpolate(input, dim, n):
-    """Linear interpolation along a dim to n places, the corners aligned."""
+    """Linear interpolation along a dim to n places, the corners aligned.
+
+    Places are computed in single precision, as they always were, so that results are the same for every type.
+    """
     old = input.size(dim)
     if n == old:
         return input
-    places = [i * (old - 1.0) / (n - 1) if n > 1 else 0.0 for i in range(n)]
+    places = _single_precision([_single_precision([(old - 1.0) / max(n - 1, 1)])[0] * i for i in range(n)])
     left = [min(int(x), old - 1) for x in places]
     right = [min(i + 1, old - 1) for i in left]
     size = [1] * input.dim()
@@ -103,7 +113,7 @@ def _whole(scale):
 
 
 def _target_size(name, input, size, scale_factor, single=False):
-    """The wanted spatial sizes, from size or scale_factor, one of which is given."""
+    """The wanted spatial sizes, from scale_factor, or from size if there is none."""
     n = input.dim() - 2
     many = _ntuple(n)
     if size is None and scale_factor is None:
@@ -116,7 +126,7 @@ def _target_size(name, input, size, scale_factor, single=False):
     scales = [_whole(s) for s in many(scale_factor)]
     if len(scales) != n:
         raise ValueError("scale_factor must have %d values for %dD input, got %r" % (n, n + 2, scale_factor))
-    return many(size) if size is not None else tuple(s * old for s, old in zip(scales, input.size()[2:]))
+    return tuple(s * old for s, old in zip(scales, input.size()[2:]))
 
 
 def _nearest(input, size, scale_factor):
@@ -156,12 +166,14 @@ def upsample(input, size=None, scale_factor=None, mode="nearest"):
 
 
 def upsample_nearest(input, size=None, scale_factor=None):
-    """upsample() in mode 'nearest'."""
+    """upsample() in mode 'nearest'. Deprecated."""
+    warnings.warn("nn.functional.upsample_nearest is deprecated. Use nn.functional.upsample instead.", stacklevel=2)
     return upsample(input, size, scale_factor, mode="nearest")
 
 
 def upsample_bilinear(input, size=None, scale_factor=None):
-    """upsample() in mode 'bilinear'."""
+    """upsample() in mode 'bilinear'. Deprecated."""
+    warnings.warn("nn.functional.upsample_bilinear is deprecated. Use nn.functional.upsample instead.", stacklevel=2)
     return upsample(input, size, scale_factor, mode="bilinear")
 
 

@@ -1,6 +1,8 @@
 """Activation layers: the functions of nn.functional with their numbers kept as attributes."""
+import warnings
+
 from .. import functional as F
-from ...tensor import Tensor
+from ...tensor import Default
 from ..module import Module
 from ..parameter import Parameter
 
@@ -88,11 +90,15 @@ class Hardtanh(_Activation):
     Args:
         min_val (float), max_val (float): the limits, in increasing order.
         inplace (bool): overwrite the input.
-        min_value (float, optional), max_value (float, optional): other names of the limits.
+        min_value (float, optional), max_value (float, optional): other names of the limits, deprecated.
     """
 
     def __init__(self, min_val=-1, max_val=1, inplace=False, min_value=None, max_value=None):
         super().__init__()
+        for name, value in (("min_value", min_value), ("max_value", max_value)):
+            if value is not None:
+                warnings.warn("keyword argument %s is deprecated. Use %s instead." % (name, name.replace("ue", "")),
+                              stacklevel=2)
         self.min_val = min_val if min_value is None else min_value
         self.max_val = max_val if max_value is None else max_value
         self.inplace = inplace
@@ -286,7 +292,7 @@ class PReLU(_Activation):
     def __init__(self, num_parameters=1, init=0.25):
         super().__init__()
         self.num_parameters = num_parameters
-        self.weight = Parameter(Tensor(num_parameters).fill_(init))
+        self.weight = Parameter(Default.tensor(num_parameters).fill_(init))
 
     def forward(self, input):
         return F.prelu(input, self.weight)

@@ -1,6 +1,6 @@
 """Batch normalisation layers."""
 from .. import functional as F
-from ...tensor import Tensor
+from ...tensor import Default
 from ..module import Module
 from ..parameter import Parameter
 
@@ -12,10 +12,10 @@ class _BatchNorm(Module):
         self.eps = eps
         self.momentum = momentum
         self.affine = affine
-        self.register_parameter("weight", Parameter(Tensor(num_features)) if affine else None)
-        self.register_parameter("bias", Parameter(Tensor(num_features)) if affine else None)
-        self.register_buffer("running_mean", Tensor(num_features).zero_())
-        self.register_buffer("running_var", Tensor(num_features).fill_(1))
+        self.register_parameter("weight", Parameter(Default.tensor(num_features)) if affine else None)
+        self.register_parameter("bias", Parameter(Default.tensor(num_features)) if affine else None)
+        self.register_buffer("running_mean", Default.tensor(num_features).zero_())
+        self.register_buffer("running_var", Default.tensor(num_features).fill_(1))
         self.reset_parameters()
 
     def reset_parameters(self):

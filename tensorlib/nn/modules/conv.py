@@ -2,7 +2,7 @@
 import math
 
 from .. import functional as F
-from ...tensor import Tensor
+from ...tensor import Default
 from ..module import Module
 from ..parameter import Parameter
 from .utils import _pair, _single, _triple
@@ -26,8 +26,8 @@ class _ConvNd(Module):
         self.output_padding = output_padding
         self.groups = groups
         outer = (in_channels, out_channels // groups) if transposed else (out_channels, in_channels // groups)
-        self.weight = Parameter(Tensor(*(outer + kernel_size)))
-        self.register_parameter("bias", Parameter(Tensor(out_channels)) if bias else None)
+        self.weight = Parameter(Default.tensor(*(outer + kernel_size)))
+        self.register_parameter("bias", Parameter(Default.tensor(out_channels)) if bias else None)
         self.reset_parameters()
 
     def reset_parameters(self):

@@ -2,7 +2,7 @@
 import math
 
 from .. import functional as F
-from ...tensor import Tensor
+from ...tensor import Default
 from ..module import Module
 from ..parameter import Parameter
 
@@ -31,8 +31,8 @@ class Linear(Module):
         super().__init__()
         self.in_features = in_features
         self.out_features = out_features
-        self.weight = Parameter(Tensor(out_features, in_features))
-        self.register_parameter("bias", Parameter(Tensor(out_features)) if bias else None)
+        self.weight = Parameter(Default.tensor(out_features, in_features))
+        self.register_parameter("bias", Parameter(Default.tensor(out_features)) if bias else None)
         self.reset_parameters()
 
     def reset_parameters(self):
@@ -68,8 +68,8 @@ class Bilinear(Module):
         self.in1_features = in1_features
         self.in2_features = in2_features
         self.out_features = out_features
-        self.weight = Parameter(Tensor(out_features, in1_features, in2_features))
-        self.register_parameter("bias", Parameter(Tensor(out_features)) if bias else None)
+        self.weight = Parameter(Default.tensor(out_features, in1_features, in2_features))
+        self.register_parameter("bias", Parameter(Default.tensor(out_features)) if bias else None)
         self.reset_parameters()
 
     def reset_parameters(self):

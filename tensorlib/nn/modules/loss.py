@@ -1,5 +1,6 @@
 """Losses as layers: size_average, and weights of classes as a buffer, are kept; nn.functional tells the formulas."""
 from .. import functional as F
+from ..functional.loss import constant_target
 from ..module import Module
 
 
@@ -155,6 +156,9 @@ class BCELoss(_WeightedLoss):
     """
 
     _loss = staticmethod(F.binary_cross_entropy)
+
+    def forward(self, input, target):
+        return super().forward(input, constant_target(target))
 
 
 class BCEWithLogitsLoss(_WeightedLoss):

@@ -3,7 +3,7 @@ import math
 
 from ...autograd import Variable
 from ...ops.shape import cat_sequence, stack
-from ...tensor import Tensor
+from ...tensor import Default
 from ..functional.rnn import CELLS, recurrent
 from ..module import Module
 from ..parameter import Parameter
@@ -21,7 +21,7 @@ class _Recurrent(Module):
         if self.bias:
             sizes.update(bias_ih=(rows,), bias_hh=(rows,))
         for name, size in sizes.items():
-            setattr(self, name + suffix, Parameter(Tensor(*size)))
+            setattr(self, name + suffix, Parameter(Default.tensor(*size)))
         return [name + suffix for name in sizes]
 
     def reset_parameters(self):

@@ -1,6 +1,6 @@
 """Lookup tables: Embedding and EmbeddingBag."""
 from .. import functional as F
-from ...tensor import Tensor
+from ...tensor import Default
 from ..module import Module
 from ..parameter import Parameter
 
@@ -32,7 +32,7 @@ class Embedding(Module):
         self.norm_type = norm_type
         self.scale_grad_by_freq = scale_grad_by_freq
         self.sparse = sparse
-        self.weight = Parameter(Tensor(num_embeddings, embedding_dim))
+        self.weight = Parameter(Default.tensor(num_embeddings, embedding_dim))
         self.reset_parameters()
 
     def reset_parameters(self):
@@ -81,7 +81,7 @@ class EmbeddingBag(Module):
         self.norm_type = norm_type
         self.scale_grad_by_freq = scale_grad_by_freq
         self.mode = mode
-        self.weight = Parameter(Tensor(num_embeddings, embedding_dim))
+        self.weight = Parameter(Default.tensor(num_embeddings, embedding_dim))
         self.reset_parameters()
 
     def reset_parameters(self):

@@ -35,7 +35,7 @@ class _Deprecated(Upsample):
         super().__init__(size, scale_factor, mode=self._mode)
 
     def forward(self, input):
-        warnings.warn("nn.%s is deprecated. Use nn.Upsample instead." % type(self).__name__, stacklevel=2)
+        warnings.warn("nn.%s is deprecated. Use nn.Upsample instead." % type(self).__name__, stacklevel=3)
         return super().forward(input)
 
 
