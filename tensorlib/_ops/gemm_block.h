@@ -58,10 +58,10 @@ static void NAME(blocks)(const NAME(product) *g, int id, int count, real *pack_b
             const real *b = g->b + pc * g->rb + jc * g->cb;
             const int reuse_a = pack_a && n > 4 * TILE_N;
             if (whole_b)
-                for (ptrdiff_t j = id * TILE_N; j < n; j += count * TILE_N)
-                    NAME(pack_b)(k, n - j < TILE_N ? n - j : TILE_N, b + j * g->cb, g->rb, g->cb, pack_b + j * k);
+                for (ptrdiff_t j = id * GROUP_N; j < n; j += count * GROUP_N)
+                    NAME(pack_b)(k, n - j < GROUP_N ? n - j : GROUP_N, b + j * g->cb, g->rb, g->cb, pack_b + j * k);
             else if (n % LANES && id == 0)
-                NAME(pack_b)(k, n % TILE_N, b + n / TILE_N * TILE_N, g->rb, 1, pack_b);
+                NAME(pack_panel)(k, n % TILE_N, b + n / TILE_N * TILE_N, g->rb, 1, pack_b);
             if (count > 1) team_barrier();
             for (ptrdiff_t ic = 0; ic < rows; ic += mc) {
                 const ptrdiff_t m = rows - ic < mc ? rows - ic : mc;

@@ -7,6 +7,7 @@
 #define LANES ((ptrdiff_t)(VECTOR_BYTES / sizeof(real)))
 #define QUAD ((ptrdiff_t)(16 / sizeof(real)))
 #define TILE_N (2 * LANES)
+#define GROUP_N (4 * TILE_N)
 #define LOAD(p) (*(const vec *)(p))
 #define STORE(p) (*(vec *)(p))
 
@@ -92,18 +93,11 @@ static void NAME(tile_edge)(int mr, ptrdiff_t width, TILE_PARAMS)
     for (int i = 0; i < mr; i++, c += rc, d += rd) NAME(finish_row)(width, full + i * TILE_N, beta, d, c);
 }
 
-/* Copy `width` <= TILE_N columns of B, k rows, to rows of TILE_N elements; missing columns become zeros. */
-static void NAME(pack_b)(ptrdiff_t k, ptrdiff_t width, const real *b, ptrdiff_t rb, ptrdiff_t cb, real *out)
+/* Copy a panel of B, `width` <= TILE_N columns and k rows, to rows of TILE_N elements; missing columns become 0. */
+static void NAME(pack_panel)(ptrdiff_t k, ptrdiff_t width, const real *b, ptrdiff_t rb, ptrdiff_t cb, real *out)
 {
     const ptrdiff_t blocks = rb == 1 ? width / QUAD * QUAD : 0;     /* columns that are dense: blocks are transposed */
     ptrdiff_t p = 0;
-    if (width == TILE_N && cb == 1) {
-        for (; p < k; p++, b += rb, out += TILE_N) {
-            STORE(out) = LOAD(b);
-            STORE(out + LANES) = LOAD(b + LANES);
-        }
-        return;
-    }
     if (width < TILE_N)
         for (ptrdiff_t i = 0; i < k * TILE_N; i += LANES) STORE(out + i) = (vec){0};
     for (; p + QUAD <= k && blocks; p += QUAD, out += QUAD * TILE_N) {
@@ -118,6 +112,23 @@ static void NAME(pack_b)(ptrdiff_t k, ptrdiff_t width, const real *b, ptrdiff_t 
     }
     for (; p < k; p++, out += TILE_N)
         for (ptrdiff_t j = 0; j < width; j++) out[j] = b[p * rb + j * cb];
+}
+
+/* Copy up to GROUP_N columns of B, panel after panel. Full panels of a B that lies in rows are filled together, so
+   that a whole run of each row is read at once. */
+static void NAME(pack_b)(ptrdiff_t k, ptrdiff_t width, const real *b, ptrdiff_t rb, ptrdiff_t cb, real *out)
+{
+    ptrdiff_t j = 0;
+    if (cb == 1) {
+        j = width / TILE_N * TILE_N;
+        for (ptrdiff_t p = 0; p < k; p++)
+            for (ptrdiff_t i = 0; i < j; i += TILE_N) {
+                STORE(out + i * k + p * TILE_N) = LOAD(b + p * rb + i);
+                STORE(out + i * k + p * TILE_N + LANES) = LOAD(b + p * rb + i + LANES);
+            }
+    }
+    for (; j < width; j += TILE_N)
+        NAME(pack_panel)(k, width - j < TILE_N ? width - j : TILE_N, b + j * cb, rb, cb, out + j * k);
 }
 
 /* Copy `height` <= TILE_M rows of A, k columns, to columns of TILE_M elements. Rows that are missing are left
