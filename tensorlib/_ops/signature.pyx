@@ -244,7 +244,8 @@ cdef class Public:
             return None, args, keywords
         for i in range(min(form.self_position + 1, len(args))):
             if isinstance(args[i], VariableBase if variables else TensorBase):
-                return args[i], args[:i] + args[i + 1:], keywords
+                before = tuple([p.default for p in form.params[i:form.self_position]])      # left out before self
+                return args[i], args[:i] + before + args[i + 1:], keywords
         for word in ("self", "input", "tensor"):
             if keywords is not None and word in keywords and isinstance(keywords[word], (TensorBase, VariableBase)):
                 rest = dict(keywords)
