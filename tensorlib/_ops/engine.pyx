@@ -635,7 +635,7 @@ cdef object operate(str name, VariableBase v, object other):
                              % (name, type_name(<TensorBase>other)))
     row = rows.get(name)
     if row is None or not isinstance(other, (VariableBase, int, float)):
-        return getattr(v, "_" + name)(other) if row is None else NotImplemented
+        return getattr(v, name)(other) if row is None else NotImplemented       # matmul is several rows
     return (<Op>row).call((v, other))
 
 
@@ -701,6 +701,9 @@ cdef class Walk:
         cdef list outputs
         if g is None:
             return 0
+        if not isinstance(g, VariableBase if self.graph else TensorBase):
+            raise RuntimeError("expected a gradient that is a %s, but got %s"
+                               % ("Variable" if self.graph else "Tensor", type(g).__name__))
         if not isinstance(target, Node):
             self.arrived[target] = sum_of(self.arrived.pop(target, None), g, self.graph)
             return 0
