@@ -1,7 +1,7 @@
 """tensorlib: a small, fast deep-learning framework with the classic interface of PyTorch v0.2.
 
-Everything is made elsewhere; this file only gathers the public names. `cuda`, `vision`, `onnx` and `distributed` are
-imported when first used.
+Everything is made elsewhere; this file only gathers the public names. `cuda` and `vision` are imported when
+first used.
 """
 import importlib as _importlib
 
@@ -13,9 +13,10 @@ from .storage import CLASSES as _STORAGES
 from .tensor import *  # noqa: F403
 from .version import __version__
 
-from . import autograd, multiprocessing, nn, optim, random, utils  # noqa: E402
+from . import autograd, nn, optim, random, shared, utils  # noqa: E402
 from .autograd import Variable, enable_grad, no_grad  # noqa: E402
-from .random import Generator, default_generator, get_rng_state, initial_seed, manual_seed, set_rng_state  # noqa: E402
+from .random import (Generator, default_generator, get_rng_state, initial_seed, manual_seed, rand, randn,  # noqa: E402
+                     randperm, set_rng_state)
 from .serialization import load, save  # noqa: E402
 
 globals().update({cls.__name__: cls for cls in _STORAGES})
@@ -28,7 +29,7 @@ def _set_defaults(cls):
 
 
 _tensor.Default.listeners.append(_set_defaults)
-_LATE = ("cuda", "distributed", "onnx", "vision")
+_LATE = ("cuda", "multiprocessing", "vision")
 
 
 def __getattr__(name):

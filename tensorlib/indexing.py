@@ -3,9 +3,10 @@
 The same code serves both: it calls rows, and rows record when they are given Variables.
 """
 from ._ops import index as index_kernels
-from ._ops.engine import VariableBase
+from ._ops.engine import VariableBase, wrap_output
 from ._ops.shape import expand as expand_view
 from ._ops.shape import unsqueeze as unsqueeze_view
+from ._ops import tensor as core
 from ._ops.tensor import ByteTensor, LongTensor, TensorBase, copy_, fill_, get_item
 from .ops import shape as rows
 
@@ -22,6 +23,11 @@ def is_int(key):
 def unwrapped(key):
     """The tensor of a Variable."""
     return key.data if isinstance(key, VariableBase) else key
+
+
+def like_self(x, raw):
+    """An index tensor as x is: a Variable for a Variable."""
+    return wrap_output(raw) if isinstance(x, VariableBase) else raw
 
 
 def kind_name(key):
@@ -57,7 +63,7 @@ def basic(x, key):
     fresh = True                    # x itself so far: give a new view at least
     for k in key:
         if k is Ellipsis:
-            dim += ndim - used
+            dim += x.dim() - dim - left(key, k)
         elif k is None:
             x, fresh = rows.unsqueeze(x, dim), False
             dim += 1
@@ -71,6 +77,11 @@ def basic(x, key):
             x, fresh = rows.select(x, dim, checked(int(k), x.size(dim), dim)), False
             taken += 1
     return (rows.alias(x) if fresh else x), False
+
+
+def left(key, ellipsis):
+    """How many dims the keys behind the ellipsis take."""
+    return sum(k is not None for k in key[key.index(ellipsis) + 1:])
 
 
 def checked(i, size, dim):
@@ -178,9 +189,9 @@ def getitem(x, key):
     raw = unwrapped(key)
     is_variable = isinstance(x, VariableBase)
     if isinstance(raw, ByteTensor):
-        return x.masked_select(key)
+        return x.masked_select(like_self(x, raw))
     if isinstance(raw, LongTensor):
-        return x.index_select(0, key)
+        return x.index_select(0, like_self(x, raw))
     if is_advanced(key):
         return rows.take(x, advanced(unwrapped(x), key))
     view, single = basic(x, key)
@@ -191,6 +202,8 @@ def setitem(x, key, value):
     """x[key] = value of a tensor: a number, or a tensor of the same type that broadcasts."""
     raw = unwrapped(key)
     if isinstance(raw, ByteTensor):
+        if raw.size() != x.size() and raw.numel() == x.numel():
+            raw = raw.contiguous().view(x.size())
         x.masked_scatter_(raw, value) if isinstance(value, TensorBase) else x.masked_fill_(raw, value)
         return
     if isinstance(raw, LongTensor):
@@ -202,20 +215,36 @@ def setitem(x, key, value):
     if is_advanced(key):
         set_advanced(x, advanced(x, key), value)
         return
-    view, _ = basic(x, key)
-    if isinstance(value, TensorBase):
-        view.copy_(value)
+    view, single = basic(x, key)
+    if isinstance(value, TensorBase) and not single:
+        copy_(view, value)
     elif isinstance(value, (int, float)):
-        fill_(view, value)
+        assign_number(view, value, single)
+    elif single:
+        raise RuntimeError("can't assign a %s to a scalar value of type %s" % (kind_name(value), number_kind(x)))
     else:
-        raise TypeError("can't assign a %s to a tensor of type %s" % (kind_name(value), x.type()))
+        raise RuntimeError("copy from %s to %s isn't implemented" % (kind_name(value), x.type()))
+
+
+def number_kind(x):
+    return "float" if isinstance(x, (core.HalfTensor, core.FloatTensor, core.DoubleTensor)) else "int"
+
+
+def assign_number(view, value, single):
+    try:
+        fill_(view, value)
+    except TypeError:
+        raise RuntimeError("can't assign a %s to %s of type %s" % (
+            type(value).__name__, "a scalar value" if single else "a tensor", number_kind(view))) from None
 
 
 def set_advanced(x, offsets, value):
     """Write through offsets into dense x, then back where x is not dense."""
     dense = x.contiguous()
     if isinstance(value, TensorBase):
-        source = expand_view(value, tuple(offsets.size())).contiguous()
+        if value.numel() != offsets.numel():
+            raise RuntimeError("%d elements are assigned to %d positions" % (value.numel(), offsets.numel()))
+        source = value.contiguous()
     else:
         source = x.new(offsets.size()).fill_(value)
     index_kernels.put_flat(dense, offsets, source, False)

@@ -152,7 +152,7 @@ class Methods:
         if new_type is None:
             return "tensorlib." + type(self).__name__
         if isinstance(new_type, str):
-            names = {"tensorlib." + cls.__name__: cls for cls in CLASSES}
+            names = {package + cls.__name__: cls for cls in CLASSES for package in ("tensorlib.", "torch.")}
             if new_type not in names:
                 raise ValueError("unknown storage type %r" % new_type)
             new_type = names[new_type]

@@ -28,6 +28,8 @@ CPU = core.cpu_classes()
 CUDA = core.cuda_classes()
 BY_NAME = {"tensorlib." + cls.__name__: cls for cls in CPU}
 BY_NAME.update({"tensorlib.cuda." + cls.__name__.replace("Cuda", ""): cls for cls in CUDA})
+# Scripts of the time name types by the package they were written for.
+ALIASES = {name.replace("tensorlib", "torch", 1): cls for name, cls in BY_NAME.items()}
 # NumPy's name of each element type; "char" and "half" arrays cannot be taken over, only given.
 NUMPY_NAMES = ("uint8", "int8", "int16", "int32", "int64", "float16", "float32", "float64")
 TAKEN_FROM_NUMPY = ("float64", "float32", "int64", "int32", "int16", "uint8")
@@ -67,7 +69,7 @@ def construct(self, args, kwargs):
         if storages.dtype_of(first) != code:
             raise_constructor(self, args)
         core.init_view(self, code, first, 0, (len(first),) if len(first) else ())
-    elif isinstance(first, (VariableBase, str, bytes)) or not (hasattr(first, "__len__") and hasattr(first, "__getitem__")):
+    elif isinstance(first, (VariableBase, str)) or not (hasattr(first, "__len__") and hasattr(first, "__getitem__")):
         raise_constructor(self, args) if not isinstance(first, VariableBase) else refuse_variable(first)
     elif type(first).__module__ == "numpy" and hasattr(first, "dtype"):
         construct_array(self, code, first)
@@ -96,11 +98,7 @@ def described(x):
 
 
 def construct_sizes(self, code, sizes):
-    sizes = [operator.index(n) for n in sizes]
-    for d, n in enumerate(sizes):
-        if n < 0:
-            raise RuntimeError("sizes must not be negative, but size %d is %d" % (d, n))
-    core.init_empty(self, code, sizes)
+    core.init_empty(self, code, [operator.index(n) for n in sizes])
 
 
 def construct_array(self, code, array):
@@ -109,7 +107,7 @@ def construct_array(self, code, array):
         core.init_empty(self, code, ())
         core.set_view(self, from_array(array, code))
     else:
-        construct_sequence(self, code, array.tolist() if array.dtype.kind == "f" else list(array))
+        construct_sequence(self, code, array.tolist() if array.dtype.name == "float64" else list(array))
 
 
 def construct_sequence(self, code, sequence):
@@ -137,10 +135,11 @@ def set_default_tensor_type(t):
     """Make `Tensor` and `Storage` another type; t is the name of a class, such as "tensorlib.DoubleTensor"."""
     if not isinstance(t, str):
         raise AttributeError("set_default_tensor_type takes the name of a type, but got %s" % type(t).__name__)
-    if t not in BY_NAME:
-        raise (ImportError if "." not in t or not t.startswith("tensorlib") else AttributeError)(
-            "unknown tensor type %r, expected one of %s" % (t, ", ".join(sorted(BY_NAME)[-8:])))
-    Default.tensor = BY_NAME[t]
+    if t not in BY_NAME and t not in ALIASES:
+        known = t.startswith(("tensorlib.", "torch."))
+        raise (AttributeError if known else ImportError)(
+            "unknown tensor type %r, expected one of %s" % (t, ", ".join(sorted(BY_NAME)[:8])))
+    Default.tensor = BY_NAME.get(t) or ALIASES[t]
     for listener in Default.listeners:
         listener(Default.tensor)
 
@@ -163,13 +162,6 @@ def sizes_of(sizes):
         sizes = tuple(sizes[0])
     if not sizes or not all(indexing.is_int(n) for n in sizes):
         raise TypeError("expected (int ... size), but got (%s)" % ", ".join(described(n) for n in sizes))
-    return construct_checked(sizes)
-
-
-def construct_checked(sizes):
-    for d, n in enumerate(sizes):
-        if n < 0:
-            raise RuntimeError("sizes must not be negative, but size %d is %d" % (d, n))
     return tuple([operator.index(n) for n in sizes])
 
 
@@ -229,7 +221,7 @@ def ramp(name, start, end, step, out, closed):
         raise TypeError("%s of whole numbers needs int bounds, but got %r, %r, %r" % (name, start, end, step))
     if step == 0:
         raise RuntimeError("%s: step must be a non-null number" % name)
-    if (end - start) / step < 0:
+    if (end - start) / step < 0 or start == end and not closed:
         raise RuntimeError("%s: upper bound and larger bound incoherent with step sign: %r to %r by %r"
                            % (name, start, end, step))
     n = math.floor((end - start) / step) + 1 if closed else math.ceil((end - start) / step)
@@ -364,6 +356,12 @@ class Methods:
 
     __array_priority__ = 1000       # so that NumPy's scalars leave arithmetic to us
 
+    def __array_wrap__(self, array, context=None, return_scalar=False):
+        """What NumPy's functions make of a tensor is a tensor again, where there is a type for it."""
+        if array.dtype.name == "bool":
+            array = array.astype("uint8")
+        return from_numpy(array) if array.ndim and array.dtype.name in TAKEN_FROM_NUMPY else array
+
     def numpy(self):
         """Return an ndarray that shares memory; the tensor cannot be resized any more."""
         return as_array(self)
@@ -438,8 +436,9 @@ class Methods:
         return self.size() == other.size()
 
     def index(self, key):
-        """Return self[key]."""
-        return self[key]
+        """Return self[key]; one element as a tensor of size (1,)."""
+        part = self[key]
+        return part if isinstance(part, TensorBase) else self.new([part])
 
     def view_as(self, tensor):
         """View with the size of another tensor."""
@@ -457,7 +456,10 @@ class Methods:
                                 "(int dim, int index)" % (described(dim), described(index)))
         if self.dim() == 0:
             raise RuntimeError("select() expects a tensor with dimensions, but got an empty one")
-        view = views.select(self, dim, index)
+        try:
+            view = views.select(self, dim, index)
+        except IndexError as error:
+            raise RuntimeError(str(error)) from None
         return core.get_item(view) if self.dim() == 1 else view
 
     def copy_(self, src, non_blocking=False, broadcast=True, **kwargs):
@@ -508,15 +510,20 @@ class Methods:
 
     def apply_(self, callable):
         """Replace each element by callable(element); slow. Returns self."""
+        need_callable(callable)
         return set_values(self, [callable(x) for x in flat(self)])
 
     def map_(self, tensor, callable):
         """self[i] = callable(self[i], tensor[i]); slow. Returns self."""
+        if type(tensor) is not type(self):
+            raise TypeError("argument 1 must be %s, not %s" % (full_name(self), described(tensor)))
+        need_callable(callable)
         other = flat(self.new().resize_as_(self).copy_(tensor))
         return set_values(self, [callable(x, y) for x, y in zip(flat(self), other)])
 
     def map2_(self, x, y, callable):
         """self[i] = callable(self[i], x[i], y[i]); slow. Returns self."""
+        need_callable(callable)
         a, b = flat(views.expand(x, self.size())), flat(views.expand(y, self.size()))
         return set_values(self, [callable(*values) for values in zip(flat(self), a, b)])
 
@@ -540,6 +547,11 @@ class Methods:
         setstate(self, state)
 
 
+def need_callable(function):
+    if not callable(function):
+        raise RuntimeError("apply requires a callable as its first argument, but got %s" % type(function).__name__)
+
+
 def cuda_copy(tensor, device):
     raise AssertionError(NO_CUDA)
 
@@ -553,9 +565,9 @@ def need_tensor(name, self, other, same_type=True):
 def class_of(t):
     """The tensor class of a class or a name."""
     if isinstance(t, str):
-        if t not in BY_NAME:
+        if t not in BY_NAME and t not in ALIASES:
             raise RuntimeError("invalid type: %r" % t)
-        return BY_NAME[t]
+        return BY_NAME.get(t) or ALIASES[t]
     if isinstance(t, type) and issubclass(t, TensorBase):
         return t
     raise RuntimeError("expected a tensor class or its name, but got %r" % (t,))
@@ -646,7 +658,7 @@ def setstate(self, state):
 
 def contains(self, value):
     """Whether some element equals value."""
-    return bool((self == value).any()) if self.numel() else False
+    return any(bool(x == value) for x in self)
 
 
 def matmul(self, other):
@@ -672,7 +684,7 @@ for _name, _hook in dict(construct=construct, getitem=indexing.getitem, setitem=
                          invert=invert, matmul=matmul).items():
     core.set_hook(_name, _hook)
 for _name, _method in vars(Methods).items():
-    if not _name.startswith("__") or _name in ("__array_priority__", "__dir__", "__dlpack__", "__dlpack_device__"):
+    if not _name.startswith("__") or _name in ("__array_priority__", "__array_wrap__", "__dir__", "__dlpack__", "__dlpack_device__"):
         core.set_attribute(TensorBase, _name, _method)
 
 

@@ -164,7 +164,7 @@ cdef object general(Pointwise op, tuple args, TensorBase first, TensorBase out):
     cdef Py_ssize_t i
     cdef int d, dtype = first.dtype
     cdef bint flat = False
-    job.ndim = 0
+    job.ndim = -1                       # no operand yet
     if out is not None:
         set_job_sizes(&job, out)
         for x in args:
@@ -234,11 +234,11 @@ cdef bint expands(TensorBase t, Job* job) noexcept:
 cdef bint widen(Job* job, TensorBase t) noexcept:
     """Broadcast the job's sizes with those of t; False where they do not match."""
     cdef int d, lead = t.ndim - job.ndim
-    if job.ndim == 0:
+    if job.ndim < 0:
         set_job_sizes(job, t)
         return True
-    if t.ndim == 0:
-        return False
+    if t.ndim == 0 or job.ndim == 0:
+        return t.ndim == job.ndim
     for d in range(1, min(t.ndim, job.ndim) + 1):
         if t.sizes[t.ndim - d] != job.sizes[job.ndim - d] and t.sizes[t.ndim - d] != 1 and job.sizes[job.ndim - d] != 1:
             return False

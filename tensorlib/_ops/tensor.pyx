@@ -173,7 +173,7 @@ cdef class TensorBase:
         return binary_hook(GE, self, other)
 
     def __hash__(self):
-        return <Py_ssize_t>(<void*>self) >> 4
+        return <Py_ssize_t>(<void*>self)
 
     def __bool__(self):
         if self.numel_ == 0:
@@ -393,18 +393,16 @@ cdef bint same_size(TensorBase a, TensorBase b) noexcept nogil:
 
 
 cdef int set_sizes(TensorBase t, int ndim, const Py_ssize_t* sizes) except -1:
-    """Set sizes and dense strides; a size of 0 ends the sizes, as in the original. Checks for overflow."""
+    """Set sizes and dense strides; a size of 0 or less ends the sizes, as in the original. Checks for overflow."""
     cdef Py_ssize_t n = 1
     cdef int d
     if ndim > MAXDIM:
         raise RuntimeError("a tensor has at most %d dims, but %d were asked for" % (MAXDIM, ndim))
     for d in range(ndim):
-        if sizes[d] == 0:
+        if sizes[d] <= 0:
             ndim = d
             break
     for d in range(ndim):
-        if sizes[d] < 0:
-            raise RuntimeError("sizes must not be negative, but size %d is %d" % (d, sizes[d]))
         if n > (<Py_ssize_t>1 << 60) // sizes[d]:
             raise RuntimeError("invalid memory size -- maybe an overflow? the sizes are %s"
                                % " x ".join([str(sizes[i]) for i in range(ndim)]))
@@ -730,12 +728,6 @@ def code_of_class(cls):
         if issubclass(cls, CUDA_CLASSES[i]):
             return i, True
     raise TypeError("%r is not a tensor class" % (cls,))
-
-
-def check_sizes(sizes):
-    """Check a sequence of ints for sizes of a tensor; returns a tuple cut at the first 0."""
-    sizes = tuple(sizes)
-    return sizes[:sizes.index(0)] if 0 in sizes else sizes
 
 
 cdef int read_sizes(object sizes, Py_ssize_t* out) except -1:

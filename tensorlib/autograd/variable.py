@@ -1,6 +1,4 @@
 """Variable: a tensor with a history. Its operations come from the table; what is here is state and protocol."""
-import math
-
 from .._ops import engine
 from .._ops import tensor as core
 from .._ops.dispatch import DTYPE_NAMES
@@ -258,13 +256,14 @@ def set_item(variable, key, value):
     raw = indexing.unwrapped(key)
     engine.assert_inplace(variable)
     if isinstance(raw, core.ByteTensor):
-        variable.masked_scatter_(key, value) if isinstance(value, Variable) else variable.masked_fill_(key, value)
+        mask = indexing.like_self(variable, raw)
+        variable.masked_scatter_(mask, value) if isinstance(value, Variable) else variable.masked_fill_(mask, value)
         return
     if isinstance(raw, core.LongTensor):
         if isinstance(value, Variable):
-            variable.index_copy_(0, key, value)
+            variable.index_copy_(0, indexing.like_self(variable, raw), value)
         else:
-            variable.index_fill_(0, key, value)
+            variable.index_fill_(0, indexing.like_self(variable, raw), value)
         return
     if isinstance(value, TensorBase):
         value = Variable(value)
@@ -337,5 +336,3 @@ class enable_grad(no_grad):
 
     recording = True
 
-
-del math

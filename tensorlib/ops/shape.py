@@ -173,8 +173,8 @@ def split(self, split_size, dim=0):
     if dim < 0:
         dim += self.dim()
     size = self.size(dim)
-    if split_size <= 0:
-        raise RuntimeError("split_size has to be positive, but it is %d" % split_size)
+    if split_size == 0:
+        raise ZeroDivisionError("split_size has to be positive, but it is 0")
     return tuple([narrow(self, dim, i, min(split_size, size - i)) for i in range(0, size, split_size)])
 
 
@@ -182,14 +182,14 @@ def chunk(self, n_chunks, dim=0):
     """n pieces along a dim, the last one smaller; a tuple of views."""
     if dim < 0:
         dim += self.dim()
-    if n_chunks <= 0:
-        raise RuntimeError("the number of chunks has to be positive, but it is %d" % n_chunks)
+    if n_chunks == 0:
+        raise ZeroDivisionError("the number of chunks has to be positive, but it is 0")
     return split(self, (self.size(dim) + n_chunks - 1) // n_chunks, dim)
 
 
 def unbind(self, dim=0):
     """The slices of a dim, that dim removed; a tuple of views."""
-    return tuple([select(self, dim, i) for i in range(self.size(dim))])
+    return tuple([self.select(dim, i) for i in range(self.size(dim))])
 
 
 def flatten(self):
