@@ -4,8 +4,8 @@ from ._ops.tensor import resize_
 from .ops.random import randperm
 from .tensor import sizes_of, target
 
-__all__ = ["Generator", "default_generator", "get_rng_state", "initial_seed", "manual_seed", "rand", "randn", "randperm",
-           "seed", "set_rng_state"]
+__all__ = ["Generator", "default_generator", "get_rng_state", "initial_seed", "manual_seed", "rand", "randn",
+           "randperm", "seed", "set_rng_state"]
 
 seed_followers = []         # called with each seed that `manual_seed` gets: the generators of other devices
 

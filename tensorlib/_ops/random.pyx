@@ -6,9 +6,8 @@ the GIL while it draws, which keeps two threads from drawing the same words.
 """
 import os
 
-from libc.math cimport INFINITY, ceil, cos, exp, fma, isfinite, log, log1p, sin, sqrt, tan
+from libc.math cimport ceil, cos, exp, fma, isfinite, log, log1p, sin, sqrt, tan
 from libc.stdint cimport int64_t, uint32_t, uint64_t
-from libc.stdlib cimport qsort
 from libc.string cimport memcpy, memset
 
 from .dispatch cimport get
@@ -306,12 +305,12 @@ cdef void bernoulli_fill(Generator g, number* out, Py_ssize_t n, double p, doubl
 
 # Whole tensors.
 
-cdef fill_fn choose(int dtype, str name, fill_fn f32, fill_fn f64) except NULL:
-    if dtype == F32:
-        return f32
-    if dtype == F64:
-        return f64
-    raise TypeError("%s(): expected a FloatTensor or a DoubleTensor" % name)
+cdef int is_real(TensorBase t, str name) except -1:
+    """Refuse what is no float tensor of the CPU."""
+    on_cpu(t, name)
+    if t.dtype != F32 and t.dtype != F64:
+        raise TypeError("%s(): expected a FloatTensor or a DoubleTensor, got a %s" % (name, type_name(t)))
+    return 0
 
 
 cdef int draw_order(TensorBase t, int* order) except -1:
@@ -393,9 +392,8 @@ cdef fill_fn bernoulli_of(int dtype) noexcept:
 
 def uniform_(TensorBase self not None, double low=0, double high=1, generator=None):
     """Fill with samples of [low, high)."""
-    cdef fill_fn fn
-    on_cpu(self, "uniform_")
-    fn = choose(self.dtype, "uniform_", <fill_fn>uniform_fill[float], <fill_fn>uniform_fill[double])
+    cdef fill_fn fn = <fill_fn>uniform_fill[float] if self.dtype == F32 else <fill_fn>uniform_fill[double]
+    is_real(self, "uniform_")
     if not (low <= high and isfinite(high - low)):
         raise RuntimeError("uniform_(): expected finite from <= to, got from=%g and to=%g" % (low, high))
     return fill_tensor(self, generator, fn, low, high)
@@ -404,21 +402,20 @@ def uniform_(TensorBase self not None, double low=0, double high=1, generator=No
 def normal_(TensorBase self not None, double mean=0, double std=1, generator=None):
     """Fill with normal samples."""
     cdef fill_fn fn
-    on_cpu(self, "normal_")
+    is_real(self, "normal_")
     if not std >= 0:
         raise RuntimeError("normal_(): expected std >= 0, got std=%g" % std)
     if self.numel_ >= NORMAL_BLOCK and is_contiguous(self):
-        fn = choose(self.dtype, "normal_", <fill_fn>normal_blocks[float], <fill_fn>normal_blocks[double])
+        fn = <fill_fn>normal_blocks[float] if self.dtype == F32 else <fill_fn>normal_blocks[double]
     else:
-        fn = choose(self.dtype, "normal_", <fill_fn>normal_fill[float], <fill_fn>normal_fill[double])
+        fn = <fill_fn>normal_fill[float] if self.dtype == F32 else <fill_fn>normal_fill[double]
     return fill_tensor(self, generator, fn, mean, std)
 
 
 def log_normal_(TensorBase self not None, double mean=1, double std=2, generator=None):
     """Fill with exp(x), x normal with this mean and deviation."""
-    cdef fill_fn fn
-    on_cpu(self, "log_normal_")
-    fn = choose(self.dtype, "log_normal_", <fill_fn>log_normal_fill[float], <fill_fn>log_normal_fill[double])
+    cdef fill_fn fn = <fill_fn>log_normal_fill[float] if self.dtype == F32 else <fill_fn>log_normal_fill[double]
+    is_real(self, "log_normal_")
     if not std > 0:
         raise RuntimeError("log_normal_(): expected std > 0, got std=%g" % std)
     return fill_tensor(self, generator, fn, mean, std)
@@ -426,9 +423,8 @@ def log_normal_(TensorBase self not None, double mean=1, double std=2, generator
 
 def cauchy_(TensorBase self not None, double median=0, double sigma=1, generator=None):
     """Fill with Cauchy samples."""
-    cdef fill_fn fn
-    on_cpu(self, "cauchy_")
-    fn = choose(self.dtype, "cauchy_", <fill_fn>cauchy_fill[float], <fill_fn>cauchy_fill[double])
+    cdef fill_fn fn = <fill_fn>cauchy_fill[float] if self.dtype == F32 else <fill_fn>cauchy_fill[double]
+    is_real(self, "cauchy_")
     if not sigma > 0:
         raise RuntimeError("cauchy_(): expected sigma > 0, got sigma=%g" % sigma)
     return fill_tensor(self, generator, fn, median, sigma)
@@ -436,9 +432,8 @@ def cauchy_(TensorBase self not None, double median=0, double sigma=1, generator
 
 def exponential_(TensorBase self not None, double lambd=1, generator=None):
     """Fill with exponential samples of rate lambd."""
-    cdef fill_fn fn
-    on_cpu(self, "exponential_")
-    fn = choose(self.dtype, "exponential_", <fill_fn>exponential_fill[float], <fill_fn>exponential_fill[double])
+    cdef fill_fn fn = <fill_fn>exponential_fill[float] if self.dtype == F32 else <fill_fn>exponential_fill[double]
+    is_real(self, "exponential_")
     if not lambd > 0:
         raise RuntimeError("exponential_(): expected lambd > 0, got lambd=%g" % lambd)
     return fill_tensor(self, generator, fn, lambd, 0)
@@ -487,7 +482,8 @@ cdef int sample_bits(Generator g, const real* p, uint8_t* out, Py_ssize_t n) exc
 cdef TensorBase bernoulli_by(TensorBase t, TensorBase p, Generator g):
     cdef TensorBase view, bits
     if p.device != -1 or p.dtype != F32 and p.dtype != F64:
-        raise TypeError("bernoulli(): expected probabilities in a FloatTensor or a DoubleTensor, got a %s" % type_name(p))
+        raise TypeError("bernoulli(): expected probabilities in a FloatTensor or a DoubleTensor, got a %s"
+                        % type_name(p))
     if p.numel_ != t.numel_:
         raise RuntimeError("bernoulli_(): sizes (%s) of the tensor and (%s) of the probabilities do not match"
                            % (size_text(t), size_text(p)))
@@ -631,189 +627,6 @@ def randperm(Py_ssize_t n, generator=None, TensorBase out=None):
         return order
     resize(out, 1, &n)
     copy_into(out, order)
-    return out
-
-
-# Normal samples about tensors of means and deviations.
-
-cdef void shift(real* x, const real* mean, const real* std, real fixed_mean, Py_ssize_t n) noexcept nogil:
-    cdef Py_ssize_t i
-    cdef real y
-    for i in range(n):
-        y = x[i] * std[i] if std != NULL else x[i]
-        x[i] = y + (mean[i] if mean != NULL else fixed_mean)
-
-
-cdef int non_negative(const real* x, Py_ssize_t n) except -1:
-    cdef Py_ssize_t i
-    for i in range(n):
-        if not x[i] >= 0:
-            raise RuntimeError("normal(): expected deviations >= 0, got %g" % x[i])
-    return 0
-
-
-cdef int spread(TensorBase out, TensorBase mean, TensorBase std, double fixed_mean) except -1:
-    if out.dtype == F32:
-        shift[float](<float*>ptr(out), <float*>ptr(mean) if mean is not None else NULL,
-                     <float*>ptr(std) if std is not None else NULL, <float>fixed_mean, out.numel_)
-    else:
-        shift[double](<double*>ptr(out), <double*>ptr(mean) if mean is not None else NULL,
-                      <double*>ptr(std) if std is not None else NULL, fixed_mean, out.numel_)
-    return 0
-
-
-def normal(mean=0.0, std=1.0, generator=None):
-    """Normal samples; mean and std are tensors or numbers, one of them a tensor."""
-    cdef TensorBase means = mean if isinstance(mean, TensorBase) else None
-    cdef TensorBase stds = std if isinstance(std, TensorBase) else None
-    cdef TensorBase like = means if means is not None else stds
-    cdef TensorBase out
-    if like is None:
-        raise TypeError("normal(): expected a tensor as mean or std, got %s and %s"
-                        % (type(mean).__name__, type(std).__name__))
-    if means is not None and stds is not None:
-        if means.dtype != stds.dtype:
-            raise TypeError("normal(): mean is a %s, std a %s" % (type_name(means), type_name(stds)))
-        if means.numel_ != stds.numel_:
-            raise RuntimeError("normal(): sizes (%s) of the means and (%s) of the deviations do not match"
-                               % (size_text(means), size_text(stds)))
-    on_cpu(like, "normal")
-    choose(like.dtype, "normal", <fill_fn>normal_fill[float], <fill_fn>normal_fill[double])
-    if stds is not None and like.numel_:
-        stds = contiguous(stds)
-        if stds.dtype == F32:
-            non_negative(<float*>ptr(stds), stds.numel_)
-        else:
-            non_negative(<double*>ptr(stds), stds.numel_)
-    out = empty_like(like)
-    normal_(out, 0, 1 if stds is not None else std, generator)
-    if out.numel_:
-        spread(out, None if means is None else contiguous(means), stds, 0 if means is not None else mean)
-    return out
-
-
-# Positions in proportion to weights.
-
-cdef struct Race:
-    double score
-    Py_ssize_t position
-
-
-cdef int by_score(const void* a, const void* b) noexcept nogil:
-    cdef const Race* x = <const Race*>a
-    cdef const Race* y = <const Race*>b
-    if x.score != y.score:
-        return -1 if x.score > y.score else 1
-    return (x.position > y.position) - (x.position < y.position)
-
-
-cdef Py_ssize_t check_weights(const real* p, Py_ssize_t n) except -1:
-    """How many weights are positive."""
-    cdef Py_ssize_t i, positive = 0
-    for i in range(n):
-        if not (p[i] >= 0 and p[i] < INFINITY):
-            raise RuntimeError("multinomial(): expected finite weights >= 0, got %g" % p[i])
-        positive += p[i] > 0
-    if positive == 0:
-        raise RuntimeError("multinomial(): expected weights with a sum > 0, got %d zeros" % n)
-    return positive
-
-
-cdef void pick_with(Generator g, const real* p, real* sums, Py_ssize_t n, int64_t* out, Py_ssize_t k) noexcept:
-    """With replacement: where a uniform number falls among the running sums."""
-    cdef Py_ssize_t i, low, high, middle
-    cdef real total = 0
-    cdef double u
-    for i in range(n):
-        total += p[i]
-        sums[i] = total
-    for i in range(n):
-        sums[i] /= total
-    sums[n - 1] = 1
-    for i in range(k):
-        u = next_uniform(g)
-        low = 0
-        high = n
-        while low < high:
-            middle = low + (high - low) // 2
-            if sums[middle] < u:
-                low = middle + 1
-            else:
-                high = middle
-        out[i] = low
-
-
-cdef void pick_without(const real* p, const real* times, Race* race, Py_ssize_t n, int64_t* out,
-                       Py_ssize_t k) noexcept nogil:
-    """Without: a race of exponential clocks, the rates being the weights; the first k to ring.
-    One sample is always drawn like this."""
-    cdef Py_ssize_t i
-    for i in range(n):
-        race[i].score = p[i] / times[i]
-        race[i].position = i
-    qsort(race, n, sizeof(Race), by_score)
-    for i in range(k):
-        out[i] = race[i].position
-
-
-cdef int pick_rows(Generator g, const real* p, const real* times, int64_t* out, Py_ssize_t rows, Py_ssize_t n,
-                   Py_ssize_t k) except -1:
-    cdef Py_ssize_t r
-    cdef bytearray space = bytearray(n * sizeof(Race))
-    cdef char* scratch = space
-    for r in range(rows):
-        if times == NULL:
-            pick_with(g, p + r * n, <real*>scratch, n, out + r * k, k)
-        else:
-            pick_without(p + r * n, times + r * n, <Race*>scratch, n, out + r * k, k)
-    return 0
-
-
-cdef TensorBase exponentials(Generator g, TensorBase like):
-    """Exponential samples, drawn in the order in which `like` lies in memory; returned dense."""
-    cdef TensorBase view = in_draw_order(like, like)
-    cdef TensorBase drawn = exponential_(empty(like.dtype, view.ndim, view.sizes), 1, g)
-    cdef int[MAXDIM] order
-    cdef Py_ssize_t[MAXDIM] strides
-    cdef int i
-    draw_order(like, order)
-    for i in range(like.ndim):
-        strides[order[i]] = drawn.strides[i]
-    return contiguous(view_of(drawn, 0, like.ndim, like.sizes, strides))
-
-
-def multinomial(TensorBase self not None, Py_ssize_t num_samples, bint replacement=False, generator=None):
-    """Row by row, num_samples positions drawn in proportion to the weights; a LongTensor."""
-    cdef Py_ssize_t rows, n, r, positive
-    cdef Py_ssize_t[2] sizes
-    cdef TensorBase out, p, times = None
-    cdef Generator g = ready(generator)
-    on_cpu(self, "multinomial")
-    choose(self.dtype, "multinomial", <fill_fn>normal_fill[float], <fill_fn>normal_fill[double])
-    if self.ndim != 1 and self.ndim != 2:
-        raise RuntimeError("multinomial(): expected weights of 1 or 2 dims, got size (%s)" % size_text(self))
-    if num_samples <= 0:
-        raise RuntimeError("multinomial(): expected at least one sample, got num_samples=%d" % num_samples)
-    n = self.sizes[self.ndim - 1]
-    rows = self.numel_ // n
-    p = contiguous(self)
-    for r in range(rows):
-        positive = (check_weights(<float*>ptr(p) + r * n, n) if p.dtype == F32
-                    else check_weights(<double*>ptr(p) + r * n, n))
-        if not replacement and positive < num_samples:
-            raise RuntimeError("multinomial(): cannot draw %d samples without replacement from %d positive weights"
-                               % (num_samples, positive))
-    sizes[0] = rows if self.ndim == 2 else num_samples
-    sizes[1] = num_samples
-    out = empty(I64, self.ndim, sizes)
-    if not replacement or num_samples == 1:
-        times = exponentials(g, self)
-    if p.dtype == F32:
-        pick_rows[float](g, <float*>ptr(p), NULL if times is None else <float*>ptr(times), <int64_t*>ptr(out),
-                         rows, n, num_samples)
-    else:
-        pick_rows[double](g, <double*>ptr(p), NULL if times is None else <double*>ptr(times), <int64_t*>ptr(out),
-                          rows, n, num_samples)
     return out
 
 

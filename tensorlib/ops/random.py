@@ -1,5 +1,5 @@
 """Random numbers: fills in place, samples by tensors of parameters, permutations."""
-from .._ops import random
+from .._ops import random, sampling
 from ._table import ALL, REAL, public
 
 
@@ -33,12 +33,12 @@ bernoulli = public(
     doc="0 and 1, the elements of self being the probabilities of 1.")
 multinomial = public(
     "multinomial", {"(Tensor self, int num_samples, bool replacement=False, *, Generator generator=None)":
-                    random.multinomial}, types=REAL, variable=False,
+                    sampling.multinomial}, types=REAL, variable=False,
     doc="num_samples positions of each row of self, drawn in proportion to the elements; a LongTensor.")
 normal = public(
-    "normal", {"(Tensor means, Tensor std, *, Generator generator=None)": random.normal,
-               "(Tensor means, float std=1, *, Generator generator=None)": random.normal,
-               "(float mean=0, Tensor std, *, Generator generator=None)": random.normal},
+    "normal", {"(Tensor means, Tensor std, *, Generator generator=None)": sampling.normal,
+               "(Tensor means, float std=1, *, Generator generator=None)": sampling.normal,
+               "(float mean=0, Tensor std, *, Generator generator=None)": sampling.normal},
     types=REAL, variable=False, method=False, doc="Normal samples with the given means and deviations.")
 
 

@@ -97,7 +97,8 @@ cdef void normal(real* x, Py_ssize_t n, real mean, real std) noexcept nogil:
                 x[i + 8 + j] = fma(radius[j] * sin(angle[j]), std, mean)
 
 
-cdef void mask_block(real* out, Py_ssize_t block, Py_ssize_t n, uint64_t key, uint32_t limit, real scale) noexcept nogil:
+cdef void mask_block(real* out, Py_ssize_t block, Py_ssize_t n, uint64_t key, uint32_t limit,
+                     real scale) noexcept nogil:
     cdef uint32_t[MASK_BLOCK] words
     cdef Py_ssize_t i, count = n - block * MASK_BLOCK
     out = out + block * MASK_BLOCK
