@@ -7,12 +7,12 @@ from collections import namedtuple
 
 import numpy as np
 
-Case = namedtuple("Case", "name args kwargs sizes second torch ref positive")
+Case = namedtuple("Case", "name args kwargs sizes torch ref positive")
 
 
-def case(name, args, *sizes, second=True, torch=None, ref=None, positive=False, **kwargs):
-    """A layer: `sizes` of its inputs; `second`: check second derivatives; `positive`: inputs above 0."""
-    return Case(name, args, kwargs, sizes, second, torch, ref, positive)
+def case(name, args, *sizes, torch=None, ref=None, positive=False, **kwargs):
+    """A layer: `sizes` of its inputs; `positive`: inputs above 0."""
+    return Case(name, args, kwargs, sizes, torch, ref, positive)
 
 
 def label(c):
@@ -67,7 +67,7 @@ LAYERS = [
     case("Threshold", (0.1, 2.0), (3, 4)),
     case("ReLU", (), (3, 4)),
     case("ReLU6", (), (3, 4)),
-    case("RReLU", (), (3, 4), torch=False, ref=None),
+    case("RReLU", (), (3, 4)),
     case("Hardtanh", (-0.5, 0.7), (3, 4)),
     case("Sigmoid", (), (3, 4)),
     case("Tanh", (), (3, 4)),
@@ -96,7 +96,8 @@ LAYERS = [
          ref=lambda x: (x - x.mean(2, keepdims=True)) / np.sqrt(x.var(2, keepdims=True) + 1e-5)),
     case("InstanceNorm2d", (2,), (2, 2, 2, 3), affine=True),
     case("InstanceNorm3d", (2,), (1, 2, 2, 2, 2)),
-    case("CrossMapLRN2d", (3, 0.5, 0.75, 2), (1, 5, 2, 2), torch=lambda torch, m: torch.nn.LocalResponseNorm(3, 0.5, 0.75, 2)),
+    case("CrossMapLRN2d", (3, 0.5, 0.75, 2), (1, 5, 2, 2),
+         torch=lambda torch, module: torch.nn.LocalResponseNorm(3, 0.5, 0.75, 2)),
     case("Dropout", (0.0,), (3, 4), ref=lambda x: x),
     case("PixelShuffle", (2,), (1, 8, 2, 3)),
     case("Upsample", (), (1, 2, 2, 3), scale_factor=2, torch=upsample_like_torch),
@@ -118,7 +119,7 @@ Loss = namedtuple("Loss", "name kwargs size target ref means")
 
 
 def loss(name, size, target, ref, means="all", **kwargs):
-    """A loss: `target` from a RandomState and the size; `ref(x, t)` gives the terms; `means`: "all" elements or "batch"."""
+    """A loss: `target` from a RandomState and the size; `ref(x, t)` its terms; `means` over "all" or the "batch"."""
     return Loss(name, kwargs, size, target, ref, means)
 
 
@@ -165,7 +166,8 @@ def multilabel_margin(x, t):
     total = []
     for row, targets in zip(x, t):
         wanted = [k for k in targets if k >= 0]
-        total.append(sum(max(0, 1 - row[k] + row[i]) for k in wanted for i in range(len(row)) if i not in wanted) / len(row))
+        others = [i for i in range(len(row)) if i not in wanted]
+        total.append(sum(max(0, 1 - row[k] + row[i]) for k in wanted for i in others) / len(row))
     return np.array(total)
 
 

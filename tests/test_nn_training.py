@@ -13,16 +13,13 @@ def perceptron(nn):
     return nn.Sequential(nn.Linear(10, 32), nn.ReLU(), nn.Linear(32, 16), nn.Tanh(), nn.Linear(16, 3))
 
 
-class Convolutional:
-    """Built for both packages: two convolutions, pooling, two linear layers."""
-
-    def __new__(cls, nn):
-        return nn.Sequential(nn.Conv2d(1, 6, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(6, 8, 3), nn.ReLU(),
-                             nn.AvgPool2d(2))
+def convolutional(nn):
+    return nn.Sequential(nn.Conv2d(1, 6, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
+                         nn.Conv2d(6, 8, 3, padding=1), nn.ReLU(), nn.AvgPool2d(2))
 
 
 def losses_of(package, wrap, build, image, steps=50):
-    """Train with momentum written out, and return the initial weights and the loss of each step."""
+    """Train with momentum; return the initial weights and the loss of each step."""
     package.manual_seed(11)
     body = build(package.nn)
     head = package.nn.Linear(8, 3) if image else None
@@ -44,7 +41,7 @@ def losses_of(package, wrap, build, image, steps=50):
     return first, losses
 
 
-@pytest.mark.parametrize("build, image", [(perceptron, False), (Convolutional, True)])
+@pytest.mark.parametrize("build, image", [(perceptron, False), (convolutional, True)])
 def test_same_weights_and_losses(build, image):
     ours, losses = losses_of(tensorlib, Variable, build, image)
     theirs, wanted = losses_of(torch, lambda x: x, build, image)
@@ -55,9 +52,9 @@ def test_same_weights_and_losses(build, image):
     assert losses[-1] < 0.5 * losses[0]
 
 
-@pytest.mark.parametrize("name, args", [("Linear", (7, 5)), ("Conv1d", (3, 4, 5)), ("Conv2d", (3, 8, 3)), ("Conv3d", (2, 3, 2)),
-                                        ("Bilinear", (3, 4, 5)), ("Embedding", (20, 6)), ("LSTM", (4, 6, 2)), ("GRUCell", (3, 7)),
-                                        ("RNN", (5, 3))])
+@pytest.mark.parametrize("name, args", [
+    ("Linear", (7, 5)), ("Conv1d", (3, 4, 5)), ("Conv2d", (3, 8, 3)), ("Conv3d", (2, 3, 2)), ("Bilinear", (3, 4, 5)),
+    ("Embedding", (20, 6)), ("LSTM", (4, 6, 2)), ("GRUCell", (3, 7)), ("RNN", (5, 3))])
 def test_same_initial_weights(name, args):
     tensorlib.manual_seed(3)
     torch.manual_seed(3)

@@ -1,4 +1,7 @@
-"""Dropout: zero a random part in training, and scale the rest so that the expectation stays (Srivastava et al., 2014)."""
+"""Dropout: zero a random part in training, and scale the rest so that the expectation stays.
+
+Source: Srivastava et al., 2014.
+"""
 import math
 
 from ..._ops.random import dropout_mask

@@ -128,7 +128,8 @@ def _bag_starts(input, offsets):
         raise ValueError("offsets[0] has to be 0, i.e. the first sequence in the mini-batch has to start from "
                          "position 0. However, got %d" % starts[0])
     if starts[-1] > input.size(0) or any(a > b for a, b in zip(starts, starts[1:])):
-        raise ValueError("offsets have to increase up to at most the %d indices given, got %s" % (input.size(0), starts))
+        raise ValueError("offsets have to increase up to at most the %d indices given, got %s"
+                         % (input.size(0), starts))
     return starts
 
 

@@ -46,13 +46,18 @@ def _first(state):
     return state[0] if isinstance(state, tuple) else state
 
 
-def _each(fn, *states):
-    """fn on a hidden state, or on both of an LSTM."""
-    return tuple(map(fn, *states)) if isinstance(states[0], tuple) else fn(*states)
+def _joined(*states):
+    """The sequences of several batches in one."""
+    if isinstance(states[0], tuple):
+        return tuple(_joined(*parts) for parts in zip(*states))
+    return cat_sequence(states, 0)
 
 
-def _rows(x, start, end):
-    return x if start == 0 and end == x.size(0) else x[start:end]
+def _rows(state, start, end):
+    """The sequences from start to end of a batch, or of both of an LSTM's."""
+    if isinstance(state, tuple):
+        return tuple(_rows(s, start, end) for s in state)
+    return state if start == 0 and end == state.size(0) else state[start:end]
 
 
 def _forwards(cell, steps, hidden, weights):
@@ -61,12 +66,12 @@ def _forwards(cell, steps, hidden, weights):
     for x in steps:
         n, had = x.size(0), _first(hidden).size(0)
         if n < had:
-            ended.append(_each(lambda h: h[n:had], hidden))
-            hidden = _each(lambda h: h[:n], hidden)
+            ended.append(_rows(hidden, n, had))
+            hidden = _rows(hidden, 0, n)
         hidden = cell(x, hidden, *weights)
         outputs.append(_first(hidden))
     for rest in reversed(ended):
-        hidden = _each(lambda h, r: cat_sequence([h, r], 0), hidden, rest)
+        hidden = _joined(hidden, rest)
     return outputs, hidden
 
 
@@ -77,8 +82,8 @@ def _backwards(cell, steps, start, weights):
         n = x.size(0)
         had = 0 if hidden is None else _first(hidden).size(0)
         if n > had:
-            joining = _each(lambda h: _rows(h, had, n), start)
-            hidden = joining if had == 0 else _each(lambda h, j: cat_sequence([h, j], 0), hidden, joining)
+            joining = _rows(start, had, n)
+            hidden = joining if had == 0 else _joined(hidden, joining)
         hidden = cell(x, hidden, *weights)
         outputs.append(_first(hidden))
     return outputs[::-1], hidden
@@ -107,8 +112,11 @@ def recurrent(mode, steps, hidden, weights, num_layers, bidirectional, p, traini
         outputs = []
         for run in directions:
             k = len(last)
-            out, state = run(cell, steps, _each(lambda h: h[k], hidden), weights[k])
+            start = tuple(h[k] for h in hidden) if isinstance(hidden, tuple) else hidden[k]
+            out, state = run(cell, steps, start, weights[k])
             outputs.append(out)
             last.append(state)
         steps = [cat_sequence(list(pair), 1) for pair in zip(*outputs)] if bidirectional else outputs[0]
-    return steps, _each(lambda *states: stack(list(states), 0), *last)
+    if isinstance(hidden, tuple):
+        return steps, tuple(stack(states, 0) for states in zip(*last))
+    return steps, stack(last, 0)

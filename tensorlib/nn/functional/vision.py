@@ -9,7 +9,6 @@ from ...autograd import Variable
 from ...ops import shape
 from ._common import _ntuple, as_variable, constant, select_along
 
-
 # Padding -------------------------------------------------------------------------------------------------------
 
 def _reflected(n, before, after):

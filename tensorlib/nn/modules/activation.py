@@ -1,8 +1,8 @@
 """Activation layers: the functions of nn.functional with their numbers kept as attributes."""
 import warnings
 
-from .. import functional as F
 from ...tensor import Default
+from .. import functional as F
 from ..module import Module
 from ..parameter import Parameter
 

@@ -1,8 +1,8 @@
 """Convolution layers: their parameters, their repr, and the output size of the transposed ones."""
 import math
 
-from .. import functional as F
 from ...tensor import Default
+from .. import functional as F
 from ..module import Module
 from ..parameter import Parameter
 from .utils import _pair, _single, _triple

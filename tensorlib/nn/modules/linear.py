@@ -1,8 +1,8 @@
 """Linear and bilinear layers."""
 import math
 
-from .. import functional as F
 from ...tensor import Default
+from .. import functional as F
 from ..module import Module
 from ..parameter import Parameter
 

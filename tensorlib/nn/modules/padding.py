@@ -1,4 +1,4 @@
-"""Padding layers. padding is a number for all sides, or one for each side, the last dim first; negative numbers crop."""
+"""Padding layers. padding is a number for all sides, or one for each, the last dim first; negative ones crop."""
 from .. import functional as F
 from ..module import Module
 from .utils import _ntuple, _quadruple

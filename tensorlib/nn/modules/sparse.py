@@ -1,6 +1,6 @@
 """Lookup tables: Embedding and EmbeddingBag."""
-from .. import functional as F
 from ...tensor import Default
+from .. import functional as F
 from ..module import Module
 from ..parameter import Parameter
 

@@ -6,7 +6,7 @@ from .scatter_gather import gather, scatter_kwargs
 
 
 def _all_gpus():
-    from ... import cuda    # loaded only when asked for
+    from ... import cuda  # loaded only when asked for
     return list(range(cuda.device_count()))
 
 

@@ -44,5 +44,5 @@ def parallel_apply(modules, inputs, kwargs_tup=None, devices=None):
 def _current(device):
     if device is None:
         return nullcontext()
-    from ... import cuda    # loaded only where there is a GPU to use
+    from ... import cuda  # loaded only where there is a GPU to use
     return cuda.device(device)

@@ -1,4 +1,4 @@
-"""Copies of a module on other GPUs whose parameters are computed from the originals, so gradients come back to these."""
+"""Copies of a module on GPUs: their parameters are computed from the originals, so gradients come back to these."""
 from collections import OrderedDict
 
 
