@@ -233,6 +233,8 @@ cdef class Public:
             values = form.match(rest, 0, words, -1 if variables else (<TensorBase>me).dtype if me is not None else -1,
                                 variables)
             if values is not NO_MATCH:
+                if form.number and out is not None:
+                    raise TypeError("%s: no out= for a result that is a number" % self.name)
                 result = invoke(form, me, <list>values)
                 return result if out is None else write_out(self.name, out, result)
         return self.refuse(args, kwargs, self.variable_forms if variables else self.forms)
@@ -255,6 +257,9 @@ cdef class Public:
     cdef object refuse(self, tuple args, dict kwargs, list forms):
         """Raise a TypeError that lists what was given and what is expected."""
         cdef Form form
+        if forms is self.variable_forms and any([isinstance(x, TensorBase) for x in args]):
+            raise RuntimeError("%s of a Variable: expected Variables, but got (%s)"
+                               % (self.name, ", ".join([described(x) for x in args])))
         given = [described(x) for x in args] + ["%s=%s" % (k, described(x)) for k, x in kwargs.items()]
         expected = [form.text for form in forms]
         raise TypeError("%s received an invalid combination of arguments - got (%s), but expected %s"
@@ -296,7 +301,7 @@ cdef object write_out(str name, object out, object result):
             raise TypeError("%s: out has to be a tuple of %d tensors" % (name, len(result)))
         return tuple([write_out(name, o, r) for o, r in zip(out, result)])
     if not isinstance(result, TensorBase):
-        raise TypeError("%s: no out= for a result that is a number" % name)
+        raise ValueError("%s: out must be None for a result that is a number" % name)
     if not isinstance(out, TensorBase):
         raise TypeError("%s: out has to be a %s, but got %s" % (name, type_name(<TensorBase>result), described(out)))
     if (<TensorBase>out).dtype != (<TensorBase>result).dtype and (<TensorBase>result).dtype != U8:
