@@ -246,6 +246,10 @@ def eig(TensorBase self not None, bint eigenvectors=False):
     if not eigenvectors:
         return tensor_of(pairs, self.dtype), empty(self.dtype, 0, NULL)
     second = values.imag < 0
+    if second.any():        # a complex vector has any phase: the first of its largest elements is made real
+        sizes = numpy.abs(vectors)
+        largest = vectors[(sizes > (1 - 1e-5) * sizes.max(0)).argmax(0), numpy.arange(len(values))]
+        vectors = vectors * (largest.conj() / numpy.abs(largest))
     return tensor_of(pairs, self.dtype), tensor_of(numpy.where(second, -vectors.imag, vectors.real), self.dtype)
 
 

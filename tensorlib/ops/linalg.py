@@ -122,7 +122,7 @@ def matmul(self, other):
     """Multiply by the rules for vectors, matrices and batches of matrices; works on Tensors and on Variables."""
     dims = self.dim(), other.dim()
     if 0 in dims:
-        raise RuntimeError("matmul(): both arguments need one dim or more, but they have %d and %d" % dims)
+        raise ValueError("both arguments to matmul need to be at least 1D, but they are %dD and %dD" % dims)
     if dims == (1, 1):
         return self.dot(other)
     if dims == (2, 1):
@@ -175,13 +175,12 @@ public("matmul", {"(Tensor self, Tensor other)": matmul}, types=ALL,
 
 # ---- diagonals and triangles --------------------------------------------------------------------------------------
 
-# The gradient of a diagonal is the square matrix with it. For a matrix that is not square its size is not that of the
-# matrix: so it was in the original, and recorded cases ask for it.
 diag = op(
     "diag(Tensor self, int diagonal=0)", linalg.diag, types=ALL,
-    grad=dict(self=lambda g, diagonal: diag(g, diagonal)),
+    grad=dict(self=lambda g, self_size, diagonal:
+              diag(g, diagonal) if len(self_size) == 1 else diagonal_matrix(g, diagonal, *self_size)),
     ref="np.diag(self, diagonal)",
-    samples=arguments((4,), diagonal=0) + arguments((3,), diagonal=-1) + arguments((4, 4), diagonal=1),
+    samples=arguments((4,), diagonal=0) + arguments((3,), diagonal=-1) + arguments((3, 4), diagonal=1),
     doc="A matrix with a vector as its diagonal, or the diagonal of a matrix; above the main one if diagonal > 0.")
 
 diagonal_matrix = op(
