@@ -1,6 +1,8 @@
 """Random numbers: values recorded from PyTorch 2.13, mixed calls against an installed PyTorch, errors, states."""
+import copy
 import hashlib
 import math
+import pickle
 import random
 import threading
 import warnings
@@ -273,14 +275,27 @@ def test_float_bounds_move_inside_as_in_pytorch():
                 assert list(new(kind, 4).random_(low, high + 2)) == expected.tolist()
 
 
-def test_layers_start_as_in_pytorch():
-    """A fill of the size of a layer's weights, then one of its bias."""
+@pytest.mark.parametrize("layer, arguments", [
+    ("Linear", (784, 300)), ("Linear", (7, 3)), ("Bilinear", (3, 4, 5)), ("Conv1d", (4, 6, 3)), ("Conv2d", (3, 16, 5)),
+    ("LSTM", (5, 8)), ("GRU", (5, 8, 2)), ("LSTMCell", (4, 5)), ("Embedding", (50, 16))])
+def test_layers_start_as_in_pytorch(layer, arguments):
+    """Bit for bit where weights are uniform, within rounding where normal (Embedding)."""
     torch = pytest.importorskip("torch")
-    seeded(0)
-    torch.manual_seed(0)
-    for size in ((300, 784), (300,), (10, 300), (10,), (6, 1, 5, 5)):
-        ours, theirs = tensorlib.FloatTensor(*size).uniform_(-0.05, 0.05), torch.empty(size).uniform_(-0.05, 0.05)
-        assert (ours.numpy() == theirs.numpy()).all()
+    for seed in range(3):
+        seeded(seed)
+        torch.manual_seed(seed)
+        ours, theirs = getattr(tensorlib.nn, layer)(*arguments), getattr(torch.nn, layer)(*arguments)
+        expected = theirs.state_dict()
+        assert set(expected) == set(ours.state_dict())
+        for name, value in ours.state_dict().items():
+            np.testing.assert_allclose(value.numpy(), expected[name].numpy(), rtol=1e-6 * (layer == "Embedding"))
+
+
+def test_generators_are_copied_with_their_state():
+    g = tensorlib.Generator().manual_seed(3)
+    new("Float", 3).normal_(generator=g)
+    for twin in (copy.deepcopy(g), pickle.loads(pickle.dumps(g))):
+        assert twin.get_state().equal(g.get_state()) and twin.initial_seed() == 3
 
 
 # ---- behaviour --------------------------------------------------------------------------------------------
