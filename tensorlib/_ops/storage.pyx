@@ -314,7 +314,8 @@ def init_view(Storage s not None, Storage base not None, Py_ssize_t offset, Py_s
     """Set up a storage on a part of another one; sizes in elements."""
     s.dtype = base.dtype
     s.data, s.size, s.owner = base.data + offset * ITEMSIZE[base.dtype], size, base
-    s.flags = base.flags & ~RESIZABLE
+    base.flags &= ~RESIZABLE            # or the view would look at memory that is gone
+    s.flags = base.flags
 
 
 def resize(Storage s not None, Py_ssize_t size):
@@ -323,20 +324,23 @@ def resize(Storage s not None, Py_ssize_t size):
 
 def move_to(Storage s not None, buffer, int flags):
     """Copy the elements into a writable buffer and let the storage live there (shared or pinned memory)."""
-    cdef Storage other = storage_from_buffer(s.dtype, buffer, 0, s.size, flags)
-    cdef int block_class = s.block_class
-    cdef char* data = s.data
+    cdef Storage other = storage_from_buffer(s.dtype, buffer, 0, s.size, flags), old
     if s.size > 0:
         memcpy(other.data, s.data, s.size * ITEMSIZE[s.dtype])
+    if not s.flags & RESIZABLE:         # an array or a view looks at the old memory: keep it as long as the storage
+        old = foreign_storage(s.dtype, s.data, s.size, s.owner, 0)
+        old.block_class, s.block_class = s.block_class, -1
+        (<BufferOwner>other.owner).before = old
+    if s.block_class >= 0:
+        give_block(s.data, s.block_class)
     s.data, s.owner, s.flags, s.block_class = other.data, other.owner, flags, -1
-    if block_class >= 0:
-        give_block(data, block_class)
 
 
 cdef class BufferOwner:
     """Holds a buffer open, and with it the object that exports it."""
     cdef Py_buffer buffer
     cdef readonly object obj
+    cdef object before              # the memory that a storage had before it moved here
 
     def __cinit__(self, obj):
         PyObject_GetBuffer(obj, &self.buffer, PyBUF_SIMPLE | PyBUF_WRITABLE)
