@@ -1,6 +1,6 @@
 # Batch normalisation of (batch, channels, inner), dense: statistics, normalisation and gradient, channel by channel.
 #
-# Long inner rows are summed in lanes, a chunk at a time, and the chunks in double. With short ones the lanes are
+# Long inner rows are summed by vectors, chunks of them in double. With short ones the lanes are
 # neighbouring channels, many of them side by side. The variance is that of the deviations from the mean (two passes).
 from cython.parallel cimport prange
 from libc.math cimport sqrt
@@ -9,82 +9,30 @@ from tensorlib._ops.dispatch cimport put
 from tensorlib._ops.parallel cimport threads_for
 from tensorlib._ops.types cimport F32, F64, real
 
+cdef extern from "rowsum.h" nogil:
+    double tl_row_sum_f32(const float* x, Py_ssize_t n)
+    double tl_row_sum_f64(const double* x, Py_ssize_t n)
+    double tl_row_products_f32(const float* a, float p, const float* b, float q, Py_ssize_t n)
+    double tl_row_products_f64(const double* a, double p, const double* b, double q, Py_ssize_t n)
+
 cdef enum:
-    LANES = 16
-    CHUNK = 1024
     SHORT = 128         # inner rows shorter than this are not summed along themselves
     TILE = 256          # lanes side by side
 
 
 cdef inline double row_sum(const real* x, Py_ssize_t n) noexcept nogil:
-    cdef real[LANES] lane
-    cdef real rest
-    cdef double total = 0
-    cdef Py_ssize_t i = 0, j, stop
-    while i < n:
-        stop = min(i + CHUNK, n)
-        rest = 0
-        for j in range(LANES):
-            lane[j] = 0
-        while i + LANES <= stop:
-            for j in range(LANES):
-                lane[j] += x[i + j]
-            i += LANES
-        while i < stop:
-            rest += x[i]
-            i += 1
-        for j in range(LANES):
-            rest += lane[j]
-        total += rest
-    return total
+    if real is float:
+        return tl_row_sum_f32(x, n)
+    else:
+        return tl_row_sum_f64(x, n)
 
 
-cdef inline double row_squares(const real* x, real mean, Py_ssize_t n) noexcept nogil:
-    """Sum of the squares of x - mean."""
-    cdef real[LANES] lane
-    cdef real rest
-    cdef double total = 0
-    cdef Py_ssize_t i = 0, j, stop
-    while i < n:
-        stop = min(i + CHUNK, n)
-        rest = 0
-        for j in range(LANES):
-            lane[j] = 0
-        while i + LANES <= stop:
-            for j in range(LANES):
-                lane[j] += (x[i + j] - mean) * (x[i + j] - mean)
-            i += LANES
-        while i < stop:
-            rest += (x[i] - mean) * (x[i] - mean)
-            i += 1
-        for j in range(LANES):
-            rest += lane[j]
-        total += rest
-    return total
-
-
-cdef inline double row_products(const real* g, const real* x, real mean, Py_ssize_t n) noexcept nogil:
-    """Sum of g * (x - mean)."""
-    cdef real[LANES] lane
-    cdef real rest
-    cdef double total = 0
-    cdef Py_ssize_t i = 0, j, stop
-    while i < n:
-        stop = min(i + CHUNK, n)
-        rest = 0
-        for j in range(LANES):
-            lane[j] = 0
-        while i + LANES <= stop:
-            for j in range(LANES):
-                lane[j] += g[i + j] * (x[i + j] - mean)
-            i += LANES
-        while i < stop:
-            rest += g[i] * (x[i] - mean)
-            i += 1
-        for j in range(LANES):
-            rest += lane[j]
-        total += rest
-    return total
+cdef inline double row_products(const real* g, real center, const real* x, real mean, Py_ssize_t n) noexcept nogil:
+    """Sum of (g - center) * (x - mean)."""
+    if real is float:
+        return tl_row_products_f32(g, center, x, mean, n)
+    else:
+        return tl_row_products_f64(g, center, x, mean, n)
 
 
 cdef inline void put_statistics(double sum_, double squares, real center, double count, double eps, Py_ssize_t c,
@@ -101,13 +49,15 @@ cdef inline void put_statistics(double sum_, double squares, real center, double
 cdef void channel_statistics(const real* x, Py_ssize_t batch, Py_ssize_t channels, Py_ssize_t inner, Py_ssize_t c,
                              double eps, real* mean, real* invstd, double* variance) noexcept nogil:
     cdef double total = 0, squares = 0, count = <double>(batch * inner)
+    cdef const real* row
     cdef real center
     cdef Py_ssize_t n
     for n in range(batch):
         total += row_sum(x + (n * channels + c) * inner, inner)
     center = <real>(total / count)
     for n in range(batch):
-        squares += row_squares(x + (n * channels + c) * inner, center, inner)
+        row = x + (n * channels + c) * inner
+        squares += row_products(row, center, row, center, inner)
     put_statistics(total, squares, center, count, eps, c, mean, invstd, variance)
 
 
@@ -129,28 +79,27 @@ cdef inline void tile_sum(const real* x, Py_ssize_t batch, Py_ssize_t stride, Py
         n += 1
 
 
-cdef inline real off_center(const real* g, const real* x, const real* center, Py_ssize_t start,
-                            Py_ssize_t k) noexcept nogil:
-    return g[start + k] * (x[start + k] - center[k]) if g != x else \
-        (x[start + k] - center[k]) * (x[start + k] - center[k])
+cdef inline real product(const real* g, const real* shift, const real* x, const real* center, Py_ssize_t start,
+                         Py_ssize_t k) noexcept nogil:
+    return (g[start + k] - shift[k]) * (x[start + k] - center[k])
 
 
-cdef inline void tile_products(const real* g, const real* x, const real* center, Py_ssize_t batch, Py_ssize_t stride,
-                               Py_ssize_t lanes, double* total) noexcept nogil:
-    """Sums of g * (x - center), or of (x - center) ** 2 where g is x."""
+cdef inline void tile_products(const real* g, const real* shift, const real* x, const real* center, Py_ssize_t batch,
+                               Py_ssize_t stride, Py_ssize_t lanes, double* total) noexcept nogil:
+    """Sums of (g - shift) * (x - center) over the batch, lane by lane."""
     cdef Py_ssize_t n = 0, k
     for k in range(lanes):
         total[k] = 0
     while n + 4 <= batch:
         for k in range(lanes):
-            total[k] += (off_center(g, x, center, 0, k) + off_center(g, x, center, stride, k)) \
-                + (off_center(g, x, center, 2 * stride, k) + off_center(g, x, center, 3 * stride, k))
+            total[k] += (product(g, shift, x, center, 0, k) + product(g, shift, x, center, stride, k)) \
+                + (product(g, shift, x, center, 2 * stride, k) + product(g, shift, x, center, 3 * stride, k))
         x += 4 * stride
         g += 4 * stride
         n += 4
     while n < batch:
         for k in range(lanes):
-            total[k] += off_center(g, x, center, 0, k)
+            total[k] += product(g, shift, x, center, 0, k)
         x += stride
         g += stride
         n += 1
@@ -178,7 +127,7 @@ cdef void tile_statistics(const real* x, Py_ssize_t batch, Py_ssize_t channels, 
         total[c] = fold(total + c * inner, inner)
         for k in range(c * inner, (c + 1) * inner):
             center[k] = <real>(total[c] / count)
-    tile_products(x, x, center, batch, stride, lanes, squares)
+    tile_products(x, center, x, center, batch, stride, lanes, squares)
     for c in range(number):
         put_statistics(total[c], fold(squares + c * inner, inner), center[c * inner], count, eps, first + c, mean,
                        invstd, variance)
@@ -274,7 +223,7 @@ cdef void channel_grad(real* dx, const real* g, const real* x, Py_ssize_t batch,
     for n in range(batch):
         start = (n * channels + c) * inner
         sum_g += row_sum(g + start, inner)
-        sum_gx += row_products(g + start, x + start, mean, inner)
+        sum_gx += row_products(g + start, <real>0, x + start, mean, inner)
     s = put_slope(sum_g, sum_gx, <double>(batch * inner), weight, invstd, training, c, dweight, dbias)
     pa, pb, pc = <real>s.a, <real>s.b, <real>s.c
     for n in range(batch):
@@ -289,6 +238,7 @@ cdef void tile_grad(real* dx, const real* g, const real* x, Py_ssize_t batch, Py
     cdef double[TILE] sum_g
     cdef double[TILE] sum_gx
     cdef real[TILE] center
+    cdef real[TILE] zero
     cdef real[TILE] pa
     cdef real[TILE] pb
     cdef real[TILE] pc
@@ -296,8 +246,9 @@ cdef void tile_grad(real* dx, const real* g, const real* x, Py_ssize_t batch, Py
     cdef Py_ssize_t n, k, c, lanes = number * inner, stride = channels * inner, start = first * inner
     for k in range(lanes):
         center[k] = mean[first + k // inner]
+        zero[k] = 0
     tile_sum(g + start, batch, stride, lanes, sum_g)
-    tile_products(g + start, x + start, center, batch, stride, lanes, sum_gx)
+    tile_products(g + start, zero, x + start, center, batch, stride, lanes, sum_gx)
     for c in range(number):
         s = put_slope(fold(sum_g + c * inner, inner), fold(sum_gx + c * inner, inner), <double>(batch * inner),
                       1 if weight == NULL else weight[first + c], invstd[first + c], training, first + c,
