@@ -18,7 +18,7 @@ cdef enum:
     MIN_WIDTH = 192                 # fewest columns of a tile, or packing the weights again and again would show
     MAX_WIDTH = 4096
     MACS_PER_ELEMENT = 8            # multiplications that cost as much as one element of a simple loop
-    MOST_DIRECT = 128               # output channels above which packing costs nothing
+    MOST_DIRECT = 192               # output channels whose weights stay in the cache between vectors of outputs
     LIMIT = 0x7fffffff              # of strides, padding and dilation, so that sizes computed from them cannot overflow
 
 cdef enum Path:
@@ -172,15 +172,16 @@ cdef void balance_weight(ConvShape* s, int threads) noexcept nogil:
     s.shared = (s.parts - 1) * s.groups * s.cout * s.depth
 
 
-cdef str choose(ConvShape* s, str plain, str direct, int dtype, int threads):
-    """Name the kernel to use: the direct one where it applies and im2col would spend its time copying columns."""
-    cdef plan_fn plan = <plan_fn>get(direct + "_plan", dtype)
-    cdef double useful = 0 if forced_path == IM2COL or s.cout > MOST_DIRECT else plan(s, threads)
-    # im2col moves each column element a few times for s.cout multiplications; the direct path pays for idle lanes
-    if useful > 0 and (forced_path == DIRECT or useful > s.cout / (s.cout + 16.0)):
-        return direct
-    set_tiles(s, dtype, threads)
-    return plain
+cdef bint prefers_direct(ConvShape* s, str kernel, int dtype, int threads, double useful, Py_ssize_t uses) except -1:
+    """Plan the direct path, and tell whether to take it.
+
+    `useful` is the part of its products that im2col would have to do too, and `uses` how often im2col multiplies
+    each element of the columns, which costs it about 16 multiplications to make.
+    """
+    if forced_path == IM2COL or s.plain or s.cout > MOST_DIRECT and forced_path != DIRECT:
+        return False
+    useful *= (<plan_fn>get(kernel + "_plan", dtype))(s, threads)
+    return useful > 0 and (forced_path == DIRECT or useful > uses / (uses + 16.0))
 
 
 def force_path(str name):
@@ -201,10 +202,12 @@ def conv(TensorBase input not None, TensorBase weight not None, TensorBase bias,
     input, weight, bias = contiguous(input), contiguous(weight), checked_bias("conv", input, bias, weight.sizes[0])
     cdef int n = output_sizes(&s, weight.ndim - 2, sizes), threads = threads_of(&s)
     cdef TensorBase out = empty(input.dtype, n, sizes)
-    cdef str kernel = choose(&s, "conv", "conv_direct", input.dtype, threads)
-    if kernel == "conv":
-        balance_forward(&s, threads)
-    run(kernel, &s, input, weight, bias, out, threads)
+    if prefers_direct(&s, "conv_direct", input.dtype, threads, 1, s.cout):
+        run("conv_direct", &s, input, weight, bias, out, threads)
+        return out
+    set_tiles(&s, input.dtype, threads)
+    balance_forward(&s, threads)
+    run("conv", &s, input, weight, bias, out, threads)
     return out
 
 
@@ -252,7 +255,8 @@ cdef TensorBase run_dx(ConvShape* s, TensorBase grad, TensorBase weight, TensorB
     cdef TensorBase out = empty(grad.dtype, grad.ndim, sizes)
     cdef ConvShape turned
     grad, weight = contiguous(grad), contiguous(weight)
-    if turned_around(s, &turned) and choose(&turned, "conv_dx", "conv_direct", grad.dtype, threads) == "conv_direct":
+    if turned_around(s, &turned) and prefers_direct(&turned, "conv_direct", grad.dtype, threads,
+                                                    <double>s.positions / s.pixels, s.cout):
         run("conv_direct", &turned, grad, weight, bias, out, threads)
         return out
     set_tiles(s, grad.dtype, threads)
@@ -285,10 +289,12 @@ def conv_dw(TensorBase grad not None, TensorBase input not None, weight_size, st
     grad, input = contiguous(grad), contiguous(input)
     cdef int threads = threads_of(&s)
     cdef TensorBase out = empty(grad.dtype, grad.ndim, sizes)
-    cdef str kernel = choose(&s, "conv_dw", "conv_dw_direct", grad.dtype, threads)
-    if kernel == "conv_dw":
-        balance_weight(&s, threads)
-    run(kernel, &s, grad, input, None, out, threads)
+    if prefers_direct(&s, "conv_dw_direct", grad.dtype, threads, 1, s.cout):
+        run("conv_dw_direct", &s, grad, input, None, out, threads)
+        return out
+    set_tiles(&s, grad.dtype, threads)
+    balance_weight(&s, threads)
+    run("conv_dw", &s, grad, input, None, out, threads)
     return out
 
 

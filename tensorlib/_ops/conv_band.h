@@ -8,7 +8,7 @@ static int NAME(plan_bands)(ConvShape *s, int threads)
 {
     phases y, x;
     const ptrdiff_t wide = (s->out[2] + LANES - 1) / LANES * LANES, images = s->batch * s->groups;
-    if (s->size[0] != 1 || s->kernel[0] != 1 || s->out[0] != 1) return 0;
+    if (s->size[0] != 1 || s->kernel[0] != 1 || s->out[0] != 1 || s->padding[0] != 0) return 0;
     if (s->kernel[1] > MOST_TAPS || s->kernel[2] > MOST_TAPS) return 0;
     find_phases(&y, s, 1);
     find_phases(&x, s, 2);

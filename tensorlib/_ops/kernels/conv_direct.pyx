@@ -13,6 +13,7 @@ cdef extern from "conv_direct.h" nogil:
     bint plan_bands_double(ConvShape* s, int threads)
     Py_ssize_t lanes_float()
     Py_ssize_t lanes_double()
+    int TILE_M
     Py_ssize_t copy_room_float(const ConvShape* s)
     Py_ssize_t copy_room_double(const ConvShape* s)
     Py_ssize_t packed_room_float(const ConvShape* s)
@@ -33,6 +34,7 @@ cdef extern from "conv_direct.h" nogil:
     void weight_join_double(const ConvShape* s, const double* sums, double* dw, Py_ssize_t channel)
 
 cdef enum:
+    LEAST_TILE = 4                  # below so many rows a tile waits for its own sums
     MOST_SUMS = 1 << 18             # elements of the weight's sums that are worth having once for each thread
 
 
@@ -70,23 +72,24 @@ cdef inline void weight_join(const ConvShape* s, const real* sums, real* dw, Py_
 
 # ---- plans ---------------------------------------------------------------------------------------------------------
 
-cdef inline double part_used(Py_ssize_t n, Py_ssize_t step) noexcept nogil:
-    """The part of n rounded up to steps that is n."""
-    return <double>n / ((n + step - 1) // step * step)
+cdef inline double share(Py_ssize_t n, Py_ssize_t step, Py_ssize_t least) noexcept nogil:
+    """Useful part of the work for n things in tiles of `step`, where a last tile costs as much as `least` at least."""
+    cdef Py_ssize_t rest = n % step
+    return <double>n / (n - rest + (max(rest, least) if rest else 0))
 
 
 cdef double plan_float(ConvShape* s, int threads) noexcept nogil:
     if not plan_bands_float(s, threads):
         return 0
     s.scratch, s.shared = copy_room_float(s), packed_room_float(s)
-    return part_used(s.out[2], lanes_float())
+    return share(s.out[2], lanes_float(), lanes_float()) * share(s.cout, TILE_M, LEAST_TILE)
 
 
 cdef double plan_double(ConvShape* s, int threads) noexcept nogil:
     if not plan_bands_double(s, threads):
         return 0
     s.scratch, s.shared = copy_room_double(s), packed_room_double(s)
-    return part_used(s.out[2], lanes_double())
+    return share(s.out[2], lanes_double(), lanes_double()) * share(s.cout, TILE_M, LEAST_TILE)
 
 
 cdef double plan_weight_float(ConvShape* s, int threads) noexcept nogil:
@@ -94,7 +97,7 @@ cdef double plan_weight_float(ConvShape* s, int threads) noexcept nogil:
         return 0
     s.parts = min(<Py_ssize_t>threads, s.batch * s.groups * s.bands)
     s.scratch, s.shared = weight_room_float(s), sums_room_float(s)
-    return part_used(s.cout, lanes_float())
+    return share(s.cout, 2 * lanes_float(), 4 * lanes_float() // 3) * share(s.depth, TILE_M, LEAST_TILE)
 
 
 cdef double plan_weight_double(ConvShape* s, int threads) noexcept nogil:
@@ -102,7 +105,7 @@ cdef double plan_weight_double(ConvShape* s, int threads) noexcept nogil:
         return 0
     s.parts = min(<Py_ssize_t>threads, s.batch * s.groups * s.bands)
     s.scratch, s.shared = weight_room_double(s), sums_room_double(s)
-    return part_used(s.cout, lanes_double())
+    return share(s.cout, 2 * lanes_double(), 4 * lanes_double() // 3) * share(s.depth, TILE_M, LEAST_TILE)
 
 
 # ---- kernels -------------------------------------------------------------------------------------------------------
