@@ -51,6 +51,8 @@ def basic(x, key):
     """(view, whether every dim was taken) of x for ints, slices, None and one ellipsis."""
     key = key if isinstance(key, tuple) else (key,)
     for k in key:
+        if isinstance(k, str):
+            raise IndexError("a tensor cannot be indexed with the string %r" % k)
         if not (is_int(k) or isinstance(k, slice) or k is None or k is Ellipsis):
             raise TypeError(UNSUPPORTED % kind_name(unwrapped(k)))
     ndim = x.dim()
@@ -198,8 +200,11 @@ def getitem(x, key):
     return get_item(view) if single and not is_variable else view
 
 
-def setitem(x, key, value):
-    """x[key] = value of a tensor: a number, or a tensor of the same type that broadcasts."""
+def setitem(x, key, value, elements=False):
+    """x[key] = value of a tensor: a number, or a tensor with as many elements.
+
+    elements: a tensor of one element may be written to a single position (as Variables do it).
+    """
     raw = unwrapped(key)
     if isinstance(raw, ByteTensor):
         if raw.size() != x.size() and raw.numel() == x.numel():
@@ -216,7 +221,7 @@ def setitem(x, key, value):
         set_advanced(x, advanced(x, key), value)
         return
     view, single = basic(x, key)
-    if isinstance(value, TensorBase) and not single:
+    if isinstance(value, TensorBase) and (not single or elements):
         copy_(view, value)
     elif isinstance(value, (int, float)):
         assign_number(view, value, single)

@@ -132,7 +132,7 @@ class Methods:
         """Copy the elements of another storage, casting; returns self."""
         n = min(len(self), len(source))
         if n:
-            copy_(as_tensor(self).narrow(0, 0, n), as_tensor(source).narrow(0, 0, n))
+            copy_(make_view(self, 0, (n,)), make_view(source, 0, (n,)))
         return self
 
     def clone(self):

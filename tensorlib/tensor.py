@@ -103,7 +103,7 @@ def construct_sizes(self, code, sizes):
 
 def construct_array(self, code, array):
     """An array of exactly this type is shared; the numbers of another one are read one by one."""
-    if array.dtype.name == NUMPY_NAMES[code] and array.ndim > 0 and array.size > 0:
+    if array.dtype.name == NUMPY_NAMES[code] and array.dtype.name in TAKEN_FROM_NUMPY and array.ndim > 0 and array.size > 0:
         core.init_empty(self, code, ())
         core.set_view(self, from_array(array, code))
     else:
@@ -224,7 +224,9 @@ def ramp(name, start, end, step, out, closed):
     if (end - start) / step < 0 or start == end and not closed:
         raise RuntimeError("%s: upper bound and larger bound incoherent with step sign: %r to %r by %r"
                            % (name, start, end, step))
-    n = math.floor((end - start) / step) + 1 if closed else math.ceil((end - start) / step)
+    if not closed and math.fmod(end - start, step) == 0:
+        end -= step
+    n = math.floor((end - start) / step) + 1
     core.resize_(result, (n,) if n > 0 else ())
     return fill_ramp(result, start, step, n)
 
@@ -248,9 +250,15 @@ def linspace(start, end, steps=100, *, out=None):
         raise TypeError("linspace: steps has to be an int, but got %s" % type(steps).__name__)
     if steps < 1 or steps == 1 and start != end:
         raise RuntimeError("linspace: number of points is %d for the range %r to %r" % (steps, start, end))
+    need_real("linspace", target(out))
     result = core.resize_(target(out), (steps,))
     gap = (end - start) / (steps - 1) if steps > 1 else 0
     return fill_ramp(result, float(start), gap, steps)
+
+
+def need_real(name, result):
+    if core.code_of(result) < 6:
+        raise TypeError("Type %s doesn't implement stateless method %s" % (full_name(result), name))
 
 
 def logspace(start, end, steps=100, *, out=None):

@@ -337,7 +337,7 @@ cdef object operate(int code, TensorBase self, object other):
     cdef Pointwise op = kernel_of(code)
     if not isinstance(other, (TensorBase, int, float)):
         if EQ <= code <= GE or not is_number(other):
-            return refuse(code, self, other)
+            return mismatch(code, self, other)
     if op.rows[self.dtype] == NULL:
         return unsupported(code, self, other)
     if IADD <= code <= IRSHIFT:
@@ -348,12 +348,6 @@ cdef object operate(int code, TensorBase self, object other):
 cdef bint is_number(object x):
     """Whether a foreign scalar (NumPy's) may stand for a Python number."""
     return hasattr(x, "__float__") and getattr(x, "ndim", None) == 0
-
-
-cdef object refuse(int code, TensorBase self, object other):
-    if EQ <= code <= GE:
-        return NotImplemented if type(other).__name__ == "Variable" else mismatch(code, self, other)
-    return mismatch(code, self, other)
 
 
 cdef object mismatch(int code, TensorBase self, object other):

@@ -14,6 +14,7 @@ cdef class Op:
     cdef tuple formulas             # for each parameter (function, codes of what it names), or None
     cdef tuple joint                # the same, for a formula that gives all gradients at once
     cdef tuple saved                # codes of what a node keeps
+    cdef tuple users                # for each of them the parameters whose formulas name it; None: the joint formula
     cdef bint differentiable
     cdef object node_class, constant_class
     cdef public object row          # the Python side: ref, samples, doc, ...

@@ -13,6 +13,7 @@ from .tensor import dense_copy, make_empty
 
 cdef extern from "Python.h":
     Py_ssize_t Py_REFCNT(PyObject* o)
+    object PyNumber_InPlaceAdd(object a, object b)
 
 cdef tuple NO_ARGUMENTS = ()
 cdef object variable_class = None       # autograd.Variable, set by `set_variable_class`
@@ -61,6 +62,9 @@ cdef class Op:
         self.differentiable = bool(grad) or joint is not None
         every = [f for f in self.formulas + (self.joint,) if f is not None]
         self.saved = tuple(sorted({code for f in every for code in f[1] if code & 7 != GRAD}))
+        self.users = tuple([None if self.joint is not None and code in self.joint[1] else
+                            frozenset([i for i, f in enumerate(self.formulas) if f is not None and code in f[1]])
+                            for code in self.saved])
         self.node_class = node_type(self.node_name)
         self.constant_class = node_type(self.node_name + "Constant") if broadcast and len(self.params) == 2 else None
 
@@ -179,10 +183,12 @@ cdef VariableBase output(Op op, VariableBase first, TensorBase data, Node node, 
     cdef VariableBase v = wrap(data)
     if inert:
         v.volatile_ = True
-    elif node is not None and (data.dtype > 4 or data.dtype == (<TensorBase>first.data_).dtype):
-        v.fn = node                     # whole numbers beside floats are positions: no gradient
+    elif node is not None:
+        v.fn = node
         v.output_nr = number
-        v.requires_grad_ = True
+        # Whole numbers beside floats are positions: they have no gradient.
+        v.requires_grad_ = node.n_outputs == 1 or data.dtype > 4 or data.dtype == first.data_.dtype
+        watch_output(node, v)
     else:
         v.creator = op
     if op.view:
@@ -191,6 +197,19 @@ cdef VariableBase output(Op op, VariableBase first, TensorBase data, Node node, 
         v.version = first.version
         v.version.live += 1
     return v
+
+
+cdef int watch_output(Node node, VariableBase v) except -1:
+    """Note the version of an output that its own node has saved."""
+    cdef int i, code
+    if node.saved is None:
+        return 0
+    for i, code in enumerate(node.op.saved):
+        if code & 7 == OUTPUT and code >> 3 == v.output_nr:
+            if v.version is None:
+                v.version = Version.__new__(Version)
+            node.versions[i] = (v.version, v.version.value)
+    return 0
 
 
 cdef Node new_node(Op op, tuple args, list raw, object result):
@@ -208,7 +227,7 @@ cdef Node new_node(Op op, tuple args, list raw, object result):
             slots.append(v.output_nr)
             if op.broadcast and not same_size(v.data_, <TensorBase>result):
                 resized = True
-    node = <Node>new_object(class_of(op, len(positions)), NO_ARGUMENTS)
+    node = <Node>new_object(class_of(op, args), NO_ARGUMENTS)
     node.op = op
     node.positions, node.targets, node.slots = tuple(positions), tuple(targets), tuple(slots)
     if resized:
@@ -222,20 +241,35 @@ cdef Node new_node(Op op, tuple args, list raw, object result):
     return node
 
 
-cdef object class_of(Op op, Py_ssize_t n_variables):
+cdef object class_of(Op op, tuple args):
     """`x + 2` is an AddConstant, `x + y` an Add."""
-    return op.constant_class if op.constant_class is not None and n_variables < 2 else op.node_class
+    if op.constant_class is None or isinstance(args[0], VariableBase) and isinstance(args[1], VariableBase):
+        return op.node_class
+    return op.constant_class
+
+
+cdef bint wanted(Node node, object users):
+    """Whether a gradient is wanted whose formula is among users (None: the joint formula)."""
+    cdef Py_ssize_t e
+    if users is None:
+        return True
+    for e in range(len(node.positions)):
+        if node.targets[e] is not None and node.positions[e] in users:
+            return True
+    return False
 
 
 cdef int keep(Node node, Op op, tuple args, list raw, object result) except -1:
-    """Save what the formulas name, with the versions of Variables."""
-    cdef int code, kind, i
+    """Save what the formulas of the wanted gradients name, with the versions of Variables."""
+    cdef int code, kind, i, place
     cdef VariableBase v
     node.saved, node.versions = [], []
-    for code in op.saved:
+    for place, code in enumerate(op.saved):
         kind, i = code & 7, code >> 3
         version = None
-        if kind == INPUT:
+        if not wanted(node, op.users[place]):
+            value = None
+        elif kind == INPUT:
             value = raw[i]
             if isinstance(args[i], VariableBase):
                 v = <VariableBase>args[i]
@@ -377,9 +411,14 @@ cdef class Node:
         return wrap(value)
 
     cdef void release(self):
-        """Free the saved values."""
-        self.saved = None
-        self.versions = None
+        """Free saved tensors; where only numbers and sizes were saved, backward may run again."""
+        if self.saved is None:
+            return
+        for value in self.saved:
+            if isinstance(value, (TensorBase, list)):
+                self.saved = None
+                self.versions = None
+                return
 
     @property
     def next_functions(self):
@@ -523,7 +562,7 @@ cdef class VariableBase:
         return operate("remainder", self, other)
 
     def __matmul__(self, other):
-        return operate("matmul", self, other)
+        return self.matmul(other)
 
     def __neg__(self):
         return (<Op>rows["neg"]).call((self,))
@@ -553,7 +592,7 @@ cdef class VariableBase:
     @data.setter
     def data(self, value):
         if not isinstance(value, TensorBase):
-            raise TypeError("Variable data has to be a tensor, but got %s" % type(value).__name__)
+            raise RuntimeError("Variable data has to be a tensor, but got %s" % type(value).__name__)
         self.data_ = value
 
     @property
@@ -633,10 +672,11 @@ cdef object operate(str name, VariableBase v, object other):
     if isinstance(other, TensorBase):
         raise AssertionError("%s: expected a Variable or a number, but got %s: wrap it in a Variable"
                              % (name, type_name(<TensorBase>other)))
-    row = rows.get(name)
-    if row is None or not isinstance(other, (VariableBase, int, float)):
-        return getattr(v, name)(other) if row is None else NotImplemented       # matmul is several rows
-    return (<Op>row).call((v, other))
+    if not isinstance(other, (VariableBase, int, float)):
+        if name in COMPARISONS:
+            raise TypeError("%s: expected a Variable or a number, but got %s" % (name, type(other).__name__))
+        return NotImplemented
+    return (<Op>rows[name]).call((v, other))
 
 
 cdef int set_grad(VariableBase v, object value) except -1:
@@ -644,7 +684,7 @@ cdef int set_grad(VariableBase v, object value) except -1:
         v.grad_ = None
         return 0
     if not isinstance(value, VariableBase):
-        raise TypeError("expected a Variable or None (got %s)" % type(value).__name__)
+        raise RuntimeError("expected a Variable or None (got %s)" % type(value).__name__)
     if value is v:
         raise RuntimeError("can't assign Variable as its own grad")
     check_gradient(v, <VariableBase>value)
@@ -790,10 +830,9 @@ cdef object sum_of(object a, object b, bint graph):
         return b
     if graph:
         return (<Op>rows["add"]).call((a, b))
-    if Py_REFCNT(<PyObject*>a) == 2 and Py_REFCNT(<PyObject*>(<TensorBase>a).store) == 1 \
-            and is_contiguous(<TensorBase>a) and same_size(<TensorBase>a, <TensorBase>b):
-        a += b
-        return a
+    # The caller's reference is the only one: nobody else can see the change.
+    if Py_REFCNT(<PyObject*>a) == 1 and exclusive(<TensorBase>a, 1) and same_size(<TensorBase>a, <TensorBase>b):
+        return PyNumber_InPlaceAdd(a, b)
     return a + b
 
 
@@ -814,7 +853,7 @@ cdef int accumulate(VariableBase v, object g, bint graph) except -1:
         if graph:
             v.grad_ = <VariableBase>g if (<VariableBase>g).fn is not None else <VariableBase>(<Op>rows["clone"]).call((g,))
         else:
-            v.grad_ = wrap(t if exclusive(t, 4) else dense_copy(t))
+            v.grad_ = wrap(t if exclusive(t, 2) else dense_copy(t))
             v.grad_.volatile_ = True
     elif v.grad_.volatile_ or not graph:
         v.grad_.data_ += t

@@ -106,14 +106,10 @@ def permute(TensorBase self not None, dims):
     cdef Py_ssize_t order[MAXDIM]
     cdef Py_ssize_t sizes[MAXDIM]
     cdef Py_ssize_t strides[MAXDIM]
-    cdef int n = read_sizes(dims, order), d, e
-    if n != self.ndim:
-        raise RuntimeError("permute: %d dims were given for a tensor of %d dims" % (n, self.ndim))
+    cdef int n = read_sizes(dims, order), d
+    if sorted(dims) != list(range(self.ndim)):
+        raise AssertionError("Invalid permutation: %s of a tensor of %d dims" % (list(dims), self.ndim))
     for d in range(n):
-        order[d] = wrap_dim(self, <int>order[d])
-        for e in range(d):
-            if order[e] == order[d]:
-                raise RuntimeError("permute: repeated dim in %s" % (list(dims),))
         sizes[d], strides[d] = self.sizes[order[d]], self.strides[order[d]]
     return view_of(self, self.offset, n, sizes, strides)
 
@@ -159,7 +155,7 @@ def unsqueeze(TensorBase self not None, int dim):
 
 
 def expand(TensorBase self not None, sizes):
-    """Dims of size 1 stretched by stride 0; new dims may come first; -1 keeps a size."""
+    """Dims of size 1 stretched by stride 0; new dims may come first."""
     cdef Py_ssize_t wanted[MAXDIM]
     cdef Py_ssize_t strides[MAXDIM]
     cdef int n = read_sizes(sizes, wanted), d, lead = n - self.ndim
@@ -172,8 +168,6 @@ def expand(TensorBase self not None, sizes):
                 raise RuntimeError("expand: size %d is not allowed in the new leading dim %d" % (wanted[d], d))
             strides[d] = 0
             continue
-        if wanted[d] == -1:
-            wanted[d] = self.sizes[d - lead]
         if self.sizes[d - lead] == wanted[d]:
             strides[d] = self.strides[d - lead]
         elif self.sizes[d - lead] == 1 and wanted[d] > 0:

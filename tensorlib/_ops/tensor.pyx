@@ -870,6 +870,8 @@ cdef int write_sequence(TensorBase t, object sequence, int dim, Py_ssize_t* posi
         raise RuntimeError("inconsistent sequence length at dim %d: expected %d items, but got %d"
                            % (dim, t.sizes[dim], len(sequence)))
     for value in sequence:
+        if isinstance(value, TensorBase):
+            raise TypeError("a tensor cannot be made of a sequence of tensors: use stack or cat")
         if dim + 1 < t.ndim:
             if not hasattr(value, "__len__"):
                 raise RuntimeError("expected a nested sequence at dim %d, but found an item of type %s"

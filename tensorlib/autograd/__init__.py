@@ -34,7 +34,7 @@ def make_grads(outputs, grads, create_graph):
 
 def check_gradient(out, g):
     if type(g) is not type(out.data):
-        raise RuntimeError("a gradient of type %s was given for a Variable of type %s" % (g.type(), out.data.type()))
+        raise TypeError("a gradient of type %s was given for a Variable of type %s" % (g.type(), out.data.type()))
     if g.size() != out.size():
         if g.numel() != out.numel():
             raise RuntimeError("a gradient of size [%s] was given for a Variable of size [%s]"
@@ -105,9 +105,9 @@ def grad(outputs, inputs, grad_outputs=None, retain_graph=None, create_graph=Non
         if not x.requires_grad:
             raise RuntimeError("one of the differentiated Variables does not require grad")
     check_outputs(outputs, grads)
-    leaf_outputs = [v for v in outputs if v.requires_grad and v.is_leaf]
-    if leaf_outputs:
-        raise RuntimeError("differentiated input is unreachable: an output is a leaf Variable itself")
+    if any(x is v or engine.node_of(x) is engine.node_of(v) is not None and x.output_nr == v.output_nr
+           for x in inputs for v in outputs):
+        raise RuntimeError("differentiated input is unreachable: it is an output itself")
     grads, create_graph = make_grads(outputs, grads, create_graph)
     found = engine.run_backward(outputs, grads, create_graph if retain_graph is None else retain_graph, create_graph, inputs,
                                 not only_inputs)

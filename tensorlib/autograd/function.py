@@ -126,7 +126,7 @@ class Function(FunctionBase, metaclass=FunctionMeta):
         for a in args:
             if not isinstance(a, (engine.VariableBase, TensorBase)):
                 raise RuntimeError("expected a Variable argument, but got %s" % type(a).__name__)
-        return run_forward(self, type(self).forward, (self,), args, False)
+        return run_forward(self, self.forward, (), args, False)
 
     _do_forward = __call__
 
@@ -161,6 +161,7 @@ def run_forward(ctx, forward, prefix, args, new_style):
     ctx.needs_input_grad = tuple([v is not None and v.requires_grad for v in variables] if new_style else
                                  [getattr(a, "requires_grad", False) for a in args])
     ctx.requires_grad = requires_grad
+    ctx.is_variable = [v is not None for v in variables]
     raw = [a.data if isinstance(a, engine.VariableBase) else a for a in args]
     result = forward(*prefix, *raw)
     single = not isinstance(result, tuple)
@@ -176,14 +177,12 @@ def run_forward(ctx, forward, prefix, args, new_style):
     return wrapped[0] if single else tuple(wrapped)
 
 
-def same_memory(a, b):
-    return a is b or isinstance(b, TensorBase) and a.is_set_to(b) if type(a) is type(b) else False
-
-
 def connect(ctx, variables, raw, outputs, volatile, requires_grad):
     """Make Variables of the outputs; those that are inputs changed in place are the same Variables again."""
     dirty = getattr(ctx, "dirty_tensors", ())
     without = getattr(ctx, "non_differentiable", ())
+    if not all(any(t is n for t in outputs) for n in without):
+        raise RuntimeError("mark_non_differentiable only accepts function outputs")
     wrapped = []
     for number, t in enumerate(outputs):
         at = next((i for i, x in enumerate(raw) if x is t), None)
@@ -238,7 +237,7 @@ def remember(ctx, variables, raw, outputs, wrapped, volatile):
 
 
 def complete(ctx, grads):
-    """Zeros for outputs that no gradient came for, in the new style."""
+    """Zeros for outputs that no gradient came for."""
     return [new(size).zero_() if g is None else g for g, (new, size) in zip(grads, ctx.output_sizes)]
 
 
@@ -251,7 +250,6 @@ def new_style_backward(ctx, grads, graph):
         given = [Variable(g, volatile=True) for g in complete(ctx, grads)]
     result = ctx._forward_cls.backward(ctx, *given)
     result = result if isinstance(result, tuple) else (result,)
-    targets = ctx.edge_targets()
     n = len(ctx.needs_input_grad)
     if len(result) > n and all(g is None for g in result[n:]):
         result = result[:n]
@@ -259,26 +257,22 @@ def new_style_backward(ctx, grads, graph):
         raise RuntimeError("function %s returned an incorrect number of gradients (expected %d, got %d)"
                            % (type(ctx).__name__, n, len(result)))
     found = []
-    for i, (g, target) in enumerate(zip(result, targets)):
+    for i, g in enumerate(result):
         if g is not None and not isinstance(g, engine.VariableBase):
-            raise TypeError("function %s returned a gradient of type %s at position %d, but a Variable is expected"
+            raise RuntimeError("function %s returned a gradient of type %s at position %d, but a Variable is expected"
                             % (type(ctx).__name__, g.type() if isinstance(g, TensorBase) else type(g).__name__, i))
-        if g is not None and target is None and not is_variable_argument(ctx, i):
+        if g is not None and not ctx.is_variable[i]:
             raise RuntimeError("function %s returned a gradient different than None at position %d, but the corresponding "
                                "forward input was not a Variable" % (type(ctx).__name__, i))
         found.append(g if g is None or graph else g.data)
     return found
 
 
-def is_variable_argument(ctx, i):
-    return i < len(ctx.variable_arguments) and ctx.variable_arguments[i] if hasattr(ctx, "variable_arguments") else True
-
-
 def old_style_backward(function, grads, graph):
     """Gradients by an old-style backward, which works on tensors and cannot be differentiated."""
     if graph:
         grads = [None if g is None else g.data for g in grads]
-    result = function.backward(*grads)
+    result = function.backward(*complete(function, grads))
     result = result if isinstance(result, tuple) else (result,)
     n = len(function.needs_input_grad)
     if len(result) > n and all(g is None for g in result[n:]):

@@ -31,8 +31,6 @@ class Variable(engine.VariableBase):
     """
 
     def __init__(self, data=None, requires_grad=False, volatile=False):
-        if isinstance(data, Variable):
-            data = data.data
         if data is None:
             data = _default_tensor()
         if not isinstance(data, TensorBase):
@@ -109,10 +107,8 @@ class Variable(engine.VariableBase):
     def shape(self):
         return self.data.size()
 
-    def type(self, t=None):
-        """Return the name of the type, or self cast to a class or name."""
-        if t is None:
-            return self.data.type()
+    def type(self, t):
+        """Return self cast to a class or name."""
         return cast(self, class_of(t))
 
     def type_as(self, t):
@@ -215,7 +211,20 @@ class Variable(engine.VariableBase):
 
     def select(self, dim, _index):
         """Return one position of a dim, that dim removed."""
-        return shape.select(self, dim, _index)
+        return self[(slice(None),) * self._dim(dim) + (_index,)]
+
+    def narrow(self, dim, start_index, length):
+        """Return `length` positions of a dim from start_index on, as far as there are so many."""
+        return self[(slice(None),) * self._dim(dim) + (slice(start_index, start_index + length),)]
+
+    def permute(self, *permutation):
+        """Return a view with the dims in a given order."""
+        if any(d >= self.dim() for d in permutation):
+            raise IndexError("permute: dims %s of a Variable of %d dims" % (permutation, self.dim()))
+        return shape.permute(self, permutation)
+
+    def _dim(self, dim):
+        return dim + self.dim() if dim < 0 else dim
 
     def squeeze_(self, dim=None):
         """In place: squeeze."""
@@ -255,21 +264,31 @@ def set_item(variable, key, value):
     """variable[key] = value, as an in-place operation that is recorded."""
     raw = indexing.unwrapped(key)
     engine.assert_inplace(variable)
-    if isinstance(raw, core.ByteTensor):
-        mask = indexing.like_self(variable, raw)
-        variable.masked_scatter_(mask, value) if isinstance(value, Variable) else variable.masked_fill_(mask, value)
-        return
-    if isinstance(raw, core.LongTensor):
-        if isinstance(value, Variable):
-            variable.index_copy_(0, indexing.like_self(variable, raw), value)
-        else:
-            variable.index_fill_(0, indexing.like_self(variable, raw), value)
-        return
     if isinstance(value, TensorBase):
         value = Variable(value)
     if not isinstance(value, (Variable, int, float)):
-        raise TypeError("can't assign a %s to a Variable" % type(value).__name__)
-    shape.set_item.inplace(variable, raw, value)
+        raise RuntimeError("copy from %s to %s isn't implemented" % (type(value).__name__, variable.data.type()))
+    index = indexing.like_self(variable, raw) if isinstance(raw, TensorBase) else raw
+    if isinstance(raw, core.ByteTensor):
+        variable.masked_scatter_(index, value) if isinstance(value, Variable) else variable.masked_fill_(index, value)
+    elif isinstance(raw, core.LongTensor):
+        variable.index_copy_(0, index, value) if isinstance(value, Variable) else variable.index_fill_(0, index, value)
+    else:
+        shape.set_item.inplace(variable, raw, value)
+
+
+def scaling(name, row):
+    """mul_ and div_: in place, by numbers only."""
+    def method(self, other):
+        if isinstance(other, Variable):
+            raise RuntimeError("%s only supports scalar multiplication: a number, no Variable" % name)
+        return row.inplace(self, other)
+    method.__doc__ = "In place: %s by a number." % name[:-1]
+    return method
+
+
+Variable.mul_ = scaling("mul_", pointwise.mul)
+Variable.div_ = scaling("div_", pointwise.div)
 
 
 def method_of_cast(code):

@@ -50,13 +50,13 @@ rdiv = pointwise(
 remainder = pointwise(
     "remainder(Tensor self, Tensor other)", types=ALL, public=False, divisor=1,
     cuda="self - other * floor(self / other)",
-    grad=dict(self=lambda g: g, other=lambda g, self, other: neg(g * floor(self / other))),
+    grad=dict(self=lambda g: g),
     ref="np.remainder(self, other)", samples=binary(0.6, 3, integer_ref="np.remainder(self, other)"),
     doc="Remainder with the sign of the divisor.")
 
 fmod = pointwise(
     "fmod(Tensor self, Tensor other)", types=ALL, public=False, divisor=1, cuda="fmod(self, other)",
-    grad=dict(self=lambda g: g, other=lambda g, self, other: neg(g * trunc(self / other))),
+    grad=dict(self=lambda g: g),
     ref="np.fmod(self, other)", samples=binary(0.6, 3), doc="Remainder with the sign of the dividend.")
 
 pow = pointwise(
@@ -67,12 +67,9 @@ pow = pointwise(
 
 
 def pow_grad(g, base, exponent):
-    """The derivative of base ** exponent for the base; nothing where a number as exponent is 0."""
-    if isinstance(exponent, (int, float)):
-        if exponent == 2:
-            return g * base * 2
-        if exponent == 0:
-            return g * 0
+    """The derivative of base ** exponent for the base."""
+    if isinstance(exponent, (int, float)) and exponent == 2:
+        return g * base * 2
     return g * exponent * pow(base, exponent - 1)
 
 
@@ -153,12 +150,12 @@ clamp_both = pointwise(
 
 clamp_min = pointwise(
     "clamp_min(Tensor self, Number min)", types=ALL, public=False, node_name="CmaxConstant",
-    cuda="select(self > min, self, min)", grad=dict(self=lambda g, self, min: where(self >= min, g, 0)),
+    cuda="select(self > min, self, min)", grad=dict(self=lambda g, self, min: where(self > min, g, 0)),
     ref="np.maximum(self, min)", samples=unary(-2, 2, min=-1), doc="Limit from below.")
 
 clamp_max = pointwise(
     "clamp_max(Tensor self, Number max)", types=ALL, public=False, node_name="CminConstant",
-    cuda="select(self < max, self, max)", grad=dict(self=lambda g, self, max: where(self <= max, g, 0)),
+    cuda="select(self < max, self, max)", grad=dict(self=lambda g, self, max: where(self < max, g, 0)),
     ref="np.minimum(self, max)", samples=unary(-2, 2, max=1), doc="Limit from above.")
 
 # ---- functions of a real number -----------------------------------------------------------------------

@@ -1,5 +1,6 @@
 """Rows that rearrange: views, copies, joining, tiling, casts."""
 from .._ops import shape
+from .._ops.engine import VariableBase
 from ._samples import arguments, unary
 from ._table import ALL, engine_rows, op, public
 
@@ -60,7 +61,7 @@ alias = view_row("alias(Tensor self)", shape.alias, lambda g: g, unary(-1, 1), "
 set_item = op("set_item(Tensor self, object key, Tensor value)", lambda self, key, value: put(self.clone(), key, value),
               inplace=lambda self, key, value: put(self, key, value), types=ALL, public=False, node_name="SetItem",
               grad=dict(self=lambda g, key: put_zero(g, key),
-                        value=lambda g, key, value_size: spread_to(g[key], value_size)),
+                        value=lambda g, key, value_size: spread_to(taken(g, key), value_size)),
               doc="self with self[key] = value done.")
 
 VIEWS = {"select": select, "narrow": narrow, "stepped": stepped, "unfold": unfold}
@@ -72,13 +73,21 @@ scatter_window = op("scatter_window(Tensor self, object size, object kind, objec
 
 
 def put(x, key, value):
-    x[key] = value
+    """x[key] = value on tensors, where a tensor of one element may go to one position."""
+    from .. import indexing
+    indexing.setitem(x, key, value, elements=True)
     return x
 
 
 def put_zero(g, key):
     """The gradient of what was overwritten is zero."""
     return set_item(g, key, 0)
+
+
+def taken(g, key):
+    """g[key] as a tensor, also where it is one element."""
+    part = g[key]
+    return select(view(contiguous(g), (-1,)), 0, 0) * 0 + part if isinstance(part, (int, float)) else part
 
 
 def spread_to(g, size):
@@ -156,6 +165,8 @@ def cat_sequence(tensors, dim=0):
     """Join a sequence along a dim."""
     if len(tensors) == 0:
         raise RuntimeError("cat: the sequence of tensors can't be empty")
+    if isinstance(tensors[0], VariableBase) and dim >= max(t.dim() for t in tensors):
+        raise RuntimeError("cat: dimension %d out of range of %dD Variables" % (dim, tensors[0].dim()))
     return cat(dim, *tensors)
 
 
@@ -197,6 +208,7 @@ def flatten(self):
     return view(contiguous(self), (-1,))
 
 
+public("numel", {"(Tensor self)": lambda self: self.numel()}, types=ALL, method=False, doc="The number of elements.")
 public("squeeze", {"(Tensor self)": squeeze_all, "(Tensor self, int dim)": squeeze_dim}, types=ALL,
        doc="Without dims of size 1: all, or one.")
 public("cat", {"(Tensors seq, int dim=0)": cat_sequence}, types=ALL, method=False,
