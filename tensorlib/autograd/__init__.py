@@ -7,7 +7,7 @@ from .._ops.tensor import TensorBase
 from .function import Function, NestedIOFunction
 from .variable import Variable, enable_grad, no_grad
 
-__all__ = ["Variable", "Function", "NestedIOFunction", "backward", "grad", "no_grad", "enable_grad"]
+__all__ = ["Variable", "Function", "NestedIOFunction", "backward", "grad", "gradcheck", "gradgradcheck", "no_grad", "enable_grad"]
 
 
 def make_grads(outputs, grads, create_graph):
@@ -115,3 +115,6 @@ def grad(outputs, inputs, grad_outputs=None, retain_graph=None, create_graph=Non
         raise RuntimeError("differentiated input is unreachable: one of the differentiated Variables appears to not have "
                            "been used in the graph")
     return tuple(found)
+
+
+from .gradcheck import gradcheck, gradgradcheck  # noqa: E402  they need `grad` from above
