@@ -49,6 +49,19 @@ TL_MATH float tl_expf(float x)
     return p * tl_power_of_two(half) * tl_power_of_two(k - half);
 }
 
+/* e^x for x up to 88, in fewer steps: within 2 ulp, and 0 below -86 where tl_expf comes near denormals. NaN passes.
+ * For sums of exponentials, whose largest term is 1. */
+TL_MATH float tl_exp_lowf(float x)
+{
+    float c = x < -86.0f ? -86.0f : x;
+    float shifted = c * 1.44269504088896341f + 12583039.0f;     /* 1.5 * 2^23 + 127: the low bits hold k + 127 */
+    float n = shifted - 12583039.0f;
+    float r = (c - n * 0.693359375f) + n * 2.12194440e-4f;
+    float p = (tl_exp_tail(r) * r + 1.0f) * r + 1.0f;
+    p = p * tl_as_float((int32_t)((uint32_t)tl_as_int(shifted) << 23));
+    return x < -86.0f ? 0.0f : p;
+}
+
 /* e^x - 1 = 2^k (e^r - 1) + (2^k - 1); beyond 20 the 1 is lost. */
 TL_MATH float tl_expm1f(float x)
 {

@@ -5,6 +5,7 @@ cdef extern from "mathfn.h" nogil:
     float sqrtf(float x)
     double sqrt(double x)
     float tl_expf(float x)
+    float tl_exp_lowf(float x)
     float tl_expm1f(float x)
     float tl_logf(float x)
     float tl_log1pf(float x)
@@ -21,6 +22,13 @@ cdef extern from "mathfn.h" nogil:
 cdef inline real exp_of(real x) noexcept nogil:
     if real is float:
         return tl_expf(x)
+    else:
+        return tl_exp(x)
+
+
+cdef inline real exp_low_of(real x) noexcept nogil:
+    if real is float:
+        return tl_exp_lowf(x)
     else:
         return tl_exp(x)
 

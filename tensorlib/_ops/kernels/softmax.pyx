@@ -5,13 +5,13 @@
 from cython.parallel cimport prange
 
 from tensorlib._ops.dispatch cimport put
-from tensorlib._ops.mathfn cimport exp_of, log_of
+from tensorlib._ops.mathfn cimport exp_low_of, log_of
 from tensorlib._ops.parallel cimport threads_for
 from tensorlib._ops.types cimport F32, F64, real
 
 cdef enum:
     LANES = 16          # partial results of a row
-    CHUNK = 4096        # elements summed in lanes before they are added up in double
+    CHUNK = 1024        # elements summed in lanes before they are added up in double
     TILE = 64           # slices done side by side
     SHORT = 48          # rows up to this length are turned
 
@@ -50,11 +50,11 @@ cdef inline real chunk_exp(real* out, const real* x, real shift, Py_ssize_t n) n
     for b in range(blocks):
         i = b * LANES
         for j in range(LANES):
-            e = exp_of(x[i + j] - shift)
+            e = exp_low_of(x[i + j] - shift)
             out[i + j] = e
             lane[j] += e
     for i in range(blocks * LANES, n):
-        out[i] = exp_of(x[i] - shift)
+        out[i] = exp_low_of(x[i] - shift)
         total += out[i]
     for j in range(LANES):
         total += lane[j]
@@ -70,9 +70,9 @@ cdef inline real chunk_exp_sum(const real* x, real shift, Py_ssize_t n) noexcept
     for b in range(blocks):
         i = b * LANES
         for j in range(LANES):
-            lane[j] += exp_of(x[i + j] - shift)
+            lane[j] += exp_low_of(x[i + j] - shift)
     for i in range(blocks * LANES, n):
-        total += exp_of(x[i] - shift)
+        total += exp_low_of(x[i] - shift)
     for j in range(LANES):
         total += lane[j]
     return total
@@ -139,7 +139,7 @@ cdef void grad_row(int what, real* out, const real* g, const real* y, Py_ssize_t
             out[i] = y[i] * (g[i] - s)
     else:
         for i in range(n):
-            out[i] = g[i] - exp_of(y[i]) * s
+            out[i] = g[i] - exp_low_of(y[i]) * s
 
 
 cdef void forward_tile(int what, real* out, const real* x, Py_ssize_t n, Py_ssize_t stride,
@@ -157,7 +157,7 @@ cdef void forward_tile(int what, real* out, const real* x, Py_ssize_t n, Py_ssiz
     if what == SOFTMAX:
         for i in range(n):
             for j in range(lanes):
-                out[i * stride + j] = exp_of(x[i * stride + j] - m[j])
+                out[i * stride + j] = exp_low_of(x[i * stride + j] - m[j])
                 total[j] += out[i * stride + j]
         for j in range(lanes):
             total[j] = 1 / total[j]
@@ -167,7 +167,7 @@ cdef void forward_tile(int what, real* out, const real* x, Py_ssize_t n, Py_ssiz
     else:
         for i in range(n):
             for j in range(lanes):
-                total[j] += exp_of(x[i * stride + j] - m[j])
+                total[j] += exp_low_of(x[i * stride + j] - m[j])
         for j in range(lanes):
             total[j] = log_of(total[j])
         for i in range(n):
@@ -196,7 +196,7 @@ cdef void grad_tile(int what, real* out, const real* g, const real* y, Py_ssize_
         for i in range(n):
             for j in range(lanes):
                 k = i * stride + j
-                out[k] = g[k] - exp_of(y[k]) * total[j]
+                out[k] = g[k] - exp_low_of(y[k]) * total[j]
 
 
 cdef inline void turn(real* dst, const real* src, Py_ssize_t rows, Py_ssize_t n) noexcept nogil:
