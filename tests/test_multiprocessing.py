@@ -5,10 +5,10 @@ import signal
 import time
 
 import pytest
-from tensorlib.autograd import Variable
 
 import tensorlib
 import tensorlib.multiprocessing as mp
+from tensorlib.autograd import Variable
 
 
 @pytest.fixture(params=["file_descriptor", "file_system"])
@@ -127,6 +127,70 @@ def test_share_memory(strategy):
     os.waitpid(pid, 0)
     assert x.sum() == 0
     assert tensorlib.FloatTensor().share_memory_().numel() == 0
+
+
+def send_and_end(queue):
+    queue.put(tensorlib.ones(3) * 5)
+
+
+@pytest.mark.parametrize("kind", ["Queue", "SimpleQueue"])
+def test_sender_may_end_first(strategy, kind):
+    """A child that has nothing more to do waits until its message was received."""
+    queue = getattr(mp, kind)()
+    process = fork(send_and_end, queue)
+    time.sleep(0.3)
+    assert queue.get().tolist() == [5, 5, 5]
+    process.join(20)
+    assert process.exitcode == 0
+
+
+def test_what_looked_at_the_memory_before():
+    """Arrays and parts of a storage keep the memory they were made of."""
+    x = tensorlib.ones(1000)
+    array, storage = x.numpy(), tensorlib.FloatStorage([1, 2, 3] * 300)
+    part = storage[1:3]
+    x.share_memory_()
+    storage.share_memory_()
+    others = [tensorlib.zeros(1000) for _ in range(20)]
+    assert array.sum() == 1000 and part.tolist() == [2, 3] and len(others) == 20
+    with pytest.raises(RuntimeError):
+        tensorlib.FloatStorage([1, 2])[:1].resize_(5)
+
+
+def test_part_of_a_storage_goes_with_the_whole(strategy):
+    queue, whole = mp.SimpleQueue(), tensorlib.FloatStorage([1, 2, 3, 4])
+    queue.put([whole[1:3], whole])
+    part, again = queue.get()
+    part[0] = 7
+    assert again.tolist() == [1, 7, 3, 4] == whole.tolist()
+
+
+def test_a_message_is_received_once():
+    from tensorlib.multiprocessing import descriptors
+    with open("/dev/null") as file:
+        handle = descriptors.offer(file.fileno())
+    os.close(descriptors.fetch(*handle))
+    with pytest.raises(RuntimeError, match="received before"):
+        descriptors.fetch(*handle)
+    with pytest.raises(RuntimeError, match="its sender has ended"):
+        descriptors.fetch("\0tensorlib_nobody", handle[1])
+
+
+def train_shared(model, steps):
+    optimizer = tensorlib.optim.SGD(model.parameters(), lr=0.05)
+    for _ in range(steps):
+        optimizer.zero_grad()
+        (model(Variable(tensorlib.ones(4, 2))) - 3).pow(2).mean().backward()
+        optimizer.step()
+
+
+def test_two_processes_train_one_model():
+    model = tensorlib.nn.Linear(2, 1)
+    model.share_memory()
+    for process in [fork(train_shared, model, 100) for _ in range(2)]:
+        process.join(30)
+        assert process.exitcode == 0
+    assert abs(model(Variable(tensorlib.ones(1, 2))).data[0, 0] - 3) < 0.05
 
 
 def test_strategies():

@@ -5,10 +5,10 @@ import pickle
 
 import numpy
 import pytest
-from tensorlib.autograd import Variable
 
 import tensorlib
 from tensorlib import optim
+from tensorlib.autograd import Variable
 from tensorlib.optim import lr_scheduler
 
 START = [numpy.array([[1.0, -2.0, 3.0], [0.5, 0.0, -1.5]]), numpy.array([0.3, -0.7, 2.0, 1.0])]

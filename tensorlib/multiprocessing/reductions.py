@@ -3,11 +3,12 @@
 `channel.py` is the other way, for messages that are sent once and need no common memory.
 """
 import os
-from multiprocessing.reduction import DupFd, ForkingPickler
+from multiprocessing.reduction import ForkingPickler
 
 from .. import shared
 from .._ops import storage as _storage
 from .._ops import tensor as _tensor
+from . import descriptors
 
 
 def register():
@@ -37,14 +38,14 @@ def reduce_storage(storage):
     block = shared.share(storage)
     code, size, nbytes = _storage.dtype_of(storage), len(storage), len(memoryview(storage))
     if block.name is None:
-        return open_descriptor, (code, size, nbytes, DupFd(block.fd))
+        return open_descriptor, (code, size, nbytes) + descriptors.offer(block.fd)
     block.count(+1)                             # the message; its receiver takes this place over
     return open_name, (code, size, nbytes, block.name)
 
 
-def open_descriptor(code, size, nbytes, handle):
-    """Return the storage of a block whose descriptor was sent."""
-    fd = handle.detach()
+def open_descriptor(code, size, nbytes, address, key):
+    """Return the storage of a block whose descriptor was offered."""
+    fd = descriptors.fetch(address, key)
     known = shared.known_storage(fd, code)
     if known is not None:
         os.close(fd)
