@@ -41,8 +41,18 @@ def pairs(low=-2, high=2):
             + arguments((2, 700), (2, 700), low=low, high=high, size_average=False))
 
 
+def grads(low=-2, high=2):
+    """Samples of a gradient of one number, an input and a target."""
+    return arguments((1,), (3, 4), (3, 4), low=low, high=high, size_average=True)
+
+
+def spread(formula):
+    """The reference of a derivative from the slope of an element."""
+    return "dy * (%s) / (x.size if size_average else 1)" % formula
+
+
 one = op(
-    "one(Tensor self)", kernels.one, public=False, doc="The number 1 as a tensor of self's type and size (1,).")
+    "one(Tensor self)", kernels.one, public=False, ref="np.ones(1)", samples=arguments((3, 4)), doc="The number 1 as a tensor of self's type and size (1,).")
 
 
 # ---- losses of one element each -----------------------------------------------------------------------------------
@@ -57,6 +67,7 @@ mse_loss_grad = op(
     "mse_loss_grad(Tensor dy, Tensor x, Tensor target, bool size_average)", kernels.mse_loss_grad, public=False,
     grad=dict(dy=lambda g, x, target, size_average: inner(g, mse_loss_grad(one(x), x, target, size_average)),
               x=lambda g, dy, x_size, size_average: g * dy * (2 * share(x_size, size_average))),
+    ref=spread("2 * (x - target)"), samples=grads(),
     doc="Derivative of mse_loss at x, times dy.")
 
 l1_loss = op(
@@ -69,6 +80,7 @@ l1_loss_grad = op(
     "l1_loss_grad(Tensor dy, Tensor x, Tensor target, bool size_average)", kernels.l1_loss_grad, public=False,
     grad=dict(dy=lambda g, x, target, size_average: inner(g, l1_loss_grad(one(x), x, target, size_average)),
               x=lambda g: zeros(g)),
+    ref=spread("np.sign(x - target)"), samples=grads(),
     doc="Derivative of l1_loss at x, times dy; 1 where x equals the target.")
 
 smooth_l1_loss = op(
@@ -85,6 +97,7 @@ smooth_l1_loss_grad = op(
     grad=dict(dy=lambda g, x, target, size_average: inner(g, smooth_l1_loss_grad(one(x), x, target, size_average)),
               x=lambda g, dy, x, target, size_average: g * dy * share(x.size(), size_average)
               * ((x - like(target, x.size())).abs() < 1).type_as(x)),
+    ref=spread("np.clip(x - target, -1, 1)"), samples=grads(),
     doc="Derivative of smooth_l1_loss at x, times dy.")
 
 binary_cross_entropy = op(
@@ -115,6 +128,8 @@ binary_cross_entropy_grad = op(
               x=lambda g, dy, x, target, weight, size_average:
               weighted(g * dy * share(x.size(), size_average) * curvature_of_entropy(x, like(target, x.size())),
                        weight)),
+    ref=spread("(x - target) / (1 - x + 1e-12) / (x + 1e-12) * weight"),
+    samples=arguments((1,), (3, 4), (3, 4), (3, 4), low=0.1, high=0.9, size_average=True),
     doc="Derivative of binary_cross_entropy at x, times dy.")
 
 kl_div = op(
@@ -127,6 +142,7 @@ kl_div_grad = op(
     "kl_div_grad(Tensor dy, Tensor x, Tensor target, bool size_average)", kernels.kl_div_grad, public=False,
     grad=dict(dy=lambda g, x, target, size_average: inner(g, kl_div_grad(one(x), x, target, size_average)),
               x=lambda g: zeros(g)),
+    ref=spread("np.where(target > 0, -target, 0)"), samples=grads(),
     doc="Derivative of kl_div at x, times dy.")
 
 soft_margin_loss = op(
@@ -147,6 +163,7 @@ soft_margin_loss_grad = op(
     grad=dict(dy=lambda g, x, target, size_average: inner(g, soft_margin_loss_grad(one(x), x, target, size_average)),
               x=lambda g, dy, x, target, size_average:
               g * dy * share(x.size(), size_average) * curvature_of_soft_margin(x, like(target, x.size()))),
+    ref=spread("-target / (1 + np.exp(x * target))"), samples=grads(),
     doc="Derivative of soft_margin_loss at x, times dy.")
 
 hinge_embedding_loss = op(
