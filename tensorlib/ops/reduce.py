@@ -217,16 +217,21 @@ def dist_number(self, other, p=2):
     return kernels.norm_number(sub(self, other), p)
 
 
-def renorm(self, p, dim, maxnorm):
+def renorm_variable(self, p, dim, maxnorm):
     """Scale the slices along dim whose p-norm exceeds maxnorm down to it."""
-    if p <= 0:
-        raise RuntimeError("renorm(): expected a positive norm, got p = %r" % (p,))
     if self.dim() < 2:
         raise RuntimeError("renorm(): expected at least 2 dims, got %d" % self.dim())
     first = transpose(self, dim, 0)
     norms = norm_dim(view(contiguous(first), (first.size(0), -1)), p, 1, True)
     scale = where(norms > maxnorm, maxnorm / (norms + 1e-7), 1)
     return transpose(first * view(scale, (first.size(0),) + (1,) * (self.dim() - 1)), dim, 0)
+
+
+def renorm(self, p, dim, maxnorm):
+    """Scale the slices along dim whose p-norm exceeds maxnorm down to it."""
+    if p <= 0:
+        raise RuntimeError("renorm(): expected a positive norm, got p = %r" % (p,))
+    return renorm_variable(self, p, dim, maxnorm)
 
 
 def renorm_(self, p, dim, maxnorm):
@@ -287,7 +292,8 @@ public("norm", {"(Tensor self, Number p=2)": kernels.norm_number,
        doc="p-norm of all elements, or along a dim.")
 public("dist", {"(Tensor self, Tensor other, Number p=2)": dist_number}, types=REAL,
        variable={"(Tensor self, Tensor tensor, Number p=2)": dist}, doc=dist.__doc__)
-public("renorm", {"(Tensor self, Number p, int dim, Number maxnorm)": renorm}, types=REAL, doc=renorm.__doc__)
+public("renorm", {"(Tensor self, Number p, int dim, Number maxnorm)": renorm}, types=REAL,
+       variable={"(Tensor self, Number p, int dim, Number maxnorm)": renorm_variable}, doc=renorm.__doc__)
 public("renorm_", {"(Tensor self, Number p, int dim, Number maxnorm)": renorm_}, types=REAL, variable=False,
        function=False, doc=renorm_.__doc__)
 public("equal", {"(Tensor self, Tensor other)": kernels.equal}, types=ALL, variable=False,
