@@ -1,7 +1,8 @@
 """The text of tensors and storages, exactly as v0.2 wrote it."""
 import math
 
-from ._ops.tensor import dense_copy, to_list
+from ._ops.shape import select
+from ._ops.tensor import dense_copy, make_contiguous, to_list
 
 
 class Options:
@@ -45,12 +46,12 @@ def number_format(values, least=0):
     top, low = exponent(max(finite)), exponent(min(finite))
     if all(v == math.floor(v) for v in finite):
         if top > precision + 1:
-            width = max(least, precision + 7)
+            width = max(least, 11)
             return "{:%d.%de}" % (width, precision), 1, width
         width = max(least, top + 1)
         return "{:%d.0f}" % width, 1, width
     if top - low > precision:
-        width = max(least, precision + 7 + (abs(top) > 99 or abs(low) > 99))
+        width = max(least, 11 + (abs(top) > 99 or abs(low) > 99))
         return "{:%d.%de}" % (width, precision), 1, width
     scale = 1
     if top > precision + 1 or top < 0:
@@ -65,7 +66,8 @@ def scale_line(scale):
 
 
 def centred(text, width):
-    return text.center(width)
+    """Text in the middle, the odd space on its right."""
+    return "{:^{}}".format(text, width)
 
 
 def vector_text(t):
@@ -77,7 +79,7 @@ def vector_text(t):
     shown = values[:edge] + values[-edge:] if dots else values
     lines = [(" " if scale != 1 else "") + form.format(v / scale) for v in shown]
     if dots:
-        lines.insert(edge, (" " if scale != 1 else "") + centred("\u22ee", width + 1)[:width + 1].rstrip("\n"))
+        lines.insert(edge, centred("\u22ee", width + (scale != 1)))
     return scale_line(scale) + "\n".join(lines) + "\n"
 
 
@@ -124,32 +126,51 @@ def large_matrix(data, cut_rows, cut_columns, row_text, margin, width):
     if cut_columns:
         middle = margin + centred("...", side) + centred("\u22f1", 7) + centred("...", side) + "\n"
     else:
-        middle = margin + centred("\u22ee", (width + 1) * len(data[0]) - 1) + "\n"
+        middle = centred("\u22ee", (width + 1) * len(data[0]) - 1 + len(margin)) + "\n"
     return "".join([line(row) for row in data[:edge]]) + middle + "".join([line(row) for row in data[-edge:]])
 
 
 def block_text(t):
-    """Each matrix of a tensor of more dims under a headline."""
+    """Each matrix of a tensor of more dims under a headline; of large tensors only those at the edges."""
     outer = list(t.size())[:-2]
-    form = number_format(flat_values(t), 0)
+    edge = Options.edgeitems
     dots = t.numel() >= Options.threshold
-    text = scale_line(form[1])
-    blocks = []
-    for position in positions(outer):
+    cut = t.size(-1) > 2 * edge or t.size(-2) > 2 * edge
+    form = number_format(flat_values(t), 3 if cut else 0)
+    width = max(2, len(str(max(t.size()))))
+    text, last = "", None
+    for position in positions(outer, edge if dots else None):
+        if last is not None:
+            text += (gaps(last, position, width) if dots else "") + "\n"
         matrix = t
         for i in position:
-            matrix = matrix[i:i + 1].squeeze(0) if matrix.size(0) > 1 else matrix.select(0, 0)
-        matrix = matrix.contiguous().view(t.size(-2), t.size(-1))
-        head = "(%s,.,.) = \n" % ",".join(["%d " % i for i in position])
-        blocks.append(head + matrix_text(matrix, " ", form, dots))
-    return text + "\n".join(blocks)
+            matrix = select(matrix, 0, i)
+        text += "(%s,.,.) = \n" % ",".join([centred(str(i), width) for i in position])
+        text += matrix_text(make_contiguous(matrix).view(t.size(-2), t.size(-1)), " ", form, dots)
+        last = position
+    return scale_line(form[1]) + text
 
 
-def positions(sizes):
-    """Every index into dims of these sizes, in order."""
+def gaps(last, position, width):
+    """The line between two blocks: which dims jumped over their middle, and which began anew."""
+    skipped = ["..." if i - j > 1 else "" for i, j in zip(position, last)]
+    restarted = ["\u22ee" if i < j else "" for i, j in zip(position, last)]
+    line = ""
+    if any(skipped):
+        line += "".join([centred(mark, width + 1) for mark in skipped]) + "\n"
+    if any(restarted):
+        line += " " + "".join([centred(mark, width + 1) for mark in restarted]) + "\n"
+    return line
+
+
+def positions(sizes, edge):
+    """Every index into dims of these sizes, in order; with an edge, without the middle of long dims."""
     if not sizes:
         return [()]
-    return [(i,) + rest for i in range(sizes[0]) for rest in positions(sizes[1:])]
+    first = range(sizes[0])
+    if edge is not None and sizes[0] > 2 * edge:
+        first = list(first[:edge]) + list(first[-edge:])
+    return [(i,) + rest for i in first for rest in positions(sizes[1:], edge)]
 
 
 def flat_values(t):
