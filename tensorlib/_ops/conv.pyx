@@ -49,6 +49,8 @@ cdef int read_sizes(str name, object given, int n, Py_ssize_t* sizes) except -1:
         raise ValueError("%s(): expected a size of %d numbers, got %s" % (name, n, values))
     for i in range(n):
         sizes[i] = values[i]
+        if sizes[i] < 1:
+            raise RuntimeError("%s(): sizes must be at least 1, got %s" % (name, values))
     return 0
 
 
