@@ -6,6 +6,7 @@
 #define NC ((ptrdiff_t)(WORK_B / (KC * sizeof(real))))
 #define SMALL ((ptrdiff_t)(16384 / sizeof(real)))
 #define GEMV_ROWS 512
+#define DOTS_K 1024
 
 typedef struct {
     ptrdiff_t m, n, k, ra, ca, rb, cb, rc;
@@ -164,73 +165,110 @@ ALWAYS_INLINE void NAME(dot_rows)(const int rows, ptrdiff_t k, const real *a, pt
     }
 }
 
-/* Products of two dense rows of `a` with up to four dense rows of `b`. */
-ALWAYS_INLINE void NAME(dot_block)(const int few, ptrdiff_t k, const real *a, ptrdiff_t ra, const real *b, ptrdiff_t rb,
-                                   real out[2][4])
+/* The sum of a vector's lanes, folded to 16 bytes. */
+ALWAYS_INLINE quad NAME(fold)(vec x)
 {
-    vec sum[2][4];
+    const quad *part = (const quad *)&x;
+    quad sum = part[0];
+    for (size_t i = 1; i < VECTOR_BYTES / 16; i++) sum += part[i];
+    return sum;
+}
+
+/* out[j][i] = row i of four dense rows . row j of up to three: twelve sums that stay in registers. */
+ALWAYS_INLINE void NAME(dot_block)(const int few, ptrdiff_t k, const real *const a[4], const real *b, ptrdiff_t rb,
+                                   real out[3][4])
+{
+    vec sum[3][4];
     ptrdiff_t p = 0;
-    for (int j = 0; j < few; j++) sum[0][j] = sum[1][j] = (vec){0};
+    for (int j = 0; j < few; j++)
+        for (int i = 0; i < 4; i++) sum[j][i] = (vec){0};
     for (; p + LANES <= k; p += LANES) {
-        const vec a0 = LOAD(a + p), a1 = LOAD(a + ra + p);
+        vec y[3];
+        for (int j = 0; j < few; j++) y[j] = LOAD(b + j * rb + p);
         #pragma GCC unroll 4
-        for (int j = 0; j < few; j++) {
-            const vec x = LOAD(b + j * rb + p);
-            sum[0][j] += a0 * x;
-            sum[1][j] += a1 * x;
+        for (int i = 0; i < 4; i++) {
+            const vec x = LOAD(a[i] + p);
+            for (int j = 0; j < few; j++) sum[j][i] += x * y[j];
         }
     }
-    #pragma GCC unroll 2
-    for (int i = 0; i < 2; i++)
-        for (int j = 0; j < few; j++) {
-            real total = 0;
-            for (int l = 0; l < LANES; l++) total += sum[i][j][l];
-            for (ptrdiff_t q = p; q < k; q++) total += a[i * ra + q] * b[j * rb + q];
-            out[i][j] = total;
+    for (int j = 0; j < few; j++)
+        for (int i = 0; i < 4; i += QUAD) {
+            quad block[QUAD], total;
+            for (int h = 0; h < QUAD; h++) block[h] = NAME(fold)(sum[j][i + h]);
+            NAME(transpose)(block);
+            total = block[0];
+            for (int h = 1; h < QUAD; h++) total += block[h];
+            *(quad *)(out[j] + i) = total;
         }
+    for (; p < k; p++)
+        for (int j = 0; j < few; j++)
+            for (int i = 0; i < 4; i++) out[j][i] += a[i][p] * b[j * rb + p];
 }
 
-/* c[i * rc + j * cc] = alpha * (row i of a) . (row j of b) + beta * d for many rows of a and at most four of b, all
-   dense along k: each is read once, where packing would cost as much as the product. */
-static void NAME(skinny)(ptrdiff_t many, int few, ptrdiff_t k, real alpha, const real *a, ptrdiff_t ra, const real *b,
-                         ptrdiff_t rb, real beta, const real *d, ptrdiff_t rd, ptrdiff_t cd, real *c, ptrdiff_t rc,
-                         ptrdiff_t cc)
+/* c[i * rc + j * cc] = alpha * (row i of a) . (row j of b) + beta * d for many rows of a and few of b, all dense along
+   k: the rows of a are read once, where packing them would cost much beside so small a product. */
+static void NAME(dots)(ptrdiff_t many, ptrdiff_t few, ptrdiff_t k, real alpha, const real *a, ptrdiff_t ra,
+                       const real *b, ptrdiff_t rb, real beta, const real *d, ptrdiff_t rd, ptrdiff_t cd, real *c,
+                       ptrdiff_t rc, ptrdiff_t cc)
 {
-    real out[2][4];
-    for (ptrdiff_t i = 0; i < many; i += 2, a += 2 * ra, c += 2 * rc, d += 2 * rd) {
-        const int pair = i + 1 < many;
-        const ptrdiff_t next = pair ? ra : 0;
-        switch (few) {
-        case 4: NAME(dot_block)(4, k, a, next, b, rb, out); break;
-        case 3: NAME(dot_block)(3, k, a, next, b, rb, out); break;
-        default: NAME(dot_block)(2, k, a, next, b, rb, out); break;
+    const ptrdiff_t step = even_part(few, 3, 1);
+    real out[3][4];
+    for (ptrdiff_t i = 0; i < many; i += 4) {
+        const real *rows[4];
+        for (ptrdiff_t h = 0; h < 4; h++) rows[h] = a + (i + h < many ? i + h : many - 1) * ra;
+        for (ptrdiff_t j = 0; j < few; j += step) {
+            const ptrdiff_t width = few - j < step ? few - j : step, height = many - i < 4 ? many - i : 4;
+            switch (width) {
+            case 3: NAME(dot_block)(3, k, rows, b + j * rb, rb, out); break;
+            case 2: NAME(dot_block)(2, k, rows, b + j * rb, rb, out); break;
+            default: NAME(dot_block)(1, k, rows, b + j * rb, rb, out); break;
+            }
+            for (ptrdiff_t w = 0; w < width; w++)
+                for (ptrdiff_t h = 0; h < height; h++) {
+                    const real add = beta == 0 ? 0 : beta * d[(i + h) * rd + (j + w) * cd];
+                    c[(i + h) * rc + (j + w) * cc] = alpha * out[w][h] + add;
+                }
         }
-        for (int h = 0; h <= pair; h++)
-            for (int j = 0; j < few; j++)
-                c[h * rc + j * cc] = beta == 0 ? alpha * out[h][j] : alpha * out[h][j] + beta * d[h * rd + j * cd];
     }
 }
 
-static void NAME(gemm_skinny)(const NAME(product) *g, int threads)
+/* Whether the product is best done by dot products: both operands dense along k, and one of them with few rows. With
+   more than four that is so only where a B much larger than A would have to be packed, and k is long. */
+static int NAME(takes_dots)(const NAME(product) *g)
 {
-    const int wide = g->m <= 4;             /* the few rows are those of A, the many are the columns of B */
-    const ptrdiff_t many = wide ? g->n : g->m, few = wide ? g->m : g->n;
-    const real *a = wide ? g->b : g->a, *b = wide ? g->a : g->b;
-    const ptrdiff_t ra = wide ? g->cb : g->ra, rb = wide ? g->ra : g->cb, rc = wide ? 1 : g->rc, cc = wide ? g->rc : 1;
-    const ptrdiff_t rd = wide ? 1 : g->rd, cd = wide ? g->rd : 1;
+    if (g->ca != 1 || g->rb != 1) return 0;
+    if (g->m <= 4 || g->n <= 4) return g->k >= 16 * LANES;
+    return g->m <= 32 && g->m < g->n && g->k >= 32 * LANES;
+}
+
+static void NAME(dots_part)(const NAME(product) *g, ptrdiff_t id, ptrdiff_t count)
+{
+    const int wide = g->m < g->n;           /* the few rows are those of A, the many are the columns of B */
+    const ptrdiff_t all = wide ? g->n : g->m, few = wide ? g->m : g->n;
+    const ptrdiff_t first = all * id / count, many = all * (id + 1) / count - first;
+    const ptrdiff_t ra = wide ? g->cb : g->ra, rb = wide ? g->ra : g->cb, kc = even_part(g->k, DOTS_K, LANES);
+    const ptrdiff_t rc = wide ? 1 : g->rc, cc = wide ? g->rc : 1, rd = wide ? 1 : g->rd, cd = wide ? g->rd : 1;
+    const real *a = (wide ? g->b : g->a) + first * ra, *b = wide ? g->a : g->b;
+    real *c = g->c + first * rc;
+    for (ptrdiff_t p = 0; p < g->k; p += kc) {
+        const ptrdiff_t k = g->k - p < kc ? g->k - p : kc;
+        if (p == 0)
+            NAME(dots)(many, few, k, g->alpha, a, ra, b, rb, g->beta, g->d + first * rd, rd, cd, c, rc, cc);
+        else
+            NAME(dots)(many, few, k, g->alpha, a + p, ra, b + p, rb, 1, c, rc, cc, c, rc, cc);
+    }
+}
+
+static void NAME(gemm_dots)(const NAME(product) *g, int threads)
+{
 #ifdef _OPENMP
     if (threads > 1) {
         #pragma omp parallel num_threads(threads)
-        {
-            const ptrdiff_t id = omp_get_thread_num(), count = omp_get_num_threads();
-            const ptrdiff_t first = many * id / count, rows = many * (id + 1) / count - first;
-            NAME(skinny)(rows, few, g->k, g->alpha, a + first * ra, ra, b, rb, g->beta, g->d + first * rd, rd, cd,
-                         g->c + first * rc, rc, cc);
-        }
+        NAME(dots_part)(g, omp_get_thread_num(), omp_get_num_threads());
         return;
     }
 #endif
-    NAME(skinny)(many, few, g->k, g->alpha, a, ra, b, rb, g->beta, g->d, rd, cd, g->c, rc, cc);
+    NAME(dots_part)(g, 0, 1);
 }
 
 /* Sums of up to GEMV_ROWS adjacent rows, column by column: for a matrix whose columns are dense. */
@@ -321,8 +359,8 @@ static void NAME(gemm_added)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, double alpha
         for (ptrdiff_t i = 0; i < m; i++)
             for (ptrdiff_t j = 0; j < n; j++)
                 g.c[i * rc + j] = beta == 0 ? 0 : g.beta * g.d[i * rd + j];
-    else if (ca == 1 && rb == 1 && (m <= 4 || n <= 4) && k >= 8 * LANES)
-        NAME(gemm_skinny)(&g, threads);
+    else if (NAME(takes_dots)(&g))
+        NAME(gemm_dots)(&g, threads);
 #ifdef _OPENMP
     else if (threads > 1)
         NAME(gemm_team)(g, threads);
