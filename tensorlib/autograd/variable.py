@@ -174,11 +174,12 @@ class Variable(engine.VariableBase):
         return memo[id(self)]
 
     def __reduce_ex__(self, protocol):
-        return rebuild, (type(self),), (self.data, self.requires_grad, self.volatile, self._backward_hooks)
+        # As the files of v0.2 have it: made from the data, then given its state.
+        return type(self), (self.data,), (self.requires_grad, self.volatile, self._backward_hooks)
 
     def __setstate__(self, state):
-        data, requires_grad, volatile, hooks = state
-        engine.init_variable(self, data, requires_grad, volatile)
+        requires_grad, volatile, hooks = state
+        engine.init_variable(self, self.data, requires_grad, volatile)
         self._backward_hooks = hooks
 
     # ---- what Python spells in its own way ----
@@ -238,10 +239,6 @@ class Variable(engine.VariableBase):
 def _default_tensor():
     from ..tensor import Default
     return Default.tensor()
-
-
-def rebuild(cls):
-    return cls.__new__(cls)
 
 
 def cast(variable, cls):
