@@ -222,10 +222,6 @@ class Module:
         for name, module in self.named_children():
             yield from module.named_parameters(memo, _join(prefix, name))
 
-    def _all_buffers(self):
-        for module in self.modules():
-            yield from (b for b in module._buffers.values() if b is not None)
-
     def children(self):
         """Return an iterator over the immediate child modules, each once."""
         for _, module in self.named_children():
