@@ -14,13 +14,13 @@ from tensorlib.autograd import Variable
 
 TYPES = {"Byte": np.uint8, "Char": np.int8, "Short": np.int16, "Int": np.int32, "Long": np.int64,
          "Float": np.float32, "Double": np.float64}
-SIZES = [(1,), (7,), (3, 4), (40, 300), (2, 3, 4), (5, 1, 6), (10, 17, 30), (30000, 2), (2, 30000)]
+SIZES = [(1,), (7,), (3, 4), (40, 300), (2, 3, 4), (5, 1, 6), (10, 17, 30), (17000, 2), (2, 17000)]
 
 
 def numbers(size, type_name, seed=0):
     rng = np.random.RandomState(seed)
-    dtype = TYPES[type_name]
-    return rng.randn(*size).astype(dtype) if type_name in ("Float", "Double") else rng.randint(0, 100, size).astype(dtype)
+    values = rng.randn(*size) if type_name in ("Float", "Double") else rng.randint(0, 100, size)
+    return values.astype(TYPES[type_name])
 
 
 def of(a):
@@ -48,7 +48,8 @@ def positions(*size, high, seed=0):
 
 def same(got, want):
     assert tuple(got.size()) == np.shape(want)
-    np.testing.assert_allclose(np.array(got.tolist()), want, rtol=1e-4, atol=1e-4)
+    values = np.array(got.tolist()) if type(got) is tensorlib.CharTensor else got.numpy()
+    np.testing.assert_allclose(values, want, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("type_name", TYPES)
@@ -137,7 +138,8 @@ def test_masks_broadcast():
 
 def test_nothing_found_is_empty():
     x = tensorlib.ones(2, 3)
-    assert x.masked_select(x > 5).size() == () and (x * 0).nonzero().size() == () and tensorlib.Tensor().nonzero().dim() == 0
+    assert x.masked_select(x > 5).size() == () and (x * 0).nonzero().size() == ()
+    assert tensorlib.Tensor().nonzero().dim() == 0
     assert type((x * 0).nonzero()) is tensorlib.LongTensor
 
 
@@ -165,7 +167,8 @@ LONG = tensorlib.LongTensor
     (lambda x: x.index_copy_(0, LONG([0]), tensorlib.ones(1, 4).long()), TypeError),
     (lambda x: x.gather(0, LONG([[3, 0, 0, 0]])), RuntimeError), (lambda x: x.gather(0, LONG([0])), RuntimeError),
     (lambda x: x.gather(1, LONG([[0, 1]])), RuntimeError),
-    (lambda x: x.scatter_(0, LONG([[0, 0, 0, 3]]), 1), RuntimeError), (lambda x: x.scatter_(0, LONG([0]), 1), RuntimeError),
+    (lambda x: x.scatter_(0, LONG([[0, 0, 0, 3]]), 1), RuntimeError),
+    (lambda x: x.scatter_(0, LONG([0]), 1), RuntimeError),
     (lambda x: x.scatter_(0, LONG([[0, 1, 2, 0]]), tensorlib.ones(1, 3)), RuntimeError),
     (lambda x: x.scatter_add_(0, LONG([[0, 0, 0, -1]]), tensorlib.ones(1, 4)), RuntimeError),
     (lambda x: x.scatter_add_(0, LONG([[0, 0, 0, 0]]), 1), TypeError),
@@ -197,17 +200,22 @@ def test_offsets_into_the_storage():
 
 
 @settings(max_examples=60, deadline=None)
-@given(hnp.arrays(np.float64, hnp.array_shapes(min_dims=1, max_dims=4, max_side=5), elements=st.floats(-9, 9)), st.data())
+@given(hnp.arrays(np.float64, hnp.array_shapes(max_dims=4, max_side=5), elements=st.floats(-9, 9)), st.data())
 def test_any_sizes(a, data):
     dim = data.draw(st.integers(0, a.ndim - 1))
     order = data.draw(st.permutations(range(a.ndim)))
-    index = data.draw(hnp.arrays(np.int64, (data.draw(st.integers(1, 6)),), elements=st.integers(0, a.shape[order[dim]] - 1)))
+    inside = st.integers(0, a.shape[order[dim]] - 1)
+    index = data.draw(hnp.arrays(np.int64, (data.draw(st.integers(1, 6)),), elements=inside))
     b, x = a.transpose(order), of(a).permute(*order)
     same(x.index_select(dim, of(index)), b.take(index, dim))
     mask = data.draw(hnp.arrays(np.uint8, b.shape, elements=st.integers(0, 1)))
     found = x.masked_select(of(mask))
-    same(found, b[mask.astype(bool)]) if mask.any() else same(found, np.zeros(()))
-    whole = np.broadcast_to(index.reshape((-1,) + (1,) * (b.ndim - dim - 1)), b.shape[:dim] + (len(index),) + b.shape[dim + 1:])
+    if mask.any():
+        same(found, b[mask.astype(bool)])
+    else:
+        assert found.dim() == 0
+    wide = b.shape[:dim] + (len(index),) + b.shape[dim + 1:]
+    whole = np.broadcast_to(index.reshape((-1,) + (1,) * (b.ndim - dim - 1)), wide)
     same(x.gather(dim, of(whole)), np.take_along_axis(b, whole, dim))
 
 

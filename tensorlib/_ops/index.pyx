@@ -124,7 +124,8 @@ cdef void run_group(const Lines* l, lines_fn kernel, Py_ssize_t group, Py_ssize_
     cdef int last = l.ndim - 1
     kernel(l.x + (place(l, 0, group) + j * l.gap[0][last]) * l.item, l.step[0], l.gap[0][last],
            l.index + place(l, 1, group) + i * l.step[1] + j * l.gap[1][last], l.step[1], l.gap[1][last],
-           l.other + (place(l, 2, group) + i * l.step[2] + j * l.gap[2][last]) * l.item, l.step[2], l.gap[2][last], n, m)
+           l.other + (place(l, 2, group) + i * l.step[2] + j * l.gap[2][last]) * l.item, l.step[2], l.gap[2][last],
+           n, m)
 
 
 cdef void run_lines(const Lines* l, lines_fn kernel) noexcept nogil:
@@ -300,7 +301,8 @@ def gather(TensorBase x not None, int dim, TensorBase index not None):
     return out
 
 
-cdef TensorBase put_elements(TensorBase x, int dim, TensorBase index, TensorBase source, bint number, str name, str kernel):
+cdef TensorBase put_elements(TensorBase x, int dim, TensorBase index, TensorBase source, bint number,
+                             str name, str kernel):
     cdef lines_fn fn = <lines_fn>get(kernel, x.dtype)
     cdef TensorBase dense
     cdef Lines l
@@ -370,10 +372,12 @@ def put_flat(TensorBase x not None, TensorBase offsets not None, TensorBase sour
     cdef TensorBase dense = checked_offsets(x, offsets, "put_flat"), values
     check_type(x, source, "put_flat")
     if source.numel_ != offsets.numel_:
-        raise RuntimeError("put_flat(): expected %d elements for as many positions, got %d" % (offsets.numel_, source.numel_))
+        raise RuntimeError("put_flat(): expected %d elements for as many positions, got %d"
+                           % (offsets.numel_, source.numel_))
     values = contiguous(source)
     if dense.numel_:
-        run_flat(x, dense, values, 1, True, <lines_fn>get("scatter_add_lines" if accumulate else "scatter_lines", x.dtype))
+        kernel = "scatter_add_lines" if accumulate else "scatter_lines"
+        run_flat(x, dense, values, 1, True, <lines_fn>get(kernel, x.dtype))
     return x
 
 
@@ -434,7 +438,8 @@ cdef TensorBase fitted_mask(TensorBase x, TensorBase mask, str name):
     if n and n == x.ndim and same_sizes(x, sizes):
         return contiguous(expand(mask, n, sizes))
     if x.numel_ != mask.numel_:
-        raise RuntimeError("%s(): a mask of size [%s] does not broadcast to [%s]" % (name, size_text(mask), size_text(x)))
+        raise RuntimeError("%s(): a mask of size [%s] does not broadcast to [%s]"
+                           % (name, size_text(mask), size_text(x)))
     warnings.warn("%s(): sizes [%s] and [%s] do not broadcast, but have the same number of elements. "
                   "Falling back to deprecated pointwise behavior." % (name, size_text(x), size_text(mask)), UserWarning)
     return contiguous(mask)
@@ -522,7 +527,8 @@ def masked_scatter_(TensorBase x not None, TensorBase mask not None, TensorBase 
     flags = fitted_mask(x, mask, "masked_scatter_")
     ones = count_ones(flags)
     if source.numel_ < ones:
-        raise RuntimeError("masked_scatter_(): the mask has %d ones, but source only %d elements" % (ones, source.numel_))
+        raise RuntimeError("masked_scatter_(): the mask has %d ones, but source only %d elements"
+                           % (ones, source.numel_))
     values = contiguous(source)
     if ones:
         run_mask(x, flags, values, ones, kernel)

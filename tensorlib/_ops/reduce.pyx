@@ -1,8 +1,7 @@
-"""Reductions over one dim, several or all: sums, products, extremes, norms, variances, running sums.
+"""Reductions over one dim, several or all: sums, products, extremes, norms, variances.
 
-A reduction is planned once: kept and reduced dims, each sorted and merged. Then it runs either in strips (the
-innermost dim is reduced) or in columns (the innermost dim is kept, and many outputs are folded side by side).
-Work is cut the same way whatever the number of threads, so results do not depend on it.
+A reduction is planned once (plan.pyx) and then runs in strips or in columns. Work is cut the same way whatever the
+number of threads, so that results do not depend on it.
 """
 from cython.parallel cimport prange
 from libc.math cimport INFINITY, NAN, pow
@@ -11,15 +10,14 @@ from libc.stdlib cimport free, malloc
 
 from .dispatch cimport get
 from .parallel cimport GRAIN, max_threads
+from .plan cimport COLUMNS, Number, Plan, RELEASE, locate, make_plan, mark_all, product, task_count, task_place
 from .storage cimport itemsize
-from .tensor cimport TensorBase, empty, ptr, same_size, type_name, wrap_dim
-from .types cimport I64, MAXDIM, U8
+from .tensor cimport TensorBase, empty, ptr, size_text, wrap_dim
+from .types cimport I64, MAXDIM
 
 cdef enum:
-    COLUMNS = 256           # outputs folded side by side at most
     SLICES = 16             # pieces that a reduction with few outputs is cut into
     FEW_OUTPUTS = 16384     # more outputs than this are never cut that way
-    RELEASE = 4096          # elements below which the GIL is kept
 
 cdef enum Fold:
     ADD
@@ -30,37 +28,12 @@ cdef enum Fold:
 ctypedef void (*strip_fn)(const char* x, Py_ssize_t n, Py_ssize_t stride, void* acc, const double* arg) noexcept nogil
 ctypedef void (*columns_fn)(const char* x, Py_ssize_t n, Py_ssize_t stride, Py_ssize_t m, Py_ssize_t gap,
                             void* acc, const double* arg) noexcept nogil
-ctypedef void (*store_fn)(char* out, Py_ssize_t gap, Py_ssize_t m, const void* acc, double divisor, double power) noexcept nogil
-ctypedef void (*strip_position_fn)(const char* x, Py_ssize_t n, Py_ssize_t stride, char* value, int64_t* where) noexcept nogil
+ctypedef void (*store_fn)(char* out, Py_ssize_t gap, Py_ssize_t m, const void* acc, double divisor,
+                         double power) noexcept nogil
+ctypedef void (*strip_position_fn)(const char* x, Py_ssize_t n, Py_ssize_t stride, char* value,
+                                   int64_t* where) noexcept nogil
 ctypedef void (*positions_fn)(const char* x, Py_ssize_t n, Py_ssize_t stride, Py_ssize_t m, Py_ssize_t gap,
                               char* value, int32_t* where) noexcept nogil
-ctypedef void (*lines_fn)(const char* x, Py_ssize_t n, Py_ssize_t stride, Py_ssize_t m, Py_ssize_t gap,
-                          char* out, Py_ssize_t out_stride, Py_ssize_t out_gap, void* acc) noexcept nogil
-ctypedef void (*histogram_fn)(const char* x, Py_ssize_t n, Py_ssize_t stride, double* bins, Py_ssize_t count,
-                              double low, double high) noexcept nogil
-ctypedef void (*cumprod_grad_fn)(const char* dy, Py_ssize_t dy_stride, const char* x, Py_ssize_t stride, Py_ssize_t n,
-                                 char* out, Py_ssize_t out_stride) noexcept nogil
-ctypedef bint (*equal_fn)(const char* a, Py_ssize_t a_stride, const char* b, Py_ssize_t b_stride, Py_ssize_t n) noexcept nogil
-
-cdef union Number:
-    double real
-    int64_t whole
-
-# Sorted dims, outermost first; steps in elements. `out` is where a kept dim goes in the output.
-cdef struct Dims:
-    int n
-    Py_ssize_t size[MAXDIM]
-    Py_ssize_t step[MAXDIM]
-    Py_ssize_t out[MAXDIM]
-
-cdef struct Plan:
-    Dims kept               # without the columns
-    Dims reduced            # without the strip
-    Py_ssize_t groups       # product of kept sizes
-    Py_ssize_t turns        # product of reduced sizes
-    Py_ssize_t n, stride    # the strip
-    Py_ssize_t m, gap, out_gap      # the columns, m = 1 for strips
-    Py_ssize_t outputs, elements
 
 cdef struct Reduction:
     strip_fn strip
@@ -76,113 +49,7 @@ cdef struct Reduction:
     int item
 
 
-# ---- planning ------------------------------------------------------------------------------------------
-
-cdef inline bint outside(Dims* d, int i, int j) noexcept nogil:
-    """Whether dim j belongs outside of dim i: broadcast dims first, then by step."""
-    if d.step[i] == 0 or d.step[j] == 0:
-        return d.step[j] == 0 and d.step[i] != 0
-    return d.step[j] > d.step[i]
-
-
-cdef inline void swap_dims(Dims* d, int i, int j) noexcept nogil:
-    d.size[i], d.size[j] = d.size[j], d.size[i]
-    d.step[i], d.step[j] = d.step[j], d.step[i]
-    d.out[i], d.out[j] = d.out[j], d.out[i]
-
-
-cdef void sort_and_merge(Dims* d) noexcept nogil:
-    cdef int i, j, last = 0
-    for i in range(1, d.n):
-        j = i
-        while j > 0 and outside(d, j - 1, j):
-            swap_dims(d, j - 1, j)
-            j -= 1
-    for i in range(1, d.n):
-        if d.step[last] == d.step[i] * d.size[i] and d.out[last] == d.out[i] * d.size[i]:
-            d.size[last] *= d.size[i]
-            d.step[last] = d.step[i]
-            d.out[last] = d.out[i]
-        else:
-            last += 1
-            swap_dims(d, last, i)
-    if d.n:
-        d.n = last + 1
-
-
-cdef inline void add_dim(Dims* d, Py_ssize_t size, Py_ssize_t step, Py_ssize_t out) noexcept nogil:
-    if size != 1:
-        d.size[d.n], d.step[d.n], d.out[d.n] = size, step, out
-        d.n += 1
-
-
-cdef inline Py_ssize_t product(Dims* d) noexcept nogil:
-    cdef int i
-    cdef Py_ssize_t total = 1
-    for i in range(d.n):
-        total *= d.size[i]
-    return total
-
-
-cdef void choose_loops(Plan* p) noexcept nogil:
-    """Take the innermost kept dim as columns if that is the better inner loop, and a strip off the reduced dims."""
-    cdef Dims* k = &p.kept
-    cdef Dims* r = &p.reduced
-    cdef bint columns = k.n > 0 and (r.n == 0 or k.step[k.n - 1] < r.step[r.n - 1])
-    p.n, p.stride, p.m, p.gap, p.out_gap = 1, 0, 1, 0, 0
-    if k.n > 0 and r.n > 0 and not columns:     # short strips cost a call each
-        columns = r.size[r.n - 1] < 16 and k.size[k.n - 1] >= 16
-    if columns:
-        k.n -= 1
-        p.m, p.gap, p.out_gap = k.size[k.n], k.step[k.n], k.out[k.n]
-    if r.n:
-        r.n -= 1
-        p.n, p.stride = r.size[r.n], r.step[r.n]
-    p.groups = product(k)
-    p.turns = product(r)
-    p.outputs = p.groups * p.m
-    p.elements = p.outputs * p.turns * p.n
-
-
-cdef void make_plan(Plan* p, TensorBase x, const bint* reduce) noexcept:
-    """Plan the reduction of the marked dims of x into a contiguous output of the others."""
-    cdef int d
-    cdef Py_ssize_t out = 1
-    p.kept.n = p.reduced.n = 0
-    for d in range(x.ndim - 1, -1, -1):
-        if reduce[d]:
-            add_dim(&p.reduced, x.sizes[d], x.strides[d], 0)
-        else:
-            add_dim(&p.kept, x.sizes[d], x.strides[d], out)
-            out *= x.sizes[d]
-    sort_and_merge(&p.kept)
-    sort_and_merge(&p.reduced)
-    choose_loops(p)
-
-
 # ---- running -------------------------------------------------------------------------------------------
-
-cdef inline Py_ssize_t locate(const Dims* d, const Py_ssize_t* steps, Py_ssize_t index) noexcept nogil:
-    """The position of the index-th element of some dims."""
-    cdef int i
-    cdef Py_ssize_t offset = 0
-    for i in range(d.n - 1, -1, -1):
-        offset += index % d.size[i] * steps[i]
-        index //= d.size[i]
-    return offset
-
-
-cdef inline Py_ssize_t task_count(const Plan* p) noexcept nogil:
-    return p.groups * ((p.m + COLUMNS - 1) // COLUMNS)
-
-
-cdef inline void task_place(const Plan* p, Py_ssize_t task, Py_ssize_t* group, Py_ssize_t* first, Py_ssize_t* m) noexcept nogil:
-    """The group of a task and its columns."""
-    cdef Py_ssize_t pieces = (p.m + COLUMNS - 1) // COLUMNS
-    group[0] = task // pieces
-    first[0] = task % pieces * COLUMNS
-    m[0] = min(p.m - first[0], <Py_ssize_t>COLUMNS)
-
 
 cdef void fold_task(const Plan* p, const Reduction* r, const char* x, Py_ssize_t task, Number* acc) noexcept nogil:
     """Fold the elements of a task into acc, from the start value."""
@@ -204,10 +71,12 @@ cdef void fold_task(const Plan* p, const Reduction* r, const char* x, Py_ssize_t
 cdef void store_task(const Plan* p, const Reduction* r, const Number* acc, char* out, Py_ssize_t task) noexcept nogil:
     cdef Py_ssize_t group, first, m
     task_place(p, task, &group, &first, &m)
-    r.store(out + (locate(&p.kept, p.kept.out, group) + first * p.out_gap) * r.item, p.out_gap, m, acc, r.divisor, r.power)
+    out += (locate(&p.kept, p.kept.out, group) + first * p.out_gap) * r.item
+    r.store(out, p.out_gap, m, acc, r.divisor, r.power)
 
 
-cdef void finish_task(const Plan* p, const Reduction* r, const char* x, char* out, Number* kept, Py_ssize_t task) noexcept nogil:
+cdef void finish_task(const Plan* p, const Reduction* r, const char* x, char* out, Number* kept,
+                      Py_ssize_t task) noexcept nogil:
     """One task whole: into the output, or into an accumulator for each output if `kept` is given."""
     cdef Number acc[COLUMNS]
     cdef Py_ssize_t group, first, m
@@ -254,7 +123,8 @@ cdef void fold_slice(const Plan* whole, const Reduction* r, const char* x, Numbe
         finish_task(&p, r, x, NULL, part, task)
 
 
-cdef bint run_sliced(const Plan* p, const Reduction* r, const char* x, char* out, Number* kept, int threads) noexcept nogil:
+cdef bint run_sliced(const Plan* p, const Reduction* r, const char* x, char* out, Number* kept,
+                     int threads) noexcept nogil:
     """Few outputs of many elements: cut the elements, then merge. False if there is no memory for the parts."""
     cdef Number* parts = <Number*>malloc(SLICES * p.outputs * sizeof(Number))
     cdef Py_ssize_t s, i, task, group, first, m
@@ -343,12 +213,6 @@ cdef TensorBase output_of(TensorBase x, int dtype, const bint* reduce, bint keep
     if n == 0:
         sizes[0] = n = 1
     return empty(dtype, n, sizes)
-
-
-cdef void mark_all(TensorBase x, bint* reduce) noexcept:
-    cdef int d
-    for d in range(x.ndim):
-        reduce[d] = True
 
 
 cdef int mark_dim(TensorBase x, int dim, bint* reduce) except -1:
@@ -443,7 +307,7 @@ def sum_to(TensorBase x not None, sizes):
             wanted[d] = sizes[d]
             fits = fits and (wanted[d] == 1 or wanted[d] == x.sizes[d + added])
     if not fits:
-        raise RuntimeError("sum_to(): sizes %s do not broadcast to %s" % (tuple(sizes), tuple([x.sizes[d] for d in range(x.ndim)])))
+        raise RuntimeError("sum_to(): sizes %s do not broadcast to [%s]" % (tuple(sizes), size_text(x)))
     for d in range(x.ndim):
         reduce[d] = d < added or wanted[d - added] == 1
     make_reduction(&r, "sum", x.dtype)
@@ -717,208 +581,3 @@ def std_number(TensorBase x not None, bint unbiased=True):
 def std_dim(TensorBase x not None, int dim, bint unbiased=True, bint keepdim=False):
     """Return the standard deviations along a dim."""
     return spread_dim(x, dim, unbiased, keepdim, True)
-
-
-# ---- running sums --------------------------------------------------------------------------------------
-
-cdef void lines_task(const Plan* p, lines_fn lines, Number start, const char* x, char* out, Py_ssize_t out_stride,
-                     int item, Py_ssize_t task) noexcept nogil:
-    cdef Number acc[COLUMNS]
-    cdef Py_ssize_t group, first, m, j
-    task_place(p, task, &group, &first, &m)
-    for j in range(m):
-        acc[j] = start
-    x += (locate(&p.kept, p.kept.step, group) + first * p.gap) * item
-    out += (locate(&p.kept, p.kept.out, group) + first * p.out_gap) * item
-    lines(x, p.n, p.stride, m, p.gap, out, out_stride, p.out_gap, acc)
-
-
-cdef void run_lines(const Plan* p, lines_fn lines, Number start, const char* x, char* out, Py_ssize_t out_stride,
-                    int item) noexcept nogil:
-    cdef Py_ssize_t task, tasks = task_count(p)
-    cdef int threads = max_threads() if p.elements >= GRAIN and tasks > 1 else 1
-    if threads > 1:
-        for task in prange(tasks, num_threads=threads, schedule="static"):
-            lines_task(p, lines, start, x, out, out_stride, item, task)
-    else:
-        for task in range(tasks):
-            lines_task(p, lines, start, x, out, out_stride, item, task)
-
-
-cdef TensorBase cumulate(TensorBase x, int dim, str name, double first, bint backward):
-    """Run a lines kernel along dim, from its end if backward; its accumulators start at `first`."""
-    cdef Plan p
-    cdef Number start
-    cdef lines_fn lines = <lines_fn>get(name + "_lines", x.dtype)
-    cdef TensorBase out
-    cdef int d, item = itemsize(x.dtype)
-    cdef const char* begin
-    cdef char* out_begin
-    cdef Py_ssize_t out_stride
-    dim = wrap_dim(x, dim)
-    out = empty(x.dtype, x.ndim, x.sizes)
-    if x.dtype <= I64:
-        start.whole = <int64_t>first
-    else:
-        start.real = first
-    p.kept.n = p.reduced.n = 0
-    for d in range(x.ndim):
-        if d != dim:
-            add_dim(&p.kept, x.sizes[d], x.strides[d], out.strides[d])
-    add_dim(&p.reduced, x.sizes[dim], x.strides[dim], 0)
-    sort_and_merge(&p.kept)
-    choose_loops(&p)
-    begin, out_begin, out_stride = ptr(x), ptr(out), out.strides[dim]
-    if backward:
-        begin += (p.n - 1) * p.stride * item
-        out_begin += (p.n - 1) * out_stride * item
-        p.stride, out_stride = -p.stride, -out_stride
-    if p.elements < RELEASE:
-        run_lines(&p, lines, start, begin, out_begin, out_stride, item)
-    else:
-        with nogil:
-            run_lines(&p, lines, start, begin, out_begin, out_stride, item)
-    return out
-
-
-def cumsum(TensorBase x not None, int dim):
-    """Return the running sums along a dim."""
-    return cumulate(x, dim, "cumsum", 0, False)
-
-
-def cumsum_back(TensorBase x not None, int dim):
-    """Return the running sums along a dim, from its end."""
-    return cumulate(x, dim, "cumsum", 0, True)
-
-
-def cumprod(TensorBase x not None, int dim):
-    """Return the running products along a dim."""
-    return cumulate(x, dim, "cumprod", 1, False)
-
-
-def prod_others(TensorBase x not None, int dim):
-    """Return for each element the product of all others along a dim."""
-    return cumulate(x, dim, "prod_others", 1, False)
-
-
-def cumprod_grad(TensorBase dy not None, TensorBase x not None, int dim):
-    """Return the derivative of cumprod at x, times dy."""
-    cdef cumprod_grad_fn kernel = <cumprod_grad_fn>get("cumprod_grad_line", x.dtype)
-    cdef TensorBase out = empty(x.dtype, x.ndim, x.sizes)
-    cdef Dims d, of_dy
-    cdef int i, item = itemsize(x.dtype)
-    cdef Py_ssize_t line
-    dim = wrap_dim(x, dim)
-    if dy.dtype != x.dtype or not same_size(dy, x):
-        raise RuntimeError("cumprod_grad(): expected two tensors of one type and size")
-    d.n = of_dy.n = 0
-    for i in range(x.ndim):
-        if i != dim:
-            add_dim(&d, x.sizes[i], x.strides[i], out.strides[i])
-            add_dim(&of_dy, x.sizes[i], dy.strides[i], 0)
-    with nogil:
-        for line in range(product(&d)):
-            kernel(ptr(dy) + locate(&of_dy, of_dy.step, line) * item, dy.strides[dim],
-                   ptr(x) + locate(&d, d.step, line) * item, x.strides[dim], x.sizes[dim],
-                   ptr(out) + locate(&d, d.out, line) * item, out.strides[dim])
-    return out
-
-
-# ---- the rest ------------------------------------------------------------------------------------------
-
-def histc(TensorBase x not None, Py_ssize_t bins=100, double low=0, double high=0):
-    """Return how many elements fall into each of `bins` equal bins between low and high.
-
-    low = high = 0 means the range of the data. The last bin holds high itself; elements outside are not counted.
-    """
-    cdef histogram_fn kernel = <histogram_fn>get("histogram", x.dtype)
-    cdef store_fn store = <store_fn>get("store", x.dtype)
-    cdef TensorBase out
-    cdef double* counts
-    cdef bint reduce[MAXDIM]
-    cdef Plan p
-    cdef Py_ssize_t i
-    check_not_empty(x, "histc")
-    if bins <= 0:
-        raise RuntimeError("histc(): expected at least 1 bin, got %d" % bins)
-    if low == high == 0:
-        low, high = min_number(x), max_number(x)
-    if low == high:
-        low, high = low - 1, high + 1
-    out = empty(x.dtype, 1, &bins)
-    counts = <double*>malloc(bins * sizeof(double))
-    if counts == NULL:
-        raise MemoryError("histc(): no memory for %d bins" % bins)
-    mark_all(x, reduce)
-    make_plan(&p, x, reduce)
-    with nogil:
-        for i in range(bins):
-            counts[i] = 0
-        for i in range(p.turns):
-            kernel(ptr(x) + locate(&p.reduced, p.reduced.step, i) * itemsize(x.dtype), p.n, p.stride, counts, bins, low, high)
-        store(ptr(out), 1, bins, counts, 1, 1)
-    free(counts)
-    return out
-
-
-cdef bint equal_elements(TensorBase a, TensorBase b, equal_fn kernel) noexcept nogil:
-    """Compare row by row along the last dim, after merging what is contiguous in both."""
-    cdef Dims d
-    cdef int i, last = 0, item = itemsize(a.dtype)
-    cdef Py_ssize_t row, rows
-    d.n = 0
-    for i in range(a.ndim):
-        add_dim(&d, a.sizes[i], a.strides[i], b.strides[i])
-    if d.n == 0:
-        d.n, d.size[0], d.step[0], d.out[0] = 1, 1, 0, 0
-    for i in range(1, d.n):
-        if d.step[last] == d.step[i] * d.size[i] and d.out[last] == d.out[i] * d.size[i]:
-            d.size[last] *= d.size[i]
-            d.step[last], d.out[last] = d.step[i], d.out[i]
-        else:
-            last += 1
-            swap_dims(&d, last, i)
-    d.n = last
-    rows = product(&d)
-    for row in range(rows):
-        if not kernel(ptr(a) + locate(&d, d.step, row) * item, d.step[last],
-                      ptr(b) + locate(&d, d.out, row) * item, d.out[last], d.size[last]):
-            return False
-    return True
-
-
-def equal(TensorBase a not None, TensorBase b not None):
-    """Tell whether two tensors of one type have the same sizes and the same elements."""
-    cdef equal_fn kernel
-    cdef bint same
-    if a.dtype != b.dtype:
-        raise TypeError("equal(): expected another %s, got %s" % (type_name(a), type_name(b)))
-    if not same_size(a, b):
-        return False
-    if a.ndim == 0:
-        return True
-    kernel = <equal_fn>get("equal_strip", a.dtype)
-    if a.numel_ < RELEASE:
-        return equal_elements(a, b, kernel)
-    with nogil:
-        same = equal_elements(a, b, kernel)
-    return same
-
-
-cdef int check_bytes(TensorBase x, str name) except -1:
-    check_not_empty(x, name)
-    if x.dtype != U8:
-        raise TypeError("%s(): expected a tensorlib.ByteTensor, got %s" % (name, type_name(x)))
-    return 0
-
-
-def all_nonzero(TensorBase x not None):
-    """Tell whether every element of a ByteTensor is nonzero."""
-    check_bytes(x, "all")
-    return min_number(x) != 0
-
-
-def any_nonzero(TensorBase x not None):
-    """Tell whether some element of a ByteTensor is nonzero."""
-    check_bytes(x, "any")
-    return max_number(x) != 0

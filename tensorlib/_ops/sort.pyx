@@ -107,7 +107,10 @@ cdef TensorBase without_dim(TensorBase x, int dim):
 
 
 def sort(TensorBase x not None, int dim=-1, bint descending=False):
-    """Return x sorted along a dim, and where each element was. Equal elements keep their order, NaN counts as largest."""
+    """Return x sorted along a dim, and where each element was.
+
+    Equal elements keep their order, NaN counts as largest.
+    """
     dim = wrap_dim(x, dim)
     return along(x, dim, "sort_line", x.sizes[dim], 0, LARGEST if descending else 0, True)
 

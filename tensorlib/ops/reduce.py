@@ -8,6 +8,7 @@ import math
 import numpy as np
 
 from .._ops import reduce as kernels
+from .._ops import scan
 from .._ops.storage import storage_from_buffer
 from .._ops.tensor import copy_, make_view
 from ._samples import arguments, unary
@@ -75,14 +76,13 @@ mean_dim = row("mean_dim(Tensor self, int dim, bool keepdim=False)", kernels.mea
 # ---- products ------------------------------------------------------------------------------------------
 
 prod_all = row("prod_all(Tensor self)", kernels.prod_all,
-               lambda g, self: view(expand(g, (math.prod(self.size()),)) * prod_others(flat(self), 0), tuple(self.size())),
-               ALL, ref="self.prod().reshape(1)", samples=unary(0.5, 1.5, ((3, 4), (2, 3), (1,))), node_name="Prod",
+               lambda g, self: view(prod_others(flat(self), 0) * g, tuple(self.size())), ALL, ref="self.prod().reshape(1)", samples=unary(0.5, 1.5, ((3, 4), (2, 3), (1,))), node_name="Prod",
                doc="Product of all elements.")
 prod_dim = row("prod_dim(Tensor self, int dim, bool keepdim=False)", kernels.prod_dim,
                lambda g, self, dim, keepdim: stretch(g, self.size(), dim, keepdim) * prod_others(self, dim), ALL,
                ref="self.prod(dim, keepdims=keepdim)", samples=along_dim(0.5, 1.5), node_name="Prod",
                doc="Products along a dim.")
-prod_others = row("prod_others(Tensor self, int dim)", kernels.prod_others,
+prod_others = row("prod_others(Tensor self, int dim)", scan.prod_others,
                   lambda g, self, dim: others_grad(g, self, dim),
                   samples=unary(0.5, 1.5, DIM_SIZES, dim=-1),
                   doc="For each element the product of all others along a dim; the derivative of prod.")
@@ -119,7 +119,8 @@ max_all = row("max_all(Tensor self)", kernels.max_all,
               ref="self.max().reshape(1)", samples=unary(-2, 2, SIZES), node_name="Max", doc="Largest of all elements.")
 min_all = row("min_all(Tensor self)", kernels.min_all,
               lambda g, self: place_one(g, min_dim(flat(self), 0)[1], tuple(self.size())), ALL,
-              ref="self.min().reshape(1)", samples=unary(-2, 2, SIZES), node_name="Min", doc="Smallest of all elements.")
+              ref="self.min().reshape(1)", samples=unary(-2, 2, SIZES), node_name="Min",
+              doc="Smallest of all elements.")
 max_dim = row("max_dim(Tensor self, int dim, bool keepdim=False)", kernels.max_dim,
               lambda g0, out1, self_size, dim, keepdim: place(g0, out1, self_size, dim, keepdim), ALL,
               ref="(self.max(dim, keepdims=keepdim), np.argmax(self, dim, keepdims=keepdim))", samples=along_dim(),
@@ -178,17 +179,17 @@ std_dim = row("std_dim(Tensor self, int dim, bool unbiased=True, bool keepdim=Fa
 
 # ---- running sums and products -------------------------------------------------------------------------
 
-cumsum = op("cumsum(Tensor self, int dim)", kernels.cumsum, grad=dict(self=lambda g, dim: cumsum_back(g, dim)),
+cumsum = op("cumsum(Tensor self, int dim)", scan.cumsum, grad=dict(self=lambda g, dim: cumsum_back(g, dim)),
             types=ALL, ref="np.cumsum(self, dim)", samples=unary(-2, 2, DIM_SIZES, dim=-1),
             doc="Running sums along a dim.")
-cumsum_back = row("cumsum_back(Tensor self, int dim)", kernels.cumsum_back, lambda g, dim: cumsum(g, dim), ALL,
+cumsum_back = row("cumsum_back(Tensor self, int dim)", scan.cumsum_back, lambda g, dim: cumsum(g, dim), ALL,
                   ref="np.flip(np.cumsum(np.flip(self, dim), dim), dim)", samples=unary(-2, 2, DIM_SIZES, dim=-1),
                   doc="Running sums along a dim, from its end.")
-cumprod = op("cumprod(Tensor self, int dim)", kernels.cumprod,
+cumprod = op("cumprod(Tensor self, int dim)", scan.cumprod,
              grad=dict(self=lambda g, self, dim: cumprod_grad(g, self, dim)), types=ALL,
              ref="np.cumprod(self, dim)", samples=unary(0.5, 1.5, DIM_SIZES, dim=-1),
              doc="Running products along a dim.")
-cumprod_grad = op("cumprod_grad(Tensor dy, Tensor x, int dim)", kernels.cumprod_grad, public=False,
+cumprod_grad = op("cumprod_grad(Tensor dy, Tensor x, int dim)", scan.cumprod_grad, public=False,
                   joint=lambda g, dy, x, dim: cumprod_grad_grad(g, dy, x, dim),
                   samples=arguments((3, 4), (3, 4), low=0.5, high=1.5, dim=1),
                   doc="Derivative of cumprod at x, times dy. Exact where x has zeros.")
@@ -296,13 +297,13 @@ public("renorm", {"(Tensor self, Number p, int dim, Number maxnorm)": renorm}, t
        variable={"(Tensor self, Number p, int dim, Number maxnorm)": renorm_variable}, doc=renorm.__doc__)
 public("renorm_", {"(Tensor self, Number p, int dim, Number maxnorm)": renorm_}, types=REAL, variable=False,
        function=False, doc=renorm_.__doc__)
-public("equal", {"(Tensor self, Tensor other)": kernels.equal}, types=ALL, variable=False,
+public("equal", {"(Tensor self, Tensor other)": scan.equal}, types=ALL, variable=False,
        doc="Whether two tensors have the same sizes and the same elements.")
-public("all", {"(Tensor self)": kernels.all_nonzero}, types=BYTE, variable=False, function=False,
+public("all", {"(Tensor self)": scan.all_nonzero}, types=BYTE, variable=False, function=False,
        doc="Whether every element is nonzero.")
-public("any", {"(Tensor self)": kernels.any_nonzero}, types=BYTE, variable=False, function=False,
+public("any", {"(Tensor self)": scan.any_nonzero}, types=BYTE, variable=False, function=False,
        doc="Whether some element is nonzero.")
 
-histc = op("histc(Tensor self, int bins=100, Number min=0, Number max=0)", kernels.histc, variable=False,
+histc = op("histc(Tensor self, int bins=100, Number min=0, Number max=0)", scan.histc, variable=False,
            samples=arguments((3, 4), bins=4, min=-2, max=2), ref="np.histogram(self, bins, (min, max))[0]",
            doc="Counts of `bins` equal bins between min and max; both 0 means the range of the data.")

@@ -94,7 +94,8 @@ cdef void sum_strip(const number* x, Py_ssize_t n, Py_ssize_t stride, void* acc,
         (<double*>acc)[0] += total
 
 
-cdef inline void sum_columns_reals(const real* x, Py_ssize_t n, Py_ssize_t stride, Py_ssize_t m, double* acc) noexcept nogil:
+cdef inline void sum_columns_reals(const real* x, Py_ssize_t n, Py_ssize_t stride, Py_ssize_t m,
+                                   double* acc) noexcept nogil:
     cdef real part[COLUMNS]
     cdef Py_ssize_t i = 0, j, last
     while i < n:
@@ -195,7 +196,8 @@ cdef inline number extreme(const number* x, Py_ssize_t n, Py_ssize_t stride, con
     return best
 
 
-cdef inline void extreme_strip(const number* x, Py_ssize_t n, Py_ssize_t stride, void* acc, const bint largest) noexcept nogil:
+cdef inline void extreme_strip(const number* x, Py_ssize_t n, Py_ssize_t stride, void* acc,
+                               const bint largest) noexcept nogil:
     cdef number best = extreme(x, n, stride, largest)
     if number in integer:
         (<int64_t*>acc)[0] = better((<int64_t*>acc)[0], <int64_t>best, largest)
@@ -315,7 +317,8 @@ cdef inline double term(double v, double p, const int kind) noexcept nogil:
 
 
 # Terms are added in doubles: the square of a float may be too large or too small for one.
-cdef inline void add_terms(const real* x, Py_ssize_t n, Py_ssize_t stride, double* acc, double p, const int kind) noexcept nogil:
+cdef inline void add_terms(const real* x, Py_ssize_t n, Py_ssize_t stride, double* acc, double p,
+                           const int kind) noexcept nogil:
     cdef double lanes[LANES]
     cdef Py_ssize_t i = 0, k
     if stride == 1 and n >= LANES:
@@ -375,7 +378,8 @@ cdef void deviation_columns(const real* x, Py_ssize_t n, Py_ssize_t stride, Py_s
 
 
 # out[j * gap] = (acc[j] / divisor) ** power, in the type of out; integers just wrap.
-cdef void store(number* out, Py_ssize_t gap, Py_ssize_t m, const void* acc, double divisor, double power) noexcept nogil:
+cdef void store(number* out, Py_ssize_t gap, Py_ssize_t m, const void* acc, double divisor,
+                double power) noexcept nogil:
     cdef Py_ssize_t j
     cdef const double* total = <const double*>acc
     if number in integer:
@@ -389,92 +393,6 @@ cdef void store(number* out, Py_ssize_t gap, Py_ssize_t m, const void* acc, doub
                 out[j * gap] = <number>sqrt(total[j] / divisor)
             else:
                 out[j * gap] = <number>pow(total[j] / divisor, power)
-
-
-# Running sums and products of m neighbouring strips; acc holds m doubles or int64s.
-cdef inline void running(const number* x, Py_ssize_t n, Py_ssize_t stride, Py_ssize_t m, Py_ssize_t gap,
-                         number* out, Py_ssize_t out_stride, Py_ssize_t out_gap, void* acc, const bint product) noexcept nogil:
-    cdef Py_ssize_t i, j
-    cdef int64_t* whole = <int64_t*>acc
-    cdef double* total = <double*>acc
-    cdef double sum = total[0]
-    if number not in integer:
-        if m == 1:                      # in a register
-            for i in range(n):
-                sum = sum * x[i * stride] if product else sum + x[i * stride]
-                out[i * out_stride] = <number>sum
-            return
-    for i in range(n):
-        for j in range(m):
-            if number in integer:
-                whole[j] = whole[j] * x[i * stride + j * gap] if product else whole[j] + x[i * stride + j * gap]
-                out[i * out_stride + j * out_gap] = <number>whole[j]
-            else:
-                total[j] = total[j] * x[i * stride + j * gap] if product else total[j] + x[i * stride + j * gap]
-                out[i * out_stride + j * out_gap] = <number>total[j]
-
-
-cdef void cumsum_lines(const number* x, Py_ssize_t n, Py_ssize_t stride, Py_ssize_t m, Py_ssize_t gap,
-                       number* out, Py_ssize_t out_stride, Py_ssize_t out_gap, void* acc) noexcept nogil:
-    running(x, n, stride, m, gap, out, out_stride, out_gap, acc, False)
-
-
-cdef void cumprod_lines(const number* x, Py_ssize_t n, Py_ssize_t stride, Py_ssize_t m, Py_ssize_t gap,
-                        number* out, Py_ssize_t out_stride, Py_ssize_t out_gap, void* acc) noexcept nogil:
-    running(x, n, stride, m, gap, out, out_stride, out_gap, acc, True)
-
-
-# Products of all other elements of each line, that is out[i] = x[0] * .. * x[i-1] * x[i+1] * .. * x[n-1]: those
-# before i on the way down, times those after i on the way back. No division, so zeros do no harm.
-cdef void prod_others_lines(const real* x, Py_ssize_t n, Py_ssize_t stride, Py_ssize_t m, Py_ssize_t gap,
-                            real* out, Py_ssize_t out_stride, Py_ssize_t out_gap, void* acc) noexcept nogil:
-    cdef Py_ssize_t i, j
-    cdef double* total = <double*>acc
-    for i in range(n):
-        for j in range(m):
-            out[i * out_stride + j * out_gap] = <real>total[j]
-            total[j] *= x[i * stride + j * gap]
-    for j in range(m):
-        total[j] = 1
-    for i in range(n - 1, -1, -1):
-        for j in range(m):
-            out[i * out_stride + j * out_gap] = <real>(out[i * out_stride + j * out_gap] * total[j])
-            total[j] *= x[i * stride + j * gap]
-
-
-# The derivative of cumprod along one line: out[j] = sum over i >= j of dy[i] * product of x[k], k <= i, k != j.
-# With `after` = sum over i > j of dy[i] * x[j+1] * .. * x[i], that is before(j) * (dy[j] + after(j)): one way back.
-cdef void cumprod_grad_line(const real* dy, Py_ssize_t dy_stride, const real* x, Py_ssize_t stride, Py_ssize_t n,
-                            real* out, Py_ssize_t out_stride) noexcept nogil:
-    cdef Py_ssize_t i
-    cdef double before = 1, after = 0
-    for i in range(n):
-        out[i * out_stride] = <real>before
-        before *= x[i * stride]
-    for i in range(n - 1, -1, -1):
-        after += dy[i * dy_stride]
-        out[i * out_stride] = <real>(out[i * out_stride] * after)
-        after *= x[i * stride]
-
-
-# Counts of equal bins between low and high; the last bin holds high itself.
-cdef void histogram(const real* x, Py_ssize_t n, Py_ssize_t stride, double* bins, Py_ssize_t count,
-                    double low, double high) noexcept nogil:
-    cdef Py_ssize_t i
-    cdef double v
-    for i in range(n):
-        v = x[i * stride]
-        if low <= v <= high:
-            bins[min(<Py_ssize_t>((v - low) / (high - low) * count), count - 1)] += 1
-
-
-# Whether two strips are equal.
-cdef bint equal_strip(const number* a, Py_ssize_t a_stride, const number* b, Py_ssize_t b_stride, Py_ssize_t n) noexcept nogil:
-    cdef Py_ssize_t i
-    for i in range(n):
-        if a[i * a_stride] != b[i * b_stride]:
-            return False
-    return True
 
 
 cdef int enter(number* type_of, int dtype) except -1:
@@ -491,17 +409,11 @@ cdef int enter(number* type_of, int dtype) except -1:
     put("min_position", dtype, <void*>min_position[number])
     put("min_positions", dtype, <void*>min_positions[number])
     put("store", dtype, <void*>store[number])
-    put("cumsum_lines", dtype, <void*>cumsum_lines[number])
-    put("cumprod_lines", dtype, <void*>cumprod_lines[number])
-    put("equal_strip", dtype, <void*>equal_strip[number])
     if number not in integer:
         put("norm_strip", dtype, <void*>norm_strip[number])
         put("norm_columns", dtype, <void*>norm_columns[number])
         put("deviation_strip", dtype, <void*>deviation_strip[number])
         put("deviation_columns", dtype, <void*>deviation_columns[number])
-        put("prod_others_lines", dtype, <void*>prod_others_lines[number])
-        put("cumprod_grad_line", dtype, <void*>cumprod_grad_line[number])
-        put("histogram", dtype, <void*>histogram[number])
     return 0
 
 
