@@ -107,7 +107,7 @@ def save(obj, f, pickle_module=pickle, pickle_protocol=2):
         obj: what to save. To keep a model, its `state_dict()` is best: it outlives changes to the code.
         f: a path, or a binary file opened for writing.
         pickle_module: the module that pickles.
-        pickle_protocol: its protocol.
+        pickle_protocol: its protocol, 1 or above.
 
     Example:
         >>> import os, tempfile
@@ -160,6 +160,8 @@ def _sync_folder(folder):
 
 def _save(obj, f, pickle_module, protocol):
     """Pickle first, write after: an object that cannot be pickled leaves the file untouched."""
+    if protocol == 0:
+        raise ValueError("save(pickle_protocol=0): the text protocol cannot name storages; 1 and above can")
     ids = _PersistentIds()
 
     class Pickler(pickle_module.Pickler):
