@@ -116,7 +116,7 @@ def map_file(fd, nbytes, cls=mmap.mmap):
 
 
 def unnamed_file(nbytes):
-    """Return the descriptor of a new file of nbytes without a name: nothing is left of it when it is closed."""
+    """Return the descriptor of a new file of nbytes, not yet in memory, without a name: closing it removes it."""
     if hasattr(os, "memfd_create"):
         fd = os.memfd_create("tensorlib_%d" % os.getpid(), os.MFD_CLOEXEC)
     else:
@@ -136,13 +136,35 @@ def _new_name():
 def new_block(nbytes):
     """Return a new block of nbytes > 0, of the kind the strategy says."""
     if _strategy == "file_descriptor":
-        return Block(unnamed_file(nbytes), nbytes)
+        fd = unnamed_file(nbytes)
+        reserve(fd, nbytes)
+        return Block(fd, nbytes)
     name = _new_name()
     fd = os.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
-    os.ftruncate(fd, count_position(nbytes) + COUNT.size)
+    try:
+        reserve(fd, count_position(nbytes) + COUNT.size)
+    except MemoryError:
+        os.unlink(name)
+        raise
     block = NamedBlock(fd, nbytes, name)
     block.count(+1)
     return block
+
+
+def reserve(fd, nbytes):
+    """Make a file nbytes long and get its memory now, for writing to a mapping without memory ends the process.
+
+    Raises:
+        MemoryError: there is not so much; the file is closed.
+    """
+    try:
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(fd, 0, nbytes)
+        else:
+            os.ftruncate(fd, nbytes)
+    except OSError as error:
+        os.close(fd)
+        raise MemoryError("not enough shared memory for %d bytes: %s" % (nbytes, error.strerror)) from error
 
 
 def block_of(storage):
@@ -175,6 +197,8 @@ def known_storage(fd, dtype):
 
 def share_memory_(self):
     """Move the storage to shared memory, in place; returns self. It cannot be resized any more."""
+    if isinstance(_storage.owner_of(self), _storage.Storage):
+        raise RuntimeError("a part of a storage cannot be moved to shared memory, only the whole one")
     if len(self):
         share(self)
     return self

@@ -159,6 +159,8 @@ def test_what_looked_at_the_memory_before():
 
 def test_part_of_a_storage_goes_with_the_whole(strategy):
     queue, whole = mp.SimpleQueue(), tensorlib.FloatStorage([1, 2, 3, 4])
+    with pytest.raises(RuntimeError, match="only the whole"):
+        whole[1:3].share_memory_()
     queue.put([whole[1:3], whole])
     part, again = queue.get()
     part[0] = 7
