@@ -3,8 +3,9 @@
 
 static ptrdiff_t NAME(lanes)(void) { return LANES; }
 
-/* Cut the work into bands; 0 where this path does not apply. */
-static int NAME(plan_bands)(ConvShape *s, int threads)
+/* Cut the work into bands; 0 where this path does not apply. `more`: elements needed for each output line beside the
+   copy of the input. */
+static int NAME(plan_bands)(ConvShape *s, int threads, ptrdiff_t more)
 {
     phases y, x;
     const ptrdiff_t wide = (s->out[2] + LANES - 1) / LANES * LANES, images = s->batch * s->groups;
@@ -15,7 +16,7 @@ static int NAME(plan_bands)(ConvShape *s, int threads)
     s->pitch = wide + x.shift[s->kernel[2] - 1];
     const ptrdiff_t extra = y.shift[s->kernel[1] - 1];      /* lines that a band shares with the next */
     const ptrdiff_t line = s->cin * y.count * x.count * s->pitch * (ptrdiff_t)sizeof(real);
-    ptrdiff_t rows = BAND_BYTES / line - extra;
+    ptrdiff_t rows = (BAND_BYTES - extra * line) / (line + more * (ptrdiff_t)sizeof(real));
     if (rows < 3 * extra + 1) rows = 3 * extra + 1;
     if (images < threads) {
         const ptrdiff_t pieces = (threads + images - 1) / images, piece = (s->out[1] + pieces - 1) / pieces;
@@ -250,10 +251,12 @@ static __attribute__((noinline)) void NAME(weight_narrow)(WEIGHT_ARGS)
 
 static ptrdiff_t NAME(padded_panels)(const ConvShape *s) { return (s->cout + TILE_N - 1) / TILE_N * TILE_N; }
 
-/* Scratch of a thread: what copy_band needs, and the gradient of a band with channels innermost. */
+/* Scratch of a thread: what copy_band needs, and the gradient of a band with channels innermost: line_room for a line. */
+static ptrdiff_t NAME(line_room)(const ConvShape *s) { return s->out[2] * NAME(padded_panels)(s); }
+
 static ptrdiff_t NAME(weight_room)(const ConvShape *s)
 {
-    return NAME(copy_room)(s) + s->band * s->out[2] * NAME(padded_panels)(s);
+    return NAME(copy_room)(s) + s->band * NAME(line_room)(s);
 }
 
 static ptrdiff_t NAME(sums_room)(const ConvShape *s)

@@ -9,8 +9,8 @@ from tensorlib._ops.parallel cimport thread_id
 from tensorlib._ops.types cimport F32, F64, real
 
 cdef extern from "conv_direct.h" nogil:
-    bint plan_bands_float(ConvShape* s, int threads)
-    bint plan_bands_double(ConvShape* s, int threads)
+    bint plan_bands_float(ConvShape* s, int threads, Py_ssize_t more)
+    bint plan_bands_double(ConvShape* s, int threads, Py_ssize_t more)
     Py_ssize_t lanes_float()
     Py_ssize_t lanes_double()
     int TILE_M
@@ -24,7 +24,9 @@ cdef extern from "conv_direct.h" nogil:
     void pack_weight_double(const ConvShape* s, const double* w, const double* bias, double* packed, Py_ssize_t task)
     void direct_task_float(const ConvShape* s, const float* x, const float* packed, float* y, float* scratch, Py_ssize_t task)
     void direct_task_double(const ConvShape* s, const double* x, const double* packed, double* y, double* scratch, Py_ssize_t task)
+    Py_ssize_t line_room_float(const ConvShape* s)
     Py_ssize_t weight_room_float(const ConvShape* s)
+    Py_ssize_t line_room_double(const ConvShape* s)
     Py_ssize_t weight_room_double(const ConvShape* s)
     Py_ssize_t sums_room_float(const ConvShape* s)
     Py_ssize_t sums_room_double(const ConvShape* s)
@@ -79,21 +81,21 @@ cdef inline double share(Py_ssize_t n, Py_ssize_t step, Py_ssize_t least) noexce
 
 
 cdef double plan_float(ConvShape* s, int threads) noexcept nogil:
-    if not plan_bands_float(s, threads):
+    if not plan_bands_float(s, threads, 0):
         return 0
     s.scratch, s.shared = copy_room_float(s), packed_room_float(s)
     return share(s.out[2], lanes_float(), lanes_float()) * share(s.cout, TILE_M, LEAST_TILE)
 
 
 cdef double plan_double(ConvShape* s, int threads) noexcept nogil:
-    if not plan_bands_double(s, threads):
+    if not plan_bands_double(s, threads, 0):
         return 0
     s.scratch, s.shared = copy_room_double(s), packed_room_double(s)
     return share(s.out[2], lanes_double(), lanes_double()) * share(s.cout, TILE_M, LEAST_TILE)
 
 
 cdef double plan_weight_float(ConvShape* s, int threads) noexcept nogil:
-    if s.groups * s.cout * s.depth > MOST_SUMS or not plan_bands_float(s, threads):
+    if s.groups * s.cout * s.depth > MOST_SUMS or not plan_bands_float(s, threads, line_room_float(s)):
         return 0
     s.parts = min(<Py_ssize_t>threads, s.batch * s.groups * s.bands)
     s.scratch, s.shared = weight_room_float(s), sums_room_float(s)
@@ -101,7 +103,7 @@ cdef double plan_weight_float(ConvShape* s, int threads) noexcept nogil:
 
 
 cdef double plan_weight_double(ConvShape* s, int threads) noexcept nogil:
-    if s.groups * s.cout * s.depth > MOST_SUMS or not plan_bands_double(s, threads):
+    if s.groups * s.cout * s.depth > MOST_SUMS or not plan_bands_double(s, threads, line_room_double(s)):
         return 0
     s.parts = min(<Py_ssize_t>threads, s.batch * s.groups * s.bands)
     s.scratch, s.shared = weight_room_double(s), sums_room_double(s)
