@@ -466,6 +466,7 @@ cdef int fill_missing(Node node, list grads, bint graph) except -1:
 
 cdef class FunctionNode(Node):
     """A node whose backward is written by the user; see autograd/function.py."""
+    cdef public bint stochastic         # walked from even without a gradient: a reward takes its place
 
     cdef list apply_to(self, list grads, bint graph):
         return list(self.run_user_backward(grads, graph))
@@ -916,6 +917,11 @@ cdef list call_post_hooks(Node node, list result, list grads, bint graph):
     return [v if graph or v is None else (<VariableBase>v).data_ for v in values]
 
 
+cdef bint begins(VariableBase v):
+    """Whether backward may begin at v."""
+    return v.requires_grad_ or isinstance(v.fn, FunctionNode) and (<FunctionNode>v.fn).stochastic
+
+
 def run_backward(tuple variables, list grads, bint retain, bint graph, tuple inputs=None, bint into_leaves=True):
     """Send gradients back from variables.
 
@@ -932,17 +938,19 @@ def run_backward(tuple variables, list grads, bint retain, bint graph, tuple inp
         for i, v in enumerate(inputs):
             walk.captured.setdefault(v if v.fn is None else (v.fn, v.output_nr), []).append(i)
     for v, g in zip(variables, grads):
-        if v.requires_grad_ and v.fn is not None and v.fn not in starts:
+        if begins(v) and v.fn is not None and v.fn not in starts:
             starts.append(v.fn)
     walk.count(starts)
     for v, g in zip(variables, grads):
         if v.requires_grad_:
             walk.receive(v.fn if v.fn is not None else v, v.output_nr, g)
+        elif begins(v):
+            walk.arrived[v.fn] = [None] * v.fn.n_outputs
     g = None
     del grads[:]
     for v in variables:
         target = v.fn if v.fn is not None else v
-        if v.requires_grad_ and walk.waiting.get(target, 0) == 0 and target not in ready:
+        if begins(v) and walk.waiting.get(target, 0) == 0 and target not in ready:
             ready.append(target)
     target = None
     walk.go(ready)

@@ -176,6 +176,7 @@ cdef class Public:
     cdef readonly list forms, variable_forms
     cdef readonly frozenset dtypes
     cdef readonly bint is_function
+    cdef object variable_function       # serves function calls with Variables, where set
     cdef public str __doc__
     cdef dict __dict__
 
@@ -225,6 +226,8 @@ cdef class Public:
                 variables = variables or isinstance(x, VariableBase)
         if dtype >= 0 and self.dtypes and dtype not in self.dtypes:
             raise TypeError("Type %s doesn't implement stateless method %s" % (type_name(<TensorBase>x), self.name))
+        if variables and self.variable_function is not None:
+            return self.variable_function(*args, **kwargs)
         for form in (self.variable_forms if variables else self.forms):
             found = self.split_self(form, args, keywords, dtype, variables)
             if found is None:
@@ -238,6 +241,10 @@ cdef class Public:
                 result = invoke(form, me, <list>values)
                 return result if out is None else write_out(self.name, out, result)
         return self.refuse(args, kwargs, self.variable_forms if variables else self.forms)
+
+    def add_variable_function(self, function):
+        """Let a Python function serve calls with Variables."""
+        self.variable_function = function
 
     cdef object split_self(self, Form form, tuple args, dict keywords, int dtype, bint variables):
         """(self, the other arguments, keywords) for a function call, or None where self is not there."""
@@ -301,7 +308,7 @@ cdef object write_out(str name, object out, object result):
             raise TypeError("%s: out has to be a tuple of %d tensors" % (name, len(result)))
         return tuple([write_out(name, o, r) for o, r in zip(out, result)])
     if not isinstance(result, TensorBase):
-        raise ValueError("%s: out must be None for a result that is a number" % name)
+        raise TypeError("%s: out must be None for a result that is a number" % name)
     if not isinstance(out, TensorBase):
         raise TypeError("%s: out has to be a %s, but got %s" % (name, type_name(<TensorBase>result), described(out)))
     if (<TensorBase>out).dtype != (<TensorBase>result).dtype and (<TensorBase>result).dtype != U8:

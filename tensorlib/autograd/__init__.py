@@ -6,8 +6,7 @@ from .._ops import engine
 from .._ops.tensor import TensorBase
 from .function import Function, NestedIOFunction
 from .variable import Variable, enable_grad, no_grad
-
-__all__ = ["Variable", "Function", "NestedIOFunction", "backward", "grad", "gradcheck", "gradgradcheck", "no_grad", "enable_grad"]
+__all__ = ["StochasticFunction", "Variable", "Function", "NestedIOFunction", "backward", "grad", "gradcheck", "gradgradcheck", "no_grad", "enable_grad"]
 
 
 def make_grads(outputs, grads, create_graph):
@@ -16,7 +15,7 @@ def make_grads(outputs, grads, create_graph):
     create_graph defaults to True exactly if a given gradient is a Variable that is not volatile.
     """
     if create_graph is None:
-        create_graph = any(isinstance(g, Variable) and not g.volatile for g in grads)
+        create_graph = any(isinstance(g, Variable) and not g.volatile for g in grads) or any(map(is_sample, outputs))
     made = []
     for out, g in zip(outputs, grads):
         if g is None:
@@ -30,6 +29,11 @@ def make_grads(outputs, grads, create_graph):
             check_gradient(out, g.data if isinstance(g, Variable) else g)
         made.append(as_wanted(g, create_graph))
     return made, create_graph
+
+
+def is_sample(v):
+    """Whether a Variable was drawn by a stochastic function, so that a reward takes the place of a gradient."""
+    return getattr(v.grad_fn, "stochastic", False)
 
 
 def check_gradient(out, g):
@@ -86,7 +90,7 @@ def check_outputs(variables, grads):
             raise RuntimeError("calling backward on a volatile variable")
     if len(grads) != len(variables):
         raise RuntimeError("%d gradients were given for %d Variables" % (len(grads), len(variables)))
-    if not any(v.requires_grad for v in variables):
+    if not any(v.requires_grad or is_sample(v) for v in variables):
         raise RuntimeError("there are no graph nodes that require computing gradients")
 
 
@@ -117,4 +121,6 @@ def grad(outputs, inputs, grad_outputs=None, retain_graph=None, create_graph=Non
     return tuple(found)
 
 
+from . import stochastic as _stochastic  # noqa: E402
 from .gradcheck import gradcheck, gradgradcheck  # noqa: E402  they need `grad` from above
+StochasticFunction = _stochastic.StochasticFunction

@@ -311,7 +311,7 @@ def once_differentiable(fn):
         result = fn(ctx, *raw)
         single = not isinstance(result, tuple)
         outputs = (result,) if single else result
-        recorded = any(isinstance(a, engine.VariableBase) and a.requires_grad for a in args)
+        recorded = not any(a.volatile for a in args if isinstance(a, engine.VariableBase))
         made = []
         for g in outputs:
             if g is None or isinstance(g, engine.VariableBase):
