@@ -332,17 +332,11 @@ def sum_to(TensorBase self not None, size):
 
     Where the sizes do not broadcast but have as many elements (the pointwise fallback), a view of that size.
     """
-    from .reduce import sum_dim
+    from .reduce import sum_to as sum_dims
     cdef int lead = self.ndim - len(size), d
-    cdef object out = self
     if lead < 0 or any([size[d] != 1 and size[d] != self.sizes[d + lead] for d in range(len(size))]):
         return view(contiguous(self), size)
-    for d in range(len(size)):
-        if size[d] == 1 and self.sizes[d + lead] != 1:
-            out = sum_dim(out, d + lead, True)
-    for d in range(lead):
-        out = sum_dim(out, 0, False)
-    return out
+    return sum_dims(self, size)
 
 
 def scatter_window(TensorBase self not None, size, str kind, arguments):
