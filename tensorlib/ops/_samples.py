@@ -2,7 +2,10 @@
 
 
 class Sample:
-    """One way to call a row: sizes of its tensor arguments, the range their values are drawn from, other arguments."""
+    """One way to call a row: sizes of its tensor arguments, the range their values are drawn from, other arguments.
+
+    Arrays among the other arguments stand for tensors: indices, masks, or values that the row needs just so.
+    """
 
     def __init__(self, sizes, low, high, other, integer_ref=None):
         self.sizes, self.low, self.high, self.other, self.integer_ref = sizes, low, high, other, integer_ref
@@ -10,6 +13,14 @@ class Sample:
     def __repr__(self):
         text = ",".join("x".join(map(str, s)) for s in self.sizes)
         return text + "".join(",%s=%s" % item for item in self.other.items())
+
+    def arguments(self, row, drawn):
+        """The arguments for a row, given a value for each of the sizes."""
+        rest = list(drawn)
+        single = row.params[:-1] if row.variadic else row.params
+        given = [self.other[p] if p in self.other else rest.pop(0) if rest else row.defaults[i]
+                 for i, p in enumerate(single)]
+        return given + rest
 
 
 def unary(low, high, sizes=((3, 4), (2, 3, 700), (1,)), **other):
@@ -23,15 +34,15 @@ def positive(**other):
 
 
 def binary(low, high, integer_ref=None, **other):
-    """Two tensors: of one size, and broadcast both ways."""
+    """Two tensors: of one size, and broadcast both ways. integer_ref: the reference where numbers are whole."""
     pairs = [((3, 4), (3, 4)), ((3, 4), (4,)), ((3, 1), (1, 4)), ((2, 3, 700), (700,)), ((1,), (2, 3))]
     return [Sample(pair, low, high, other, integer_ref) for pair in pairs]
 
 
-def ternary(low, high, **other):
+def ternary(low, high, integer_ref=None, **other):
     """Three tensors."""
     triples = [((3, 4), (3, 4), (3, 4)), ((3, 4), (4,), (3, 1)), ((2, 600), (600,), (1,))]
-    return [Sample(triple, low, high, other) for triple in triples]
+    return [Sample(triple, low, high, other, integer_ref) for triple in triples]
 
 
 def arguments(*sizes, low=-2, high=2, **other):
