@@ -6,7 +6,7 @@ from op_checks import FLOATS, TOLERANCE, check_derivatives, close, tensor
 import tensorlib
 from tensorlib.autograd import Variable
 from tensorlib.ops import loss as losses
-from tensorlib.ops.softmax import log_softmax
+from tensorlib.ops.softmax import log_softmax, log_softmax_grad
 
 # ---- losses of one element each -----------------------------------------------------------------------------------
 
@@ -133,6 +133,30 @@ def test_nll_derivatives(size, ignored, ignore, average):
     x = rng.randn(*size)
     check_derivatives(lambda v: losses.nll_loss(v * v, t, w, average, ignore), x)
     check_derivatives(lambda v: losses.nll_loss(log_softmax(v, 1), t, None, average, ignore), x)
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("average", [True, False])
+@pytest.mark.parametrize("size, ignored, ignore", NLL + [((3, 1), None, -100), ((5, 700), 3, 3), ((3, 60, 70), 3, 3)])
+def test_cross_entropy_values(size, ignored, ignore, average, dtype):
+    """The loss and its gradient are those of nll_loss of log_softmax."""
+    rng = np.random.RandomState(19)
+    x, w = (rng.randn(*size) * 3).astype(dtype), rng.rand(size[1]).astype(dtype)
+    t, g = rng.randint(0, size[1], (size[0],) + size[2:]), rng.rand(1).astype(dtype)
+    for weight in (tensor(w), None):
+        rest = tensor(t), weight, average, ignore
+        y = log_softmax(tensor(x), 1)
+        close(losses.cross_entropy(tensor(x, True), *rest), losses.nll_loss(y, *rest).numpy(), TOLERANCE[dtype])
+        want = log_softmax_grad(losses.nll_loss_grad(tensor(g), size, *rest), y, 1)
+        close(losses.cross_entropy_grad(tensor(g), tensor(x, True), *rest), want.numpy(), TOLERANCE[dtype])
+
+
+@pytest.mark.parametrize("average", [True, False])
+@pytest.mark.parametrize("size, ignored, ignore", NLL[:4])
+def test_cross_entropy_derivatives(size, ignored, ignore, average):
+    rng = np.random.RandomState(20)
+    t, w = Variable(tensor(rng.randint(0, size[1], (size[0],) + size[2:]))), Variable(tensor(rng.rand(size[1])))
+    check_derivatives(lambda v: losses.cross_entropy(v * v, t, w, average, ignore), rng.randn(*size))
 
 
 def test_nll_all_ignored():

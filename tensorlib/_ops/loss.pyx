@@ -13,10 +13,12 @@ ctypedef double (*loss_fn)(int what, char* x, char* t, char* w, double margin, P
 ctypedef void (*loss_grad_fn)(int what, char* out, char* x, char* t, char* w, double margin, double scale,
                               Py_ssize_t n) noexcept nogil
 ctypedef bint (*in_unit_fn)(char* x, Py_ssize_t n) noexcept nogil
-ctypedef void (*nll_fn)(char* x, int64_t* target, char* w, Py_ssize_t places, Py_ssize_t classes, Py_ssize_t inner,
-                        Py_ssize_t ignore, double* sums) noexcept nogil
-ctypedef void (*nll_grad_fn)(char* out, int64_t* target, char* w, Py_ssize_t places, Py_ssize_t classes,
+ctypedef void (*class_loss_fn)(char* x, int64_t* target, char* w, Py_ssize_t batch, Py_ssize_t classes,
+                               Py_ssize_t inner, Py_ssize_t ignore, double* sums) noexcept nogil
+ctypedef void (*nll_grad_fn)(char* out, int64_t* target, char* w, Py_ssize_t batch, Py_ssize_t classes,
                              Py_ssize_t inner, Py_ssize_t ignore, double scale) noexcept nogil
+ctypedef void (*class_grad_fn)(char* out, char* x, int64_t* target, char* w, Py_ssize_t batch, Py_ssize_t classes,
+                               Py_ssize_t inner, Py_ssize_t ignore, double scale) noexcept nogil
 ctypedef double (*multi_margin_fn)(char* x, int64_t* target, char* w, Py_ssize_t rows, Py_ssize_t n, int p,
                                    double margin) noexcept nogil
 ctypedef void (*multi_margin_grad_fn)(char* out, char* x, int64_t* target, char* w, char* v, Py_ssize_t rows,
@@ -215,7 +217,7 @@ cdef TensorBase class_weights(str name, TensorBase w, int dtype, Py_ssize_t clas
     return contiguous(w)
 
 
-cdef Py_ssize_t nll_places(TensorBase target, int ndim, const Py_ssize_t* sizes) except -1:
+cdef Py_ssize_t class_places(str name, TensorBase target, int ndim, const Py_ssize_t* sizes) except -1:
     """Number of places of an input (batch, classes, ...), whose target must have the size (batch, ...)."""
     cdef Py_ssize_t places = 1
     cdef int d
@@ -225,59 +227,111 @@ cdef Py_ssize_t nll_places(TensorBase target, int ndim, const Py_ssize_t* sizes)
             places *= sizes[d]
             ok = ok and target.sizes[d - (d > 1)] == sizes[d]
     if not ok:
-        raise RuntimeError("nll_loss(): input of size (%s) with target of size (%s), expected (batch, classes) with "
+        raise RuntimeError("%s(): input of size (%s) with target of size (%s), expected (batch, classes) with "
                            "(batch), or (batch, classes, h, w) with (batch, h, w)"
-                           % (" x ".join([str(sizes[d]) for d in range(ndim)]), size_text(target)))
+                           % (name, " x ".join([str(sizes[d]) for d in range(ndim)]), size_text(target)))
     return places
+
+
+ctypedef struct Classes:            # what a loss of class indices works on, checked
+    Py_ssize_t batch
+    Py_ssize_t classes
+    Py_ssize_t inner
+    int64_t* target
+    char* weight
+
+
+cdef tuple classes_of(str name, int dtype, int ndim, const Py_ssize_t* sizes, TensorBase target, TensorBase weight,
+                      Py_ssize_t ignore, Classes* c):
+    """Fill c; the tensors given back must live as long as it is used."""
+    cdef Py_ssize_t places
+    target = class_indices(name, target)
+    places = class_places(name, target, ndim, sizes)
+    c.batch, c.classes, c.inner = sizes[0], sizes[1], places // sizes[0]
+    weight = class_weights(name, weight, dtype, c.classes)
+    check_classes(name, target, c.classes, ignore)
+    c.target = <int64_t*>ptr(target)
+    c.weight = NULL if weight is None else ptr(weight)
+    return target, weight
+
+
+cdef double weight_sum(int dtype, const Classes* c, Py_ssize_t ignore) noexcept nogil:
+    """Sum of the weights of the targets that are not ignored."""
+    cdef Py_ssize_t k
+    cdef double total = 0
+    for k in range(c.batch * c.inner):
+        if c.target[k] != ignore:
+            if c.weight == NULL:
+                total += 1
+            else:
+                total += (<float*>c.weight)[c.target[k]] if dtype == F32 else (<double*>c.weight)[c.target[k]]
+    return total
+
+
+cdef double shared(double scale, int dtype, const Classes* c, bint size_average, Py_ssize_t ignore) noexcept nogil:
+    """What one unit of weight counts: with size_average divided by their sum, 0 where that is 0."""
+    cdef double weights
+    if not size_average:
+        return scale
+    weights = weight_sum(dtype, c, ignore)
+    return scale / weights if weights != 0 else 0
+
+
+cdef TensorBase class_loss(str kernel_name, str name, TensorBase self, TensorBase target, TensorBase weight,
+                           bint size_average, Py_ssize_t ignore):
+    cdef class_loss_fn kernel = <class_loss_fn>get(kernel_name, self.dtype)
+    cdef double[2] sums
+    cdef Classes c
+    alive = classes_of(name, self.dtype, self.ndim, self.sizes, target, weight, ignore, &c)
+    self = contiguous(self)
+    with nogil:
+        kernel(ptr(self), c.target, c.weight, c.batch, c.classes, c.inner, ignore, sums)
+    return one_number(self.dtype, sums[0] / sums[1] if size_average and sums[1] != 0 else sums[0])
 
 
 def nll_loss(TensorBase self not None, TensorBase target not None, TensorBase weight=None, bint size_average=True,
              Py_ssize_t ignore_index=-100):
-    cdef nll_fn kernel = <nll_fn>get("nll", self.dtype)
-    cdef Py_ssize_t places, classes
-    cdef double[2] sums
-    cdef char* w = NULL
-    target = class_indices("nll_loss", target)
-    places = nll_places(target, self.ndim, self.sizes)
-    classes = self.sizes[1]
-    weight = class_weights("nll_loss", weight, self.dtype, classes)
-    if weight is not None:
-        w = ptr(weight)
-    check_classes("nll_loss", target, classes, ignore_index)
-    self = contiguous(self)
-    with nogil:
-        kernel(ptr(self), <int64_t*>ptr(target), w, places, classes, places // self.sizes[0], ignore_index, sums)
-    return one_number(self.dtype, sums[0] / sums[1] if size_average and sums[1] != 0 else sums[0])
+    return class_loss("nll", "nll_loss", self, target, weight, size_average, ignore_index)
 
 
 def nll_loss_grad(TensorBase g not None, size, TensorBase target not None, TensorBase weight=None,
                   bint size_average=True, Py_ssize_t ignore_index=-100):
     """Gradient of nll_loss by an input of that size."""
-    cdef nll_fn sums_of = <nll_fn>get("nll", g.dtype)
     cdef nll_grad_fn kernel = <nll_grad_fn>get("nll_grad", g.dtype)
     cdef Py_ssize_t[MAXDIM] sizes
-    cdef Py_ssize_t places, classes, inner
     cdef double scale = number_of("nll_loss_grad", g, None)
-    cdef double[2] sums
-    cdef char* w = NULL
+    cdef Classes c
     cdef TensorBase out
     cdef int d, ndim = len(size)
     for d in range(min(ndim, MAXDIM)):
         sizes[d] = size[d]
-    target = class_indices("nll_loss_grad", target)
-    places = nll_places(target, ndim, sizes)
-    classes, inner = sizes[1], places // sizes[0]
-    weight = class_weights("nll_loss_grad", weight, g.dtype, classes)
-    if weight is not None:
-        w = ptr(weight)
-    check_classes("nll_loss_grad", target, classes, ignore_index)
+    alive = classes_of("nll_loss_grad", g.dtype, ndim, sizes, target, weight, ignore_index, &c)
     out = empty(g.dtype, ndim, sizes)
     fill(out, 0)
     with nogil:
-        if size_average:
-            sums_of(ptr(out), <int64_t*>ptr(target), w, places, classes, inner, ignore_index, sums)
-            scale = scale / sums[1] if sums[1] != 0 else 0
-        kernel(ptr(out), <int64_t*>ptr(target), w, places, classes, inner, ignore_index, scale)
+        scale = shared(scale, out.dtype, &c, size_average, ignore_index)
+        kernel(ptr(out), c.target, c.weight, c.batch, c.classes, c.inner, ignore_index, scale)
+    return out
+
+
+def cross_entropy(TensorBase self not None, TensorBase target not None, TensorBase weight=None, bint size_average=True,
+                  Py_ssize_t ignore_index=-100):
+    """nll_loss of log_softmax over dim 1, without keeping that."""
+    return class_loss("cross_entropy", "cross_entropy", self, target, weight, size_average, ignore_index)
+
+
+def cross_entropy_grad(TensorBase g not None, TensorBase self not None, TensorBase target not None,
+                       TensorBase weight=None, bint size_average=True, Py_ssize_t ignore_index=-100):
+    cdef class_grad_fn kernel = <class_grad_fn>get("cross_entropy_grad", self.dtype)
+    cdef double scale = number_of("cross_entropy_grad", g, self)
+    cdef Classes c
+    cdef TensorBase out
+    alive = classes_of("cross_entropy_grad", self.dtype, self.ndim, self.sizes, target, weight, ignore_index, &c)
+    self = contiguous(self)
+    out = empty_like(self)
+    with nogil:
+        scale = shared(scale, out.dtype, &c, size_average, ignore_index)
+        kernel(ptr(out), ptr(self), c.target, c.weight, c.batch, c.classes, c.inner, ignore_index, scale)
     return out
 
 

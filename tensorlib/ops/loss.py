@@ -9,6 +9,7 @@ from ._samples import arguments
 from ._table import op
 from .activation import zeros
 from .linalg import dot
+from .softmax import softmax, softmax_grad
 
 
 def flat(x):
@@ -52,7 +53,8 @@ def spread(formula):
 
 
 one = op(
-    "one(Tensor self)", kernels.one, public=False, ref="np.ones(1)", samples=arguments((3, 4)), doc="The number 1 as a tensor of self's type and size (1,).")
+    "one(Tensor self)", kernels.one, public=False, ref="np.ones(1)", samples=arguments((3, 4)),
+    doc="The number 1 as a tensor of self's type and size (1,).")
 
 
 # ---- losses of one element each -----------------------------------------------------------------------------------
@@ -198,6 +200,29 @@ nll_loss_grad = op(
     grad=dict(dy=lambda g, target, weight, size_average, ignore_index:
               nll_loss(g, target, weight, size_average, ignore_index)),
     doc="Derivative of nll_loss by an input of that size, times dy.")
+
+cross_entropy = op(
+    "cross_entropy(Tensor self, LongTensor target, Tensor? weight=None, bool size_average=True, int ignore_index=-100)",
+    kernels.cross_entropy, node_name="NLLLoss", public=False,
+    grad=dict(self=lambda g, self, target, weight, size_average, ignore_index:
+              cross_entropy_grad(g, self, target, weight, size_average, ignore_index)),
+    doc="nll_loss of log_softmax over dim 1, in one pass; its derivative takes the softmax again.")
+
+cross_entropy_grad = op(
+    "cross_entropy_grad(Tensor dy, Tensor x, LongTensor target, Tensor? weight, bool size_average, int ignore_index)",
+    kernels.cross_entropy_grad, public=False,
+    grad=dict(dy=lambda g, x, target, weight, size_average, ignore_index:
+              inner(g, cross_entropy_grad(one(x), x, target, weight, size_average, ignore_index)),
+              x=lambda g, dy, x, target, weight, size_average, ignore_index:
+              curvature_of_cross_entropy(g * dy, x, target, weight, size_average, ignore_index)),
+    doc="(softmax(x) - 1 at the target) * weight, averaged as the loss was, times dy: derivative of cross_entropy.")
+
+
+def curvature_of_cross_entropy(v, x, target, weight, size_average, ignore_index):
+    """The second derivative of cross_entropy at x, applied to v: that of softmax, times the share of each place."""
+    at_targets = nll_loss_grad(one(x), x.size(), target, weight, size_average, ignore_index)
+    return softmax_grad(v * -at_targets.sum(1, True), softmax(x, 1), 1)
+
 
 multi_margin_loss = op(
     "multi_margin_loss(Tensor self, LongTensor target, Tensor? weight=None, int p=1, float margin=1, "

@@ -116,7 +116,8 @@ cdef double sum_piece(int what, const real* x, const real* t, const real* w, rea
     return total
 
 
-cdef double loss_kernel(int what, const real* x, const real* t, const real* w, double margin, Py_ssize_t n) noexcept nogil:
+cdef double loss_kernel(int what, const real* x, const real* t, const real* w, double margin,
+                        Py_ssize_t n) noexcept nogil:
     cdef double[PIECES] part
     cdef double total = 0
     cdef Py_ssize_t k, size = (n // (PIECES * CHUNK) + 1) * CHUNK, pieces = (n + size - 1) // size
@@ -200,11 +201,12 @@ cdef void nll_part(const real* x, const int64_t* target, const real* w, Py_ssize
     sums[1] = weights
 
 
-cdef void nll_kernel(const real* x, const int64_t* target, const real* w, Py_ssize_t places, Py_ssize_t classes,
+cdef void nll_kernel(const real* x, const int64_t* target, const real* w, Py_ssize_t batch, Py_ssize_t classes,
                      Py_ssize_t inner, Py_ssize_t ignore, double* sums) noexcept nogil:
     """sums = (weighted sum of -x at the targets, sum of the weights), over the targets that are not ignored."""
     cdef double[PIECES * 2] part
-    cdef Py_ssize_t k, size = (places // (PIECES * CHUNK) + 1) * CHUNK, pieces = (places + size - 1) // size
+    cdef Py_ssize_t places = batch * inner, size = (places // (PIECES * CHUNK) + 1) * CHUNK
+    cdef Py_ssize_t k, pieces = (places + size - 1) // size
     cdef int threads = threads_for(places)
     if threads == 1:
         for k in range(pieces):
@@ -218,11 +220,11 @@ cdef void nll_kernel(const real* x, const int64_t* target, const real* w, Py_ssi
         sums[1] += part[2 * k + 1]
 
 
-cdef void nll_grad_kernel(real* out, const int64_t* target, const real* w, Py_ssize_t places, Py_ssize_t classes,
+cdef void nll_grad_kernel(real* out, const int64_t* target, const real* w, Py_ssize_t batch, Py_ssize_t classes,
                           Py_ssize_t inner, Py_ssize_t ignore, double scale) noexcept nogil:
     """out, zero before, gets -scale * weight at the targets."""
     cdef Py_ssize_t k
-    for k in range(places):
+    for k in range(batch * inner):
         if target[k] != ignore:
             out[(k // inner * classes + target[k]) * inner + k % inner] = \
                 <real>(-scale * (1 if w == NULL else w[target[k]]))

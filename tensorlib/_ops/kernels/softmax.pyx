@@ -1,8 +1,9 @@
-# Softmax and log-softmax along one dim, and their derivatives: data seen as (outer, n, inner), dense.
+# Softmax and log-softmax along one dim, cross-entropy, and their derivatives: data seen as (outer, n, inner), dense.
 #
 # With inner == 1 a slice is a row, and lanes of partial results run along it. With inner > 1 the lanes are
 # neighbouring slices. Short rows are turned, a tile at a time, so that their lanes are neighbouring slices too.
 from cython.parallel cimport prange
+from libc.stdint cimport int64_t
 
 from tensorlib._ops.dispatch cimport put
 from tensorlib._ops.mathfn cimport exp_low_of, log_of
@@ -14,6 +15,7 @@ cdef enum:
     CHUNK = 1024        # elements summed in lanes before they are added up in double
     TILE = 64           # slices done side by side
     SHORT = 48          # rows up to this length are turned
+    PIECES = 64         # parts of a sum that threads may take
 
 # What is computed of a slice: y = softmax(x) or log_softmax(x), or the gradient of x from g and y.
 cdef enum:
@@ -283,5 +285,150 @@ cdef void softmax_kernel(int what, real* out, const real* x, const real* y,
         softmax_units(what, out, x, y, outer, n, inner, units * t // threads, units * (t + 1) // threads)
 
 
+# Cross-entropy of log-softmax over the classes of x, (batch, classes, inner), and class indices, (batch, inner).
+
+cdef void exp_sums(real* m, real* total, const real* x, Py_ssize_t n, Py_ssize_t stride,
+                   Py_ssize_t lanes) noexcept nogil:
+    """Of slices side by side: the largest element, and the sum of the exponentials of all less that."""
+    cdef Py_ssize_t i, j
+    for j in range(lanes):
+        m[j] = x[j]
+        total[j] = 0
+    for i in range(1, n):
+        for j in range(lanes):
+            m[j] = x[i * stride + j] if x[i * stride + j] > m[j] else m[j]
+    for i in range(n):
+        for j in range(lanes):
+            total[j] += exp_low_of(x[i * stride + j] - m[j])
+
+
+cdef void unit_exp_sums(real* m, real* total, const real* x, Py_ssize_t outer, Py_ssize_t n, Py_ssize_t inner,
+                        Py_ssize_t number) noexcept nogil:
+    """The same of a unit of work, of so many slices, from x on."""
+    cdef real[SHORT * TILE] turned
+    cdef double sum_ = 0
+    cdef Py_ssize_t b
+    if inner > 1:
+        exp_sums(m, total, x, n, inner, number)
+    elif is_short(outer, n):
+        turn(turned, x, number, n)
+        exp_sums(m, total, turned, n, TILE, number)
+    else:
+        m[0] = row_max(x, n)
+        for b in range((n + CHUNK - 1) // CHUNK):
+            sum_ += chunk_exp_sum(x + b * CHUNK, m[0], min(n - b * CHUNK, CHUNK))
+        total[0] = <real>sum_
+
+
+cdef struct Unit:
+    Py_ssize_t start        # of its first slice, in x
+    Py_ssize_t place        # of its first slice, in the target
+    Py_ssize_t number       # of slices
+    Py_ssize_t apart        # from a slice to the next
+    Py_ssize_t stride       # from a class to the next
+
+
+cdef inline Unit unit_of(Py_ssize_t unit, Py_ssize_t outer, Py_ssize_t n, Py_ssize_t inner) noexcept nogil:
+    cdef Unit u
+    cdef Py_ssize_t tiles = (inner + TILE - 1) // TILE, lane
+    if inner > 1:
+        lane = (unit % tiles) * TILE
+        u.start, u.place = (unit // tiles) * n * inner + lane, (unit // tiles) * inner + lane
+        u.number = min(TILE, inner - lane)
+        u.apart, u.stride = 1, inner
+    else:
+        u.place, u.number = unit, 1
+        if is_short(outer, n):
+            u.place, u.number = unit * TILE, min(TILE, outer - unit * TILE)
+        u.start, u.apart, u.stride = u.place * n, n, 1
+    return u
+
+
+cdef void entropy_units(const real* x, const int64_t* target, const real* w, Py_ssize_t outer, Py_ssize_t n,
+                        Py_ssize_t inner, Py_ssize_t ignore, Py_ssize_t unit, Py_ssize_t stop,
+                        double* sums) noexcept nogil:
+    cdef real[TILE] m
+    cdef real[TILE] total
+    cdef Unit u
+    cdef Py_ssize_t j, t
+    cdef double weight, losses = 0, weights = 0
+    while unit < stop:
+        u = unit_of(unit, outer, n, inner)
+        unit_exp_sums(m, total, x + u.start, outer, n, inner, u.number)
+        for j in range(u.number):
+            total[j] = log_of(total[j])
+        for j in range(u.number):
+            t = target[u.place + j]
+            if t != ignore:
+                weight = 1 if w == NULL else w[t]
+                losses += weight * (total[j] - (x[u.start + j * u.apart + t * u.stride] - m[j]))
+                weights += weight
+        unit += 1
+    sums[0], sums[1] = losses, weights
+
+
+cdef void cross_entropy_kernel(const real* x, const int64_t* target, const real* w, Py_ssize_t outer, Py_ssize_t n,
+                               Py_ssize_t inner, Py_ssize_t ignore, double* sums) noexcept nogil:
+    """sums = (weighted sum of the losses, sum of the weights), over the targets that are not ignored."""
+    cdef double[PIECES * 2] part
+    cdef Py_ssize_t k, units = count_units(outer, n, inner), pieces = min(units, PIECES)
+    cdef int threads = threads_for(outer * n * inner)
+    if threads == 1:
+        for k in range(pieces):
+            entropy_units(x, target, w, outer, n, inner, ignore, units * k // pieces, units * (k + 1) // pieces,
+                          part + 2 * k)
+    else:
+        for k in prange(pieces, num_threads=threads, schedule="static"):
+            entropy_units(x, target, w, outer, n, inner, ignore, units * k // pieces, units * (k + 1) // pieces,
+                          part + 2 * k)
+    sums[0] = sums[1] = 0
+    for k in range(pieces):
+        sums[0] += part[2 * k]
+        sums[1] += part[2 * k + 1]
+
+
+cdef void entropy_grad_units(real* dx, const real* x, const int64_t* target, const real* w, Py_ssize_t outer,
+                             Py_ssize_t n, Py_ssize_t inner, Py_ssize_t ignore, double scale, Py_ssize_t unit,
+                             Py_ssize_t stop) noexcept nogil:
+    cdef real[TILE] factor
+    cdef Unit u
+    cdef Py_ssize_t i, j, t
+    while unit < stop:
+        u = unit_of(unit, outer, n, inner)
+        softmax_units(SOFTMAX, dx, x, x, outer, n, inner, unit, unit + 1)
+        for j in range(u.number):
+            t = target[u.place + j]
+            factor[j] = 0 if t == ignore else <real>(scale * (1 if w == NULL else w[t]))
+        if inner > 1:
+            for i in range(n):
+                for j in range(u.number):
+                    dx[u.start + i * inner + j] *= factor[j]
+        else:
+            for j in range(u.number):
+                for i in range(n):
+                    dx[u.start + j * n + i] *= factor[j]
+        for j in range(u.number):
+            if factor[j] != 0:
+                dx[u.start + j * u.apart + target[u.place + j] * u.stride] -= factor[j]
+        unit += 1
+
+
+cdef void cross_entropy_grad_kernel(real* dx, const real* x, const int64_t* target, const real* w, Py_ssize_t outer,
+                                    Py_ssize_t n, Py_ssize_t inner, Py_ssize_t ignore, double scale) noexcept nogil:
+    """dx = scale * weight * (softmax(x) - 1 at the target), and 0 where the target is ignored."""
+    cdef Py_ssize_t t, units = count_units(outer, n, inner)
+    cdef int threads = threads_for(outer * n * inner)
+    if threads == 1:
+        entropy_grad_units(dx, x, target, w, outer, n, inner, ignore, scale, 0, units)
+        return
+    for t in prange(threads, num_threads=threads, schedule="static"):
+        entropy_grad_units(dx, x, target, w, outer, n, inner, ignore, scale, units * t // threads,
+                           units * (t + 1) // threads)
+
+
 put("softmax", F32, <void*>softmax_kernel[float])
 put("softmax", F64, <void*>softmax_kernel[double])
+put("cross_entropy", F32, <void*>cross_entropy_kernel[float])
+put("cross_entropy", F64, <void*>cross_entropy_kernel[double])
+put("cross_entropy_grad", F32, <void*>cross_entropy_grad_kernel[float])
+put("cross_entropy_grad", F64, <void*>cross_entropy_grad_kernel[double])
