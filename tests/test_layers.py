@@ -10,8 +10,8 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent / "tensorlib"
 # From the bottom up; packages of one row may not import each other, but for the modules of the second.
 LAYERS = [
     {"_ops"},
-    {"ops", "tensor", "storage", "random", "indexing", "printing", "shared", "multiprocessing", "serialization",
-     "_archives", "_names", "_utils", "version"},
+    {"ops", "tensor", "storage", "random", "indexing", "printing", "hooks", "shared", "multiprocessing",
+     "serialization", "_archives", "_names", "_utils", "version"},
     {"autograd", "cuda"},
     {"nn", "optim", "utils"},
     {"vision", "onnx", "distributed"},

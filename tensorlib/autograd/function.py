@@ -40,7 +40,7 @@ class FunctionBase(engine.FunctionNode):
 
     def register_hook(self, hook):
         """Call hook(grad_inputs, grad_outputs) when gradients pass; returns a handle that removes it."""
-        from ..utils.hooks import RemovableHandle
+        from ..hooks import RemovableHandle
         if self.post_hooks is None:
             self.post_hooks = OrderedDict()
         handle = RemovableHandle(self.post_hooks)

@@ -8,7 +8,7 @@ from ..ops import pointwise, shape
 from ..ops._table import VARIABLE_METHODS
 from ..printing import tensor_text
 from ..tensor import class_of
-from ..utils.hooks import RemovableHandle
+from ..hooks import RemovableHandle
 
 
 class Variable(engine.VariableBase):

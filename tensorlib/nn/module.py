@@ -9,7 +9,7 @@ from collections import OrderedDict
 from .._ops.tensor import TensorBase
 from ..autograd import Variable
 from ..tensor import typename
-from ..utils.hooks import RemovableHandle
+from ..hooks import RemovableHandle
 from .parameter import Parameter
 
 
