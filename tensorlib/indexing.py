@@ -63,7 +63,7 @@ def basic(x, key):
         raise IndexError("an index can only have a single ellipsis ('...')")
     dim, taken = 0, 0
     fresh = True                    # x itself so far: give a new view at least
-    for k in key:
+    for i, k in enumerate(key):
         if k is Ellipsis:
             dim += x.dim() - dim - left(key, k)
         elif k is None:
@@ -75,10 +75,18 @@ def basic(x, key):
             dim += 1
         else:
             if x.dim() == 1:
-                return rows.select(x, dim, checked(int(k), x.size(dim), dim)), True
+                return last_element(rows.select(x, dim, checked(int(k), x.size(dim), dim)), key[i + 1:])
             x, fresh = rows.select(x, dim, checked(int(k), x.size(dim), dim)), False
             taken += 1
     return (rows.alias(x) if fresh else x), False
+
+
+def last_element(x, rest):
+    """The view of one element, and whether it stands for a number: not if None gives it dims."""
+    news = sum(k is None for k in rest)
+    for _ in range(news - 1):
+        x = rows.unsqueeze(x, 0)
+    return x, news == 0
 
 
 def left(key, ellipsis):

@@ -20,7 +20,7 @@ from .printing import set_printoptions, tensor_text
 from .storage import CLASSES as STORAGE_CLASSES
 
 __all__ = ["ByteTensor", "CharTensor", "DoubleTensor", "FloatTensor", "HalfTensor", "IntTensor", "LongTensor", "ShortTensor",
-           "Size", "TensorBase", "Tensor", "Storage", "arange", "eye", "from_numpy", "is_storage", "is_tensor", "linspace",
+           "Size", "TensorBase", "Tensor", "Storage", "arange", "eye", "from_dlpack", "from_numpy", "is_storage", "is_tensor", "linspace",
            "logspace", "ones", "range", "set_default_tensor_type", "set_printoptions", "tensor_classes", "typename",
            "zeros"]
 
@@ -326,6 +326,12 @@ def from_array(array, code):
     address = array.__array_interface__["data"][0]
     storage = storages.foreign(code, address, room, ArrayOwner(array))
     return core.make_view(storage, 0, array.shape, strides)
+
+
+def from_dlpack(obj):
+    """Return a tensor that shares the CPU memory of an object with the DLPack protocol."""
+    import numpy
+    return from_numpy(numpy.from_dlpack(obj))
 
 
 class ArrayInterface:

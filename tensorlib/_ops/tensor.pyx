@@ -184,9 +184,12 @@ cdef class TensorBase:
         return self.sizes[0] if self.ndim > 0 else 0
 
     def __getitem__(self, key):
-        cdef Py_ssize_t i, strides
+        cdef Py_ssize_t i
         if type(key) is int and self.ndim >= 1:
-            i = key
+            try:
+                i = key
+            except OverflowError:
+                raise IndexError("index %d is out of range for dimension 0 (of size %d)" % (key, self.sizes[0])) from None
             if i < 0:
                 i += self.sizes[0]
             if 0 <= i < self.sizes[0]:

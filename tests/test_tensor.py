@@ -1,0 +1,248 @@
+"""Tensors and storages: construction, views, casts, NumPy, pickling, memory, and what bad input is told."""
+import copy
+import gc
+import pickle
+import weakref
+
+import numpy as np
+import pytest
+
+import tensorlib
+from tensorlib._ops.storage import empty_cache, memory_stats, set_cache_limit
+
+TYPES = ["Byte", "Char", "Short", "Int", "Long", "Float", "Double"]
+NUMPY = dict(Byte="uint8", Char="int8", Short="int16", Int="int32", Long="int64", Half="float16", Float="float32",
+             Double="float64")
+
+
+def cls(name):
+    return getattr(tensorlib, name + "Tensor")
+
+
+# ---- classes and casts --------------------------------------------------------------------------------
+
+def test_types_are_real_classes():
+    x = tensorlib.ones(2)
+    assert type(x) is tensorlib.FloatTensor and tensorlib.Tensor is tensorlib.FloatTensor
+    assert x.type() == "tensorlib.FloatTensor" and type(x).__module__ == "tensorlib"
+    assert isinstance(x.long(), tensorlib.LongTensor) and not isinstance(x, tensorlib.cuda.FloatTensor)
+
+
+def test_the_default_type_can_be_changed():
+    tensorlib.set_default_tensor_type("tensorlib.DoubleTensor")
+    try:
+        assert type(tensorlib.ones(1)) is tensorlib.DoubleTensor is tensorlib.Tensor
+        assert type(tensorlib.randn(1)) is tensorlib.DoubleTensor
+    finally:
+        tensorlib.set_default_tensor_type("tensorlib.FloatTensor")
+
+
+@pytest.mark.parametrize("source", TYPES + ["Half"])
+def test_casts_agree_with_numpy(source):
+    values = [0, 1, 5, 100] if source == "Byte" else [-100, -1, 0, 7]
+    values = [v + 0.75 for v in values] if source in ("Float", "Double", "Half") else values
+    x = cls("Double")(values).type("tensorlib.%sTensor" % source)
+    array = np.array(values).astype(NUMPY[source])
+    for target in NUMPY:
+        wide = array.astype("int64") if array.dtype.kind == "f" and target not in ("Half", "Float", "Double") else array
+        assert x.type("tensorlib.%sTensor" % target).tolist() == wide.astype(NUMPY[target]).tolist(), target
+
+
+def test_half_rounds_to_nearest_even():
+    values = [1 / 3, 65504.0, 65520.0, 6e-8, 2.0 ** -25, -0.0, float("inf"), 2049.0, 2051.0]
+    with np.errstate(over="ignore"):
+        want = np.array(values, "float32").astype("float16").tolist()
+    assert tensorlib.DoubleTensor(values).half().tolist() == want
+    assert np.isnan(tensorlib.FloatTensor([float("nan")]).half().tolist()[0])
+
+
+# ---- NumPy --------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("name", [n for n in TYPES if n != "Char"])
+def test_numpy_shares_memory_both_ways(name):
+    array = np.arange(6, dtype=NUMPY[name]).reshape(2, 3)
+    x = tensorlib.from_numpy(array)
+    assert type(x) is cls(name) and x.tolist() == array.tolist()
+    array[0, 0] = 9
+    x[1, 2] = 8
+    back = x.numpy()
+    assert x[0, 0] == 9 and array[1, 2] == 8 and back.dtype == array.dtype
+    back[0, 1] = 7
+    assert array[0, 1] == 7
+
+
+def test_strided_arrays_and_tensors():
+    array = np.arange(24.0).reshape(2, 3, 4).transpose(2, 0, 1)[::2]
+    x = tensorlib.from_numpy(array)
+    assert x.size() == array.shape and x.tolist() == array.tolist()
+    np.testing.assert_array_equal(x.t_().numpy() if x.dim() == 2 else x.transpose(0, 2).numpy(), array.transpose(2, 1, 0))
+
+
+def test_memory_outlives_its_first_owner():
+    array = np.arange(1000.0)
+    x = tensorlib.from_numpy(array)
+    alive = weakref.ref(array)
+    del array
+    gc.collect()
+    assert alive() is not None and x.sum() == 499500
+    view = tensorlib.ones(5).numpy()
+    gc.collect()
+    tensorlib.zeros(5)
+    assert view.tolist() == [1] * 5
+
+
+def test_asarray_dlpack_and_scalars():
+    x = tensorlib.arange(0, 4).view(2, 2)
+    assert np.asarray(x).tolist() == x.tolist() and np.asarray(x, dtype="int64").dtype == "int64"
+    assert np.from_dlpack(x).tolist() == x.tolist()
+    assert tensorlib.from_dlpack(np.arange(3.0)).tolist() == [0, 1, 2]
+    assert type(np.float64(2) * x) is tensorlib.FloatTensor and (np.float32(2) + x).tolist() == (x + 2).tolist()
+
+
+@pytest.mark.parametrize("array, match", [
+    (np.zeros((2, 0)), "zero-sized"), (np.zeros(3)[::-1], "negative"), (np.zeros(2, "complex64"), "invalid type"),
+    (np.zeros(2, "uint16"), "invalid type"), (np.array(["a"]), "invalid type"), ([1, 2], "ndarray")])
+def test_from_numpy_refuses(array, match):
+    with pytest.raises(RuntimeError, match=match):
+        tensorlib.from_numpy(array)
+
+
+def test_memory_that_numpy_uses_is_not_resized():
+    x = tensorlib.ones(2)
+    x.numpy()
+    with pytest.raises(RuntimeError, match="resize"):
+        x.resize_(100)
+    assert x.tolist() == [1, 1]
+
+
+# ---- copying ------------------------------------------------------------------------------------------
+
+def test_overlapping_copies():
+    x = tensorlib.arange(0, 6)
+    x[1:].copy_(x[:-1])
+    assert x.tolist() == [0, 0, 1, 2, 3, 4]
+    m = tensorlib.arange(0, 9).view(3, 3)
+    m.copy_(m.t())
+    assert m.tolist() == np.arange(9.0).reshape(3, 3).T.tolist()
+
+
+def test_pickle_and_deepcopy_keep_sharing():
+    x = tensorlib.arange(0, 6)
+    for twin in (copy.deepcopy([x, x[2:4]]), pickle.loads(pickle.dumps([x, x[2:4]]))):
+        twin[1].fill_(9)
+        assert twin[0].tolist() == [0, 1, 9, 9, 4, 5] and x.tolist() == [0, 1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize("name", TYPES + ["Half"])
+def test_pickle_of_every_type(name):
+    x = cls("Double")([[1, 2], [3, 4]]).type("tensorlib.%sTensor" % name)
+    x = x if name == "Half" else x.t()
+    y = pickle.loads(pickle.dumps(x))
+    assert type(y) is type(x) and y.tolist() == x.tolist() and y.stride() == x.stride()
+
+
+# ---- storages and the allocator -----------------------------------------------------------------------
+
+def test_storage_views_and_resizing():
+    s = tensorlib.FloatStorage([1, 2, 3, 4])
+    assert s.resize_(6).tolist()[:4] == [1, 2, 3, 4]
+    part = s[1:3]
+    part[0] = 9
+    assert s.tolist()[:4] == [1, 9, 3, 4] and part.tolist() == [9, 3]
+    with pytest.raises(RuntimeError, match="resize"):
+        s.resize_(1)
+    x = tensorlib.FloatTensor(s)
+    x[0] = 5
+    assert s[0] == 5 and x.storage() is s
+
+
+def test_a_tensor_survives_the_resizing_of_its_storage():
+    x = tensorlib.ones(4)
+    view = x[1:3]
+    x.resize_(100000).fill_(2)
+    assert view.tolist() == [2, 2]
+
+
+def test_dead_blocks_serve_again_and_are_counted():
+    empty_cache()
+    before = memory_stats()
+    x = tensorlib.zeros(1 << 16)
+    address = x.data_ptr()
+    assert memory_stats()["allocated"] - before["allocated"] >= 4 << 16
+    del x
+    assert memory_stats()["allocated"] == before["allocated"] and memory_stats()["cached"] >= 4 << 16
+    assert tensorlib.zeros(1 << 16).data_ptr() == address
+    empty_cache()
+    assert memory_stats()["cached"] == 0
+
+
+def test_the_cache_can_be_turned_off():
+    limit = set_cache_limit(0)
+    try:
+        tensorlib.zeros(1 << 16)
+        assert memory_stats()["cached"] == 0
+    finally:
+        set_cache_limit(limit)
+
+
+# ---- bad input ----------------------------------------------------------------------------------------
+
+X = tensorlib.arange(0, 6).view(2, 3)
+BAD = {
+    "huge size": (lambda: tensorlib.zeros(1 << 40, 1 << 40), RuntimeError, "overflow"),
+    "too much memory": (lambda: tensorlib.zeros(1 << 45), (RuntimeError, MemoryError), "memory"),
+    "size beyond an int": (lambda: tensorlib.zeros(1 << 70), RuntimeError, "overflow"),
+    "nan size": (lambda: tensorlib.zeros(float("nan")), TypeError, "int"),
+    "too many dims": (lambda: tensorlib.zeros(*[1] * 40), RuntimeError, "dims"),
+    "unsqueeze to too many dims": (lambda: tensorlib.zeros(*[1] * 16).unsqueeze(0), RuntimeError, "dims"),
+    "string": (lambda: tensorlib.FloatTensor("abc"), TypeError, "constructor"),
+    "ragged": (lambda: tensorlib.FloatTensor([[1, 2], [3]]), RuntimeError, "length"),
+    "none inside": (lambda: tensorlib.FloatTensor([1, None]), RuntimeError, "NoneType"),
+    "float for an int": (lambda: tensorlib.IntTensor([1.5]), RuntimeError, "float"),
+    "mixed types": (lambda: X + X.double(), TypeError, "DoubleTensor"),
+    "float number to whole": (lambda: X.long() + 1.5, TypeError, "float"),
+    "sizes": (lambda: X + tensorlib.ones(5), RuntimeError, "2 x 3.*5"),
+    "empty operand": (lambda: X + tensorlib.Tensor(), RuntimeError, "elements"),
+    "whole division by zero": (lambda: X.long() / 0, ZeroDivisionError, "zero"),
+    "whole remainder by zeros": (lambda: X.long() % tensorlib.zeros(2, 3).long(), ZeroDivisionError, "zero"),
+    "index": (lambda: X[2], IndexError, "out of range"),
+    "too many indices": (lambda: X[0, 0, 0], IndexError, "3 dimensions"),
+    "negative step": (lambda: X[::-1], ValueError, "step"),
+    "empty slice": (lambda: X[1:1], ValueError, "empty"),
+    "float index": (lambda: X[1.0], TypeError, "float"),
+    "index beyond an int": (lambda: X[1 << 70], IndexError, "out of range"),
+    "view of other size": (lambda: X.view(4), RuntimeError, "6 elements"),
+    "view of strided": (lambda: X.t().view(6), RuntimeError, "contiguous"),
+    "transpose dim": (lambda: X.transpose(0, 2), RuntimeError, "out of range"),
+    "narrow": (lambda: X.narrow(1, 2, 5), RuntimeError, "length"),
+    "negative stride": (lambda: tensorlib.Tensor().set_(X.storage(), 0, (2,), (-1,)), RuntimeError, "negative strides"),
+    "offset": (lambda: tensorlib.Tensor().set_(X.storage(), -1, (2,)), RuntimeError, "offset"),
+    "unfold": (lambda: X.unfold(1, 4, 1), RuntimeError, "size"),
+    "expand": (lambda: X.expand(4, 3), RuntimeError, "must match"),
+    "permute": (lambda: X.permute(0, 0), AssertionError, "permutation"),
+    "cat": (lambda: tensorlib.cat([X, tensorlib.ones(3, 2)], 0), RuntimeError, "2 x 3.*3 x 2"),
+    "bool": (lambda: bool(X), RuntimeError, "ambiguous"),
+    "unknown type": (lambda: X.type("tensorlib.OddTensor"), RuntimeError, "OddTensor"),
+    "gpu": (lambda: X.cuda(), AssertionError, "CUDA"),
+    "word for an argument": (lambda: X.sum(dimension=0), TypeError, "sum"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input_raises_and_changes_nothing(case):
+    call, error, match = BAD[case]
+    before = X.tolist()
+    with pytest.raises(error, match=match):
+        call()
+    assert X.tolist() == before
+
+
+def test_a_failed_write_changes_nothing():
+    x = tensorlib.zeros(4).long()
+    with pytest.raises(RuntimeError):
+        x.index_fill_(0, tensorlib.LongTensor([0, 9]), 5)
+    with pytest.raises((RuntimeError, TypeError)):
+        x[1] = 1.5
+    with pytest.raises(ZeroDivisionError):
+        x /= tensorlib.LongTensor([1, 1, 0, 1])
+    assert x.tolist() == [0] * 4
