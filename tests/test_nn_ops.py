@@ -9,7 +9,7 @@ from op_checks import FLOATS, TOLERANCE, check_derivatives, close, tensor, total
 import tensorlib
 from tensorlib.autograd import Variable, grad
 from tensorlib.ops import loss as losses
-from tensorlib.ops.activation import gated, leaky_relu, threshold_below
+from tensorlib.ops.activation import gated, leaky_relu, softplus, threshold_below
 from tensorlib.ops.nn import embedding, embedding_grad
 from tensorlib.ops.norm import batch_norm
 from tensorlib.ops.softmax import log_softmax, softmax
@@ -199,6 +199,17 @@ def test_slopes_for_each_channel():
     rng = np.random.RandomState(16)
     check_derivatives(lambda x, s: leaky_relu(x, s), rng.randn(3, 4, 2), rng.rand(1, 4, 1))
     check_derivatives(lambda x, gate: gated(x, gate), rng.randn(3, 4), rng.randn(3, 4))
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_softplus(dtype):
+    """Linear above its threshold, no overflow, and small results keep their digits; smooth below the threshold."""
+    x = np.array([-80, -30, -1, 0, 0.7, 0.8, 5, 500], dtype)
+    want = np.where(2.0 * x > 1.5, x, np.logaddexp(0, 2.0 * x) / 2)
+    np.testing.assert_allclose(softplus(tensor(x), 2, 1.5).numpy(), want, rtol=1e-6)
+    want = np.logaddexp(0, 2.0 * x) / 2
+    np.testing.assert_allclose(softplus(tensor(x), 2, 20).numpy(), want, rtol=1e-6)
+    check_derivatives(lambda v: softplus(v, 2, 20), np.random.RandomState(21).randn(3, 4))
 
 
 def test_threshold_in_place():

@@ -168,26 +168,25 @@ shrink_grad = pointwise(
 softplus = pointwise(
     "softplus(Tensor self, Number beta, Number threshold)", public=False, inplace=False,
     cuda="select(beta * self > threshold, self, (fmax(beta * self, 0) + log1p(exp(-fabs(beta * self)))) / beta)",
-    grad=dict(self=lambda g, self, beta, threshold: softplus_grad(g, self, beta, threshold)),
+    grad=dict(self=lambda g, out, beta, threshold: softplus_grad(g, out, beta, threshold)),
     ref="np.where(beta * self > threshold, self, np.logaddexp(0, beta * self) / beta)",
-    samples=unary(-2, 2, beta=2, threshold=1.5),
+    samples=unary(-2, 2, beta=2, threshold=20),
     doc="log(1 + e^(beta * self)) / beta; self itself where beta * self is above the threshold.")
 
 softplus_grad = pointwise(
-    "softplus_grad(Tensor dy, Tensor x, Number beta, Number threshold)", public=False, inplace=False,
-    cuda="select(beta * x > threshold, dy, dy / (1 + exp(-beta * x)))",
-    grad=dict(dy=lambda g, x, beta, threshold: softplus_grad(g, x, beta, threshold),
-              x=lambda g, dy, x, beta, threshold: softplus_curvature(g * dy, x, beta, threshold)),
-    ref="np.where(beta * x > threshold, dy, dy / (1 + np.exp(-beta * x)))",
-    samples=arguments((3, 4), (3, 4), beta=2, threshold=1.5),
-    doc="Derivative of softplus at x, times dy.")
+    "softplus_grad(Tensor dy, Tensor y, Number beta, Number threshold)", public=False, inplace=False,
+    cuda="select(beta * y > threshold, dy, -dy * expm1(-beta * y))",
+    grad=dict(dy=lambda g, y, beta, threshold: softplus_grad(g, y, beta, threshold),
+              y=lambda g, dy, y, beta, threshold: softplus_curvature(g * dy * beta, y, beta, threshold)),
+    ref="np.where(beta * y > threshold, dy, -dy * np.expm1(-beta * y))",
+    samples=arguments((3, 4), (3, 4), beta=2, threshold=20),
+    doc="Derivative of softplus at output y, times dy. The threshold is held against the output, as it always was.")
 
 
-def softplus_curvature(g, x, beta, threshold):
-    """The second derivative of softplus at x, times g."""
-    s = (x * beta).sigmoid()
-    curved = g * s * (1 - s) * beta
-    return curved - threshold_grad(curved, x * beta, threshold)
+def softplus_curvature(g, y, beta, threshold):
+    """g e^(-beta y), and 0 where beta y is above the threshold."""
+    curved = g * (y * -beta).exp()
+    return curved - threshold_grad(curved, y * beta, threshold)
 
 
 logsigmoid = pointwise(

@@ -161,16 +161,17 @@ cdef void softplus_row(real** p, Py_ssize_t n) noexcept nogil:
 
 
 cdef void softplus_grad_row(real** p, Py_ssize_t n) noexcept nogil:
+    """By the output y: g (1 - e^(-beta y)); g itself where beta y is above the threshold."""
     cdef real* dx = p[0]
     cdef real* g = p[1]
-    cdef real* x = p[2]
+    cdef real* y = p[2]
     cdef real* beta = p[3]
     cdef real* threshold = p[4]
     cdef real z, s
     cdef Py_ssize_t i
     for i in range(n):
-        z = beta[i] * x[i]
-        s = g[i] * sigmoid_of(z)
+        z = beta[i] * y[i]
+        s = -g[i] * expm1_of(-z)
         dx[i] = g[i] if z > threshold[i] else s
 
 

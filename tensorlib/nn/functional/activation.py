@@ -13,12 +13,8 @@ def _run(row, input, *numbers, inplace=False):
 
 def threshold(input, threshold, value, inplace=False):
     """x where x > threshold, else value."""
-    if not inplace:
-        return rows.threshold(as_variable(input), threshold, value)
-    if value <= threshold:
-        return _run(rows.threshold_below, input, threshold, value, inplace=True)
-    input = as_variable(input)      # from the output alone nothing would tell what passed
-    return input.masked_fill_(Variable(1 - (input.data > threshold)), value)
+    row = rows.threshold_below if inplace else rows.threshold     # in place only the output is left to derive by
+    return _run(row, input, threshold, value, inplace=inplace)
 
 
 def relu(input, inplace=False):
