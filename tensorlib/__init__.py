@@ -19,6 +19,7 @@ from .random import (Generator, default_generator, get_rng_state, initial_seed, 
                      randperm, set_rng_state)
 from .serialization import load, save  # noqa: E402
 
+nn.optim = optim        # code of the time finds it there too
 globals().update({cls.__name__: cls for cls in _STORAGES})
 globals().update({name: public.function for name, public in _FUNCTIONS.items()})
 
