@@ -2,7 +2,7 @@
 from ...autograd import Variable
 from ...ops import linalg
 from ...ops import nn as nn_ops
-from ._common import as_variable, constant
+from ._common import as_variable, constant, positions
 
 
 def linear(input, weight, bias=None):
@@ -137,7 +137,7 @@ def _pool_bags(rows, starts, mode):
     counts = [end - start for start, end in zip(starts, starts[1:] + [rows.size(0)])]
     bag_of = [bag for bag, count in enumerate(counts) for _ in range(count)]
     zeros = Variable(rows.data.new(len(starts), rows.size(1)).zero_())
-    sums = zeros.index_add(0, Variable(rows.data.new(0).long().new(bag_of)), rows)
+    sums = zeros.index_add(0, positions(rows, bag_of), rows)
     if mode == "sum":
         return sums
     return sums / constant(rows, [float(max(count, 1)) for count in counts], -1, 1).expand_as(sums)

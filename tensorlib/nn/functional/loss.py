@@ -8,7 +8,6 @@ import warnings
 from ...autograd import Variable
 from ...ops import loss as rows
 from ._common import as_variable, mask
-from .activation import log_softmax
 
 
 def constant_target(target):
@@ -65,14 +64,19 @@ def nll_loss(input, target, weight=None, size_average=True, ignore_index=-100):
         size_average (bool): divide by the sum of weights.
         ignore_index (int): targets that count for nothing.
     """
-    if input.dim() not in (2, 4):
-        raise ValueError("Expected 2 or 4 dimensions (got %d)" % input.dim())
+    _check_classes(input)
     return rows.nll_loss(input, constant_target(target), weight, size_average, ignore_index)
 
 
 def cross_entropy(input, target, weight=None, size_average=True, ignore_index=-100):
-    """nll_loss() of log_softmax(): the input holds scores of the classes. Arguments as of nll_loss()."""
-    return nll_loss(log_softmax(input), target, weight, size_average, ignore_index)
+    """nll_loss() of log_softmax(), in one pass: the input holds scores of the classes. Arguments as of nll_loss()."""
+    _check_classes(input)
+    return rows.cross_entropy(input, constant_target(target), weight, size_average, ignore_index)
+
+
+def _check_classes(input):
+    if input.dim() not in (2, 4):
+        raise ValueError("Expected 2 or 4 dimensions (got %d)" % input.dim())
 
 
 def poisson_nll_loss(input, target, log_input=True, full=False, size_average=True):

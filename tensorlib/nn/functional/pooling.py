@@ -1,7 +1,6 @@
 """Pooling of 1 to 3 spatial dims, and its inverse. Indices of maxima are flat positions within a plane or volume."""
-from ...autograd import Variable
 from ...ops import pool as pool_ops
-from ._common import _ntuple, _pair, _single, as_variable
+from ._common import _ntuple, _pair, _single, as_variable, positions
 
 
 def _max_pool(n, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices):
@@ -189,14 +188,16 @@ def fractional_max_pool2d(input, kernel_size, output_size=None, output_ratio=Non
                            % ((oh, ow), (kh, kw), (h, w)))
     if _random_samples is None:
         _random_samples = input.data.new(n, channels, 2).uniform_()
-    windows = []
-    for for_w, for_h in _random_samples.contiguous().view(-1, 2).tolist():
-        tops, lefts = _region_starts(for_h, h, oh, kh), _region_starts(for_w, w, ow, kw)
-        windows += [(top + i) * w + left + j for top in tops for left in lefts for i in range(kh) for j in range(kw)]
-    windows = Variable(input.data.new(0).long().new(windows)).view(n, channels, oh * ow * kh * kw)
-    taken = input.contiguous().view(n, channels, h * w).gather(2, windows).view(n, channels, oh * ow, kh * kw)
-    values, best = taken.max(3)
-    indices = windows.view(n, channels, oh * ow, kh * kw).gather(3, best.unsqueeze(3))
-    size = [n, channels, oh, ow] if batched else [channels, oh, ow]
-    values = values.view(*size)
-    return (values, indices.view(*size)) if return_indices else values
+    samples = _random_samples.contiguous().view(-1, 2).tolist()
+    rows = [top + i for _, y in samples for top in _region_starts(y, h, oh, kh) for i in range(kh)]
+    columns = [left + j for x, _ in samples for left in _region_starts(x, w, ow, kw) for j in range(kw)]
+    # Regions may overlap: copied side by side, they are the windows of an ordinary max pooling.
+    rows = positions(input, rows).view(n, channels, oh * kh, 1)
+    columns = positions(input, columns).view(n, channels, 1, ow * kw)
+    places = (rows * w + columns).view(n, channels, -1)
+    spread = input.contiguous().view(n, channels, h * w).gather(2, places).view(n, channels, oh * kh, ow * kw)
+    values, indices = max_pool2d(spread, (kh, kw), return_indices=True)
+    indices = places.gather(2, indices.view(n, channels, -1)).view(values.size())
+    if not batched:
+        values, indices = values.squeeze(0), indices.squeeze(0)
+    return (values, indices) if return_indices else values

@@ -189,13 +189,16 @@ def affine_grid(theta, size):
         a Variable of size (n, h, w, 2).
     """
     n, _, h, w = size
-    theta.size(2)   # a theta of fewer dims raises here
+    if tuple(theta.size()) != (n, 2, 3):
+        raise RuntimeError("affine_grid(): expected theta of size (%d, 2, 3), got %s" % (n, tuple(theta.size())))
 
     def along(k):
-        return [-1 + 2.0 * i / (k - 1) if k > 1 else -1.0 for i in range(k)]
+        return theta.data.new([-1 + 2.0 * i / (k - 1) if k > 1 else -1.0 for i in range(k)])
 
-    base = [value for y in along(h) for x in along(w) for value in (x, y, 1.0)]
-    base = constant(theta, base, 1, h * w, 3).expand(n, h * w, 3)
+    base = theta.data.new(h, w, 3).fill_(1)
+    base.select(2, 0).copy_(along(w).view(1, w).expand(h, w))
+    base.select(2, 1).copy_(along(h).view(h, 1).expand(h, w))
+    base = Variable(base.view(1, h * w, 3).expand(n, h * w, 3))
     return base.bmm(theta.transpose(1, 2)).view(n, h, w, 2)
 
 
