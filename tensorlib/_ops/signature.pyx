@@ -212,6 +212,13 @@ cdef class Public:
         cdef bint variables = False
         cdef int dtype = -1
         cdef Form form
+        if not kwargs and args and self.forms and isinstance(args[0], TensorBase):
+            form = <Form>self.forms[0]          # the usual call: self first, no keywords, the first form
+            dtype = (<TensorBase>args[0]).dtype
+            if form.self_position == 0 and dtype in self.dtypes:
+                values = form.match(args, 1, None, dtype, False)
+                if values is not NO_MATCH:
+                    return invoke(form, args[0], <list>values)
         out = kwargs.pop("out", None)
         cdef dict keywords = kwargs if kwargs else None
         for x in args:
