@@ -121,6 +121,8 @@ def repeated(matrix, n):
 def matmul(self, other):
     """Multiply by the rules for vectors, matrices and batches of matrices; works on Tensors and on Variables."""
     dims = self.dim(), other.dim()
+    if dims == (2, 2):
+        return mm(self, other)
     if 0 in dims:
         raise ValueError("both arguments to matmul need to be at least 1D, but they are %dD and %dD" % dims)
     if dims == (1, 1):
@@ -129,8 +131,6 @@ def matmul(self, other):
         return mv(self, other)
     if dims == (1, 2):
         return mv(other.t(), self)
-    if dims == (2, 2):
-        return mm(self, other)
     if dims[1] <= 2:        # one matrix for the whole batch: a single, taller product
         size = tuple(self.size())
         flat = mm(self.contiguous().view(-1, size[-1]), other if dims[1] == 2 else other.unsqueeze(1))
