@@ -51,3 +51,7 @@ cdef class VariableBase:
     cdef object __weakref__
 
 cdef VariableBase wrap(TensorBase data)
+cdef Op engine_row(str name)        # a row that the engine calls by itself
+
+cdef class FunctionNode(Node):      # a node whose backward is written by the user
+    cdef public bint stochastic     # walked from even without a gradient: a reward takes its place

@@ -3,6 +3,7 @@
 Shapes and types of gradients are those of the Variables they belong to.
 """
 from .._ops import engine
+from .._ops.backward import run_backward
 from .._ops.tensor import TensorBase
 from .function import Function, NestedIOFunction
 from .variable import Variable, enable_grad, no_grad
@@ -79,7 +80,7 @@ def backward(variables, grad_variables=None, retain_graph=None, create_graph=Non
         retain_graph = retain_variables
     check_outputs(variables, grads)
     grads, create_graph = make_grads(variables, grads, create_graph)
-    engine.run_backward(variables, grads, create_graph if retain_graph is None else retain_graph, create_graph)
+    run_backward(variables, grads, create_graph if retain_graph is None else retain_graph, create_graph)
 
 
 def check_outputs(variables, grads):
@@ -113,7 +114,7 @@ def grad(outputs, inputs, grad_outputs=None, retain_graph=None, create_graph=Non
            for x in inputs for v in outputs):
         raise RuntimeError("differentiated input is unreachable: it is an output itself")
     grads, create_graph = make_grads(outputs, grads, create_graph)
-    found = engine.run_backward(outputs, grads, create_graph if retain_graph is None else retain_graph, create_graph, inputs,
+    found = run_backward(outputs, grads, create_graph if retain_graph is None else retain_graph, create_graph, inputs,
                                 not only_inputs)
     if any(g is None for g in found):
         raise RuntimeError("differentiated input is unreachable: one of the differentiated Variables appears to not have "
