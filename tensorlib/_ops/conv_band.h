@@ -247,12 +247,46 @@ static __attribute__((noinline)) void NAME(weight_narrow)(WEIGHT_ARGS)
 #undef WEIGHT_ARGS
 #undef WEIGHT_CASE
 #undef DIRECT_CASE
+
+/* With so few output channels they do not fill vectors: neighbouring positions do, which need inner products. */
+static int NAME(few_channels)(const ConvShape *s) { return s->cout <= LANES / 2; }
+
+/* sums[i] += the inner product of dy and the copy at offsets[i]; lines of dy end in zeros. */
+ALWAYS_INLINE void NAME(dots_body)(const int mr, ptrdiff_t rows, ptrdiff_t wide, ptrdiff_t pitch, const real *copy,
+                                   const int *offsets, const real *dy, real *sums, ptrdiff_t step)
+{
+    vec sum[TILE_M];
+    #pragma GCC unroll 12
+    for (int i = 0; i < mr; i++) sum[i] = (vec){0};
+    for (ptrdiff_t r = 0; r < rows; r++, copy += pitch, dy += wide)
+        for (ptrdiff_t p = 0; p < wide; p += LANES) {
+            const vec g = LOAD(dy + p);
+            #pragma GCC unroll 12
+            for (int i = 0; i < mr; i++) sum[i] += g * LOAD(copy + offsets[i] + p);
+        }
+    for (int i = 0; i < mr; i++)
+        for (int l = 0; l < LANES; l++) sums[i * step] += sum[i][l];
+}
+
+#define DOTS_CASE(h) case h: NAME(dots_body)(h, rows, wide, pitch, copy, offsets, dy, sums, step); break;
+static __attribute__((noinline)) void NAME(dots)(int mr, ptrdiff_t rows, ptrdiff_t wide, ptrdiff_t pitch,
+                                                 const real *copy, const int *offsets, const real *dy, real *sums,
+                                                 ptrdiff_t step)
+{
+    switch (mr) { EACH_HEIGHT(DOTS_CASE) }
+}
+#undef DOTS_CASE
 #undef EACH_HEIGHT
 
 static ptrdiff_t NAME(padded_panels)(const ConvShape *s) { return (s->cout + TILE_N - 1) / TILE_N * TILE_N; }
 
 /* Scratch of a thread: what copy_band needs, and the gradient of a band with channels innermost: line_room for a line. */
-static ptrdiff_t NAME(line_room)(const ConvShape *s) { return s->out[2] * NAME(padded_panels)(s); }
+static ptrdiff_t NAME(wide_line)(const ConvShape *s) { return (s->out[2] + LANES - 1) / LANES * LANES; }
+
+static ptrdiff_t NAME(line_room)(const ConvShape *s)
+{
+    return NAME(few_channels)(s) ? NAME(wide_line)(s) : s->out[2] * NAME(padded_panels)(s);
+}
 
 static ptrdiff_t NAME(weight_room)(const ConvShape *s)
 {
@@ -283,6 +317,23 @@ static void NAME(weight_band)(const ConvShape *s, ptrdiff_t rows, const real *co
     }
 }
 
+/* The same for few channels, with `lanes` as the lines of one channel, padded with zeros to whole vectors. */
+static void NAME(weight_dots)(const ConvShape *s, ptrdiff_t rows, const real *copy, const int *offsets, const real *dy,
+                              real *lanes, real *sums)
+{
+    const ptrdiff_t wide = NAME(wide_line)(s), width = s->out[2], all = NAME(padded_panels)(s);
+    for (ptrdiff_t o = 0; o < s->cout; o++, dy += s->positions) {
+        for (ptrdiff_t r = 0; r < rows; r++) {
+            memcpy(lanes + r * wide, dy + r * width, width * sizeof(real));
+            memset(lanes + r * wide + width, 0, (wide - width) * sizeof(real));
+        }
+        for (ptrdiff_t k = 0; k < s->depth; k += TILE_M) {
+            const int mr = s->depth - k < TILE_M ? s->depth - k : TILE_M;
+            NAME(dots)(mr, rows, wide, s->pitch, copy, offsets + k, lanes, sums + k * all + o, all);
+        }
+    }
+}
+
 /* A part of the images and bands, for all groups, into sums of its own. */
 static void NAME(weight_task)(const ConvShape *s, const real *dy, const real *x, real *sums, real *scratch, ptrdiff_t part)
 {
@@ -302,10 +353,15 @@ static void NAME(weight_task)(const ConvShape *s, const real *dy, const real *x,
         if (rows <= 0) continue;
         NAME(copy_band)(s, &py, &px, x + image * s->cin * s->pixels, top, rows, copy);
         const real *grad = dy + image * s->cout * s->positions + top * s->out[2];
+        real *own = sums + image % s->groups * s->depth * all;
+        if (NAME(few_channels)(s)) {
+            NAME(weight_dots)(s, rows, copy, offsets, grad, lanes, own);
+            continue;
+        }
         for (ptrdiff_t o = 0; o < s->cout; o += TILE_N)
             NAME(pack_b)(n, s->cout - o < TILE_N ? s->cout - o : TILE_N, grad + o * s->positions, 1, s->positions,
                          lanes + o * n);
-        NAME(weight_band)(s, rows, copy, offsets, lanes, sums + image % s->groups * s->depth * all);
+        NAME(weight_band)(s, rows, copy, offsets, lanes, own);
     }
 }
 

@@ -24,8 +24,10 @@ cdef extern from "conv_direct.h" nogil:
     void pack_weight_double(const ConvShape* s, const double* w, const double* bias, double* packed, Py_ssize_t task)
     void direct_task_float(const ConvShape* s, const float* x, const float* packed, float* y, float* scratch, Py_ssize_t task)
     void direct_task_double(const ConvShape* s, const double* x, const double* packed, double* y, double* scratch, Py_ssize_t task)
+    bint few_channels_float(const ConvShape* s)
     Py_ssize_t line_room_float(const ConvShape* s)
     Py_ssize_t weight_room_float(const ConvShape* s)
+    bint few_channels_double(const ConvShape* s)
     Py_ssize_t line_room_double(const ConvShape* s)
     Py_ssize_t weight_room_double(const ConvShape* s)
     Py_ssize_t sums_room_float(const ConvShape* s)
@@ -99,6 +101,8 @@ cdef double plan_weight_float(ConvShape* s, int threads) noexcept nogil:
         return 0
     s.parts = min(<Py_ssize_t>threads, s.batch * s.groups * s.bands)
     s.scratch, s.shared = weight_room_float(s), sums_room_float(s)
+    if few_channels_float(s):
+        return share(s.out[2], lanes_float(), lanes_float()) / 2
     return share(s.cout, 2 * lanes_float(), 4 * lanes_float() // 3) * share(s.depth, TILE_M, LEAST_TILE)
 
 
@@ -107,6 +111,8 @@ cdef double plan_weight_double(ConvShape* s, int threads) noexcept nogil:
         return 0
     s.parts = min(<Py_ssize_t>threads, s.batch * s.groups * s.bands)
     s.scratch, s.shared = weight_room_double(s), sums_room_double(s)
+    if few_channels_double(s):
+        return share(s.out[2], lanes_double(), lanes_double()) / 2
     return share(s.cout, 2 * lanes_double(), 4 * lanes_double() // 3) * share(s.depth, TILE_M, LEAST_TILE)
 
 
