@@ -118,6 +118,8 @@ def _target_size(name, input, size, scale_factor, single=False):
     if size is None and scale_factor is None:
         raise TypeError("%s(): either size or scale_factor is needed" % name)
     if scale_factor is None:
+        if any(k < 1 for k in many(size)) or len(many(size)) != n:
+            raise ValueError("%s(): size must be %d numbers of at least 1, got %s" % (name, n, size))
         return many(size)
     if single and isinstance(scale_factor, tuple):
         raise ValueError("scale_factor must be a single Integer value for nearest neighbor sampling, got %r"

@@ -12,6 +12,8 @@ class _ConvNd(Module):
     def __init__(self, in_channels, out_channels, kernel_size, stride, padding, dilation, transposed, output_padding,
                  groups, bias):
         super().__init__()
+        if groups < 1:
+            raise ValueError("groups must be at least 1, got %d" % groups)
         if in_channels % groups:
             raise ValueError("in_channels must be divisible by groups, got %d and %d" % (in_channels, groups))
         if out_channels % groups:

@@ -4,6 +4,7 @@ import math
 from ...autograd import Variable
 from ...ops.shape import cat_sequence, stack
 from ...tensor import Default
+from ..functional._common import as_variable
 from ..functional.rnn import CELLS, recurrent
 from ..module import Module
 from ..parameter import Parameter
@@ -84,6 +85,9 @@ class RNNBase(_Recurrent):
             steps = _cut(input.data, input.batch_sizes)
             output, hidden = self._run(steps, self._first_hidden(input.data, input.batch_sizes[0], hx))
             return PackedSequence(cat_sequence(output, 0), input.batch_sizes), hidden
+        input = as_variable(input)
+        if input.dim() != 3:
+            raise RuntimeError("input must have 3 dims, (steps, batch, features), got size %s" % (tuple(input.size()),))
         if self.batch_first:
             input = input.transpose(0, 1)
         steps = [input[t] for t in range(input.size(0))]
