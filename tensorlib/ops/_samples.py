@@ -1,4 +1,39 @@
-"""Sample inputs for the tests of rows: sizes, a range of values, and the other arguments."""
+"""Sample inputs for the tests of rows: sizes, a range of values, and the other arguments.
+
+NumPy is imported only when a test asks for an array or a reference.
+"""
+import importlib
+
+
+class Array:
+    """An array among the other arguments, made when a test asks for it."""
+
+    def __init__(self, values, dtype):
+        self.values, self.dtype = values, dtype
+
+    def make(self):
+        import numpy
+        return numpy.array(self.values, self.dtype)
+
+    def __repr__(self):
+        return str(self.values).replace(" ", "")
+
+
+def positions(values):
+    """A LongTensor argument."""
+    return Array(values, "int64")
+
+
+def mask(values):
+    """A ByteTensor argument."""
+    return Array(values, "uint8")
+
+
+def reference(module, name):
+    """The reference `name` of a module beside this one that imports NumPy, found when it is called."""
+    def ref(*args):
+        return getattr(importlib.import_module("." + module, __package__), name)(*args)
+    return ref
 
 
 class Sample:
@@ -20,6 +55,7 @@ class Sample:
         single = row.params[:-1] if row.variadic else row.params
         given = [self.other[p] if p in self.other else rest.pop(0) if rest else row.defaults[i]
                  for i, p in enumerate(single)]
+        given = [x.make() if isinstance(x, Array) else x for x in given]
         return given + rest
 
 

@@ -2,20 +2,18 @@
 import math
 import warnings
 
-import numpy as np
-
 from .._ops import index as kernels
 from .._ops import shape as shape_kernels
 from .._ops.tensor import code_of, dense_copy, fill_, make_empty
-from ._samples import arguments
+from ._samples import arguments, mask, positions, reference
 from ._table import ALL, op, public
 from .pointwise import zero_like
 from .shape import scatter_window, view
 
-ROWS = dict(dim=0, index=np.array([2, 0, 2]))
-PLACES = dict(dim=0, index=np.array([[0, 2, 1, 0], [2, 0, 0, 1]]))
-MASK = dict(mask=np.array([[1, 0, 0, 1], [0, 1, 0, 0], [1, 1, 0, 0]], "uint8"))
-ONCE = dict(dim=0, index=np.array([2, 0]))
+ROWS = dict(dim=0, index=positions([2, 0, 2]))
+ONCE = dict(dim=0, index=positions([2, 0]))
+PLACES = dict(dim=0, index=positions([[0, 2, 1, 0], [2, 0, 0, 1]]))
+MASK = dict(mask=mask([[1, 0, 0, 1], [0, 1, 0, 0], [1, 1, 0, 0]]))
 
 
 def copied(kernel):
@@ -47,23 +45,27 @@ index_select_grad = op(
     "index_select_grad(Tensor self, object size, int dim, LongTensor index)",
     lambda self, size, dim, index: kernels.index_add_(zeros(self, size), dim, index, self), types=ALL, public=False,
     grad=dict(self=lambda g, dim, index: index_select(g, dim, index)),
+    ref=reference("_index_refs", "index_select_grad"),
     samples=arguments((3, 4), size=(5, 4), **ROWS),
     doc="Zeros of `size` with the slices of self added at a 1-D index: the derivative of index_select.")
 
 index_add = written(
     "index_add(Tensor self, int dim, LongTensor index, Tensor source)", kernels.index_add_,
     grad=dict(self=lambda g: g, source=lambda g, dim, index: index_select(g, dim, index)),
+    ref=reference("_index_refs", "index_add"),
     samples=arguments((3, 4), (3, 4), **ROWS), doc="Add the slices of source at the places a 1-D index names.")
 
 index_fill = written(
     "index_fill(Tensor self, int dim, LongTensor index, Number value)", kernels.index_fill_,
     grad=dict(self=lambda g, dim, index: index_fill(g, dim, index, 0)),
+    ref=reference("_index_refs", "index_write"),
     samples=arguments((3, 4), value=5, **ROWS), doc="Write a number into the slices that a 1-D index names.")
 
 index_copy = written(
     "index_copy(Tensor self, int dim, LongTensor index, Tensor source)", kernels.index_copy_,
     grad=dict(self=lambda g, dim, index: index_fill(g, dim, index, 0),
               source=lambda g, dim, index: index_select(g, dim, index)),
+    ref=reference("_index_refs", "index_write"),
     samples=arguments((3, 4), (2, 4), **ONCE), doc="Write the slices of source over those that a 1-D index names.")
 
 # ---- single elements -----------------------------------------------------------------------------------
@@ -78,6 +80,7 @@ gather_grad = op(
     "gather_grad(Tensor self, object size, int dim, LongTensor index)",
     lambda self, size, dim, index: kernels.scatter_add_(zeros(self, size), dim, index, self), types=ALL, public=False,
     grad=dict(self=lambda g, dim, index: gather(g, dim, index)),
+    ref=reference("_index_refs", "gather_grad"),
     samples=arguments((2, 4), size=(3, 4), **PLACES),
     doc="Zeros of `size` with self added at the positions in index: the derivative of gather.")
 
@@ -85,6 +88,7 @@ scatter_fill = op(
     "scatter_fill(Tensor self, int dim, LongTensor index, Number value)", copied(kernels.scatter_), types=ALL,
     inplace=kernels.scatter_, public=False, node_name="Scatter",
     grad=dict(self=lambda g, dim, index: scatter_fill(g, dim, index, 0)),
+    ref=reference("_index_refs", "scatter"),
     samples=arguments((3, 4), value=7, **PLACES), doc="Write a number at the positions in index.")
 
 scatter_tensor = op(
@@ -92,13 +96,15 @@ scatter_tensor = op(
     inplace=kernels.scatter_, public=False, node_name="Scatter",
     grad=dict(self=lambda g, dim, index: scatter_fill(g, dim, index, 0),
               src=lambda g, dim, index, src_size: padded(gather(g, dim, index), src_size)),
-    samples=arguments((3, 4), (2, 4), dim=0, index=np.array([[0, 2, 1, 0], [2, 0, 0, 1]])),
+    ref=reference("_index_refs", "scatter"),
+    samples=arguments((3, 4), (2, 4), **PLACES),
     doc="Write src[i][j] to self[index[i][j]][j] for dim 0, and likewise for the others.")
 
 scatter_add = written(
     "scatter_add(Tensor self, int dim, LongTensor index, Tensor src)", kernels.scatter_add_,
     grad=dict(self=lambda g: g,
               src=lambda g, dim, index, src_size: padded(gather(g, dim, index), src_size)),
+    ref=reference("_index_refs", "scatter_add"),
     samples=arguments((3, 4), (2, 4), **PLACES), doc="Add src[i][j] to self[index[i][j]][j] for dim 0, and so on.")
 
 
@@ -138,6 +144,7 @@ masked_select = op(
 masked_select_grad = op(
     "masked_select_grad(Tensor self, object size, ByteTensor mask)", masked_select_backward, types=ALL, public=False,
     grad=dict(self=lambda g, mask: masked_select(g, mask)), samples=arguments((5,), size=(3, 4), **MASK),
+    ref=reference("_index_refs", "masked_select_grad"),
     doc="Zeros of `size` with self in the places of a mask: the derivative of masked_select.")
 
 masked_fill = written(
@@ -150,6 +157,7 @@ masked_scatter = written(
     "masked_scatter(Tensor self, ByteTensor mask, Tensor source)", kernels.masked_scatter_,
     grad=dict(self=lambda g, mask: masked_fill(g, mask, 0),
               source=lambda g, mask, source: from_mask(g, mask, source)),
+    ref=reference("_index_refs", "masked_scatter"),
     samples=arguments((3, 4), (6,), **MASK), doc="Write the next elements of source wherever a ByteTensor is 1.")
 
 

@@ -4,14 +4,13 @@ Each has a row for everything (a (1,) tensor) and one along a dim. On Tensors a 
 computed in 64 bits by a function of its own.
 """
 import math
-
-import numpy as np
+import operator
 
 from .._ops import reduce as kernels
 from .._ops import scan
 from .._ops.storage import storage_from_buffer
 from .._ops.tensor import copy_, make_view
-from ._samples import arguments, unary
+from ._samples import arguments, reference, unary
 from ._table import ALL, BYTE, REAL, op, public
 from .index import gather_grad, masked_fill
 from .pointwise import abs, cmax, cmin, pow, sub, where
@@ -76,7 +75,8 @@ mean_dim = row("mean_dim(Tensor self, int dim, bool keepdim=False)", kernels.mea
 # ---- products ------------------------------------------------------------------------------------------
 
 prod_all = row("prod_all(Tensor self)", kernels.prod_all,
-               lambda g, self: view(prod_others(flat(self), 0) * g, tuple(self.size())), ALL, ref="self.prod().reshape(1)", samples=unary(0.5, 1.5, ((3, 4), (2, 3), (1,))), node_name="Prod",
+               lambda g, self: view(prod_others(flat(self), 0) * g, tuple(self.size())), ALL,
+               ref="self.prod().reshape(1)", samples=unary(0.5, 1.5, ((3, 4), (2, 3), (1,))), node_name="Prod",
                doc="Product of all elements.")
 prod_dim = row("prod_dim(Tensor self, int dim, bool keepdim=False)", kernels.prod_dim,
                lambda g, self, dim, keepdim: stretch(g, self.size(), dim, keepdim) * prod_others(self, dim), ALL,
@@ -84,7 +84,7 @@ prod_dim = row("prod_dim(Tensor self, int dim, bool keepdim=False)", kernels.pro
                doc="Products along a dim.")
 prod_others = row("prod_others(Tensor self, int dim)", scan.prod_others,
                   lambda g, self, dim: others_grad(g, self, dim),
-                  samples=unary(0.5, 1.5, DIM_SIZES, dim=-1),
+                  ref=reference("_index_refs", "prod_others"), samples=unary(0.5, 1.5, DIM_SIZES, dim=-1),
                   doc="For each element the product of all others along a dim; the derivative of prod.")
 
 
@@ -102,12 +102,13 @@ def mask_for_squares(x, dim, choose):
     """The ByteTensor of choose(k, i), for k along dim and i along the new last dim."""
     n, sizes = x.size(dim), [1] * x.dim() + [x.size(dim)]
     sizes[dim % x.dim()] = n
-    return make_view(storage_from_buffer(0, bytearray(choose(*np.indices((n, n))).astype("uint8").tobytes())), 0, sizes)
+    table = bytearray(choose(k, i) for k in range(n) for i in range(n))
+    return make_view(storage_from_buffer(0, table), 0, sizes)
 
 
 def others_grad(g, x, dim):
     """Derivative of prod_others: sum over i != k of g[i] * the product of x without i and k. Quadratic in the dim."""
-    same = mask_for_squares(x, dim, np.equal)
+    same = mask_for_squares(x, dim, operator.eq)
     pairs = prod_others(masked_fill(squares(x, dim), same, 1), dim % x.dim())
     return sum_dim(masked_fill(pairs, same, 0) * across(g, dim), -1)
 
@@ -191,13 +192,14 @@ cumprod = op("cumprod(Tensor self, int dim)", scan.cumprod,
              doc="Running products along a dim.")
 cumprod_grad = op("cumprod_grad(Tensor dy, Tensor x, int dim)", scan.cumprod_grad, public=False,
                   joint=lambda g, dy, x, dim: cumprod_grad_grad(g, dy, x, dim),
+                  ref=reference("_index_refs", "cumprod_grad"),
                   samples=arguments((3, 4), (3, 4), low=0.5, high=1.5, dim=1),
                   doc="Derivative of cumprod at x, times dy. Exact where x has zeros.")
 
 
 def cumprod_grad_grad(g, dy, x, dim):
     """Derivatives of cumprod_grad, from the matrices of x[k] where k <= i, else 1. Quadratic in the dim."""
-    later = mask_for_squares(x, dim, np.greater)
+    later = mask_for_squares(x, dim, operator.gt)
     factors = masked_fill(squares(x, dim), later, 1)
     slopes = masked_fill(prod_others(factors, dim % x.dim()), later, 0)
     for_dy = sum_dim(slopes * unsqueeze(g, -1), dim % x.dim(), True)
@@ -305,5 +307,5 @@ public("any", {"(Tensor self)": scan.any_nonzero}, types=BYTE, variable=False, f
        doc="Whether some element is nonzero.")
 
 histc = op("histc(Tensor self, int bins=100, Number min=0, Number max=0)", scan.histc, variable=False,
-           samples=arguments((3, 4), bins=4, min=-2, max=2), ref="np.histogram(self, bins, (min, max))[0]",
+           samples=arguments((3, 4), bins=4, min=-2, max=2), ref="np.histogram(self, bins, (min, max))[0] * 1.0",
            doc="Counts of `bins` equal bins between min and max; both 0 means the range of the data.")

@@ -1,7 +1,7 @@
 """Rows of sorting and order statistics. Values take their gradient to where they came from; positions have none."""
 from .._ops import sort as kernels
 from .._ops.tensor import get_item
-from ._samples import arguments, unary
+from ._samples import arguments, reference, unary
 from ._table import ALL, op, public
 from .reduce import place, place_one
 
@@ -19,22 +19,26 @@ sort_dim = row("sort_dim(Tensor self, int dim=-1, bool descending=False)", kerne
                samples=unary(-2, 2, SIZES, dim=-1, descending=False), doc="Sorted along a dim, and the positions.")
 topk_dim = row("topk_dim(Tensor self, int k, int dim=-1, bool largest=True, bool sorted=True)", kernels.topk,
                lambda g0, out1, self_size, dim: place(g0, out1, self_size, dim, True), node_name="Topk",
-               samples=arguments((3, 5), k=2, dim=-1, largest=True, sorted=True),
+               samples=arguments((3, 5), k=2, dim=-1, largest=True, sorted=True), ref=reference("_index_refs", "topk"),
                doc="The k largest or smallest along a dim, and their positions.")
 kthvalue_dim = row("kthvalue_dim(Tensor self, int k, int dim=-1, bool keepdim=False)", kernels.kthvalue,
                    lambda g0, out1, self_size, dim, keepdim: place(g0, out1, self_size, dim, keepdim),
-                   node_name="Kthvalue", samples=arguments((3, 5), k=2, dim=-1, keepdim=False),
+                   node_name="Kthvalue", ref=reference("_index_refs", "kthvalue"),
+                   samples=arguments((3, 5), k=2, dim=-1, keepdim=False),
                    doc="The k-th smallest along a dim, and their positions.")
 median_dim = row("median_dim(Tensor self, int dim=-1, bool keepdim=False)", kernels.median_dim,
                  lambda g0, out1, self_size, dim, keepdim: place(g0, out1, self_size, dim, keepdim),
-                 node_name="Median", samples=arguments((3, 5), dim=-1, keepdim=False),
+                 node_name="Median", ref=reference("_index_refs", "median"),
+                 samples=arguments((3, 5), dim=-1, keepdim=False),
                  doc="Medians along a dim, and their positions.")
 median_all = row("median_all(Tensor self)", kernels.median_all,
                  lambda g0, out1, self_size: place_one(g0, out1, self_size), node_name="Median",
-                 samples=unary(-2, 2, SIZES), doc="Median of all elements, and its position in row-major order.")
+                 ref=reference("_index_refs", "median_all"), samples=unary(-2, 2, SIZES),
+                 doc="Median of all elements, and its position in row-major order.")
 mode_dim = row("mode_dim(Tensor self, int dim=-1, bool keepdim=False)", kernels.mode,
                lambda g0, out1, self_size, dim, keepdim: place(g0, out1, self_size, dim, keepdim), node_name="Mode",
-               samples=arguments((3, 5), dim=-1, keepdim=False), doc="Most frequent values along a dim, and positions.")
+               ref=reference("_index_refs", "mode"), samples=arguments((3, 5), dim=-1, keepdim=False),
+               doc="Most frequent values along a dim, and positions.")
 
 
 # ---- the forms of Tensors and Variables ----------------------------------------------------------------
