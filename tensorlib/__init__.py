@@ -1,7 +1,7 @@
 """tensorlib: a small, fast deep-learning framework with the classic interface of PyTorch v0.2.
 
-Everything is made elsewhere; this file only gathers the public names. `cuda` and `vision` are imported when
-first used.
+Everything is made elsewhere; this file only gathers the public names. What a script may not need (`nn`, `optim`,
+`vision`, files, ...) is imported when first used, so that the import itself is quick.
 """
 import importlib as _importlib
 
@@ -13,13 +13,11 @@ from .storage import CLASSES as _STORAGES
 from .tensor import *  # noqa: F403
 from .version import __version__
 
-from . import autograd, nn, optim, random, shared, utils  # noqa: E402
+from . import autograd, random, shared  # noqa: E402
 from .autograd import Variable, enable_grad, no_grad  # noqa: E402
 from .random import (Generator, default_generator, get_rng_state, initial_seed, manual_seed, rand, randn,  # noqa: E402
                      randperm, set_rng_state)
-from .serialization import load, save  # noqa: E402
 
-nn.optim = optim        # code of the time finds it there too
 globals().update({cls.__name__: cls for cls in _STORAGES})
 globals().update({name: public.function for name, public in _FUNCTIONS.items()})
 
@@ -30,14 +28,18 @@ def _set_defaults(cls):
 
 
 _tensor.Default.listeners.append(_set_defaults)
-_LATE = ("cuda", "multiprocessing", "vision")
+_LATE = {name: "." + name for name in ("cuda", "multiprocessing", "nn", "optim", "serialization", "utils", "vision")}
+_LATE_NAMES = {"load": ".serialization", "save": ".serialization"}
 
 
 def __getattr__(name):
     if name in _LATE:
-        return _importlib.import_module("." + name, __name__)
+        return _importlib.import_module(_LATE[name], __name__)
+    if name in _LATE_NAMES:
+        globals()[name] = value = getattr(_importlib.import_module(_LATE_NAMES[name], __name__), name)
+        return value
     raise AttributeError("module %r has no attribute %r" % (__name__, name))
 
 
 def __dir__():
-    return sorted(set(globals()) | set(_LATE))
+    return sorted(set(globals()) | set(_LATE) | set(_LATE_NAMES))

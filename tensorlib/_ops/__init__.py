@@ -1,7 +1,6 @@
 """How operations are computed: Cython storages, tensors, drivers and kernels. Choosing the ISA level."""
 import importlib
 import os
-import pkgutil
 
 LEVELS = ("x86_64_v4", "x86_64_v3", "x86_64_v2", "generic")     # best first
 
@@ -20,18 +19,25 @@ def _supported(level):
     return needed <= flags
 
 
+def _kernel_files(folder):
+    """Names of the extension modules in a folder."""
+    if not os.path.isdir(folder):
+        return []
+    return sorted({name.partition(".")[0] for name in os.listdir(folder) if name.endswith((".so", ".pyd"))})
+
+
 def _load_kernels():
     """Import the kernel files of the best level that is built and runs here; TENSORLIB_ISA forces one."""
     folder = os.path.dirname(__file__)
-    built = [name for name in LEVELS if any(pkgutil.iter_modules([os.path.join(folder, name)]))]
+    built = [name for name in LEVELS if _kernel_files(os.path.join(folder, name))]
     forced = os.environ.get("TENSORLIB_ISA")
     if forced and forced not in built:
         raise ImportError("TENSORLIB_ISA=%s: expected one of %s" % (forced, ", ".join(built)))
     level = forced or next((name for name in built if _supported(name)), None)
     if level is None:
         raise ImportError("no kernels for this processor: found %s in %s" % (built or "none", folder))
-    for kernel in pkgutil.iter_modules([os.path.join(folder, level)]):
-        importlib.import_module("%s.%s.%s" % (__name__, level, kernel.name))
+    for kernel in _kernel_files(os.path.join(folder, level)):
+        importlib.import_module("%s.%s.%s" % (__name__, level, kernel))
     return level
 
 
