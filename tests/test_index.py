@@ -14,6 +14,7 @@ from tensorlib.autograd import Variable
 
 TYPES = {"Byte": np.uint8, "Char": np.int8, "Short": np.int16, "Int": np.int32, "Long": np.int64,
          "Float": np.float32, "Double": np.float64}
+LONG = tensorlib.LongTensor
 SIZES = [(1,), (7,), (3, 4), (40, 300), (2, 3, 4), (5, 1, 6), (10, 17, 30), (17000, 2), (2, 17000)]
 
 
@@ -143,14 +144,23 @@ def test_nothing_found_is_empty():
     assert type((x * 0).nonzero()) is tensorlib.LongTensor
 
 
+def test_index_in_the_memory_that_is_written():
+    """What was checked must not change on the way: a position turned into 10**9 would be written to."""
+    x = LONG([2, 1, 0, 3])
+    assert x.scatter_(0, x, LONG([10 ** 9] * 4)).tolist() == [10 ** 9] * 4
+    x = LONG([3, 2, 1, 0])
+    assert x.index_add_(0, x, LONG([10 ** 9] * 4)).tolist() == [10 ** 9 + i for i in (3, 2, 1, 0)]
+    x = LONG([1, 0])
+    assert x.index_fill_(0, x, 10 ** 9).tolist() == [10 ** 9] * 2
+    b = tensorlib.ByteTensor([1, 0, 0, 1, 0])
+    assert b[1:].masked_scatter_(b[:4], tensorlib.ByteTensor([1, 1])).tolist() == [1, 0, 1, 1]
+
+
 def test_old_name_warns():
     x = tensorlib.zeros(2)
     with pytest.warns(UserWarning, match="masked_scatter_"):
         x.masked_copy_(tensorlib.ByteTensor([0, 1]), tensorlib.FloatTensor([3]))
     assert x.tolist() == [0, 3]
-
-
-LONG = tensorlib.LongTensor
 
 
 @pytest.mark.parametrize("call, error", [

@@ -202,7 +202,7 @@ def test_errors(call, error):
 
 def test_empty():
     x = tensorlib.FloatTensor()
-    assert x.sum() == 0 and x.prod() == 1 and x.norm() == 0 and math.isnan(x.mean())
+    assert x.sum() == 0 and x.prod() == 1 and x.norm() == 0 and math.isnan(x.mean()) and math.isnan(x.std())
     assert x.equal(tensorlib.FloatTensor())
 
 
@@ -212,6 +212,11 @@ def test_histc():
     assert x.histc(2, 1, -1).tolist() == [0, 0]
     assert tensorlib.FloatTensor([2, 2, 2]).histc(4).tolist() == [0, 0, 3, 0]
     assert x.histc().size() == (100,)
+    for wrong in (float("inf"), float("nan")):
+        with pytest.raises(RuntimeError):
+            tensorlib.DoubleTensor([1, wrong]).histc()
+    with pytest.raises(RuntimeError):
+        x.histc(3, -1e308, 1e308)
 
 
 def test_all_any_equal():

@@ -92,6 +92,15 @@ cdef TensorBase checked(TensorBase index, Py_ssize_t size, str name, int dim):
     return dense
 
 
+cdef TensorBase apart(TensorBase dense, TensorBase x):
+    """An index or mask that was looked at, or a copy of it where writing into x would change it."""
+    cdef TensorBase copy = dense
+    if dense.store is x.store:
+        copy = empty_like(dense)
+        copy_into(copy, dense)
+    return copy
+
+
 # ---- running lines -------------------------------------------------------------------------------------
 
 cdef inline void add_gap(Lines* l, Py_ssize_t size, Py_ssize_t x, Py_ssize_t index, Py_ssize_t other) noexcept nogil:
@@ -225,7 +234,7 @@ cdef TensorBase check_slices(TensorBase x, int dim, TensorBase index, TensorBase
     if not fits:
         raise RuntimeError("%s(): expected a source of size [%s] with %d slices along dim %d, got [%s]"
                            % (name, size_text(x), index.numel_, dim, size_text(source)))
-    return checked(index, x.sizes[dim], name, dim)
+    return apart(checked(index, x.sizes[dim], name, dim), x)
 
 
 cdef TensorBase put_slices(TensorBase x, int dim, TensorBase index, TensorBase source, str name, str kernel):
@@ -265,7 +274,7 @@ def index_fill_(TensorBase x not None, int dim, TensorBase index not None, value
     cdef Lines l
     check_vector(index, "index_fill_")
     dim = wrap_dim(x, dim)
-    dense = checked(index, x.sizes[dim], "index_fill_", dim)
+    dense = apart(checked(index, x.sizes[dim], "index_fill_", dim), x)
     lines_by_vector(&l, x, dim, dense, number, True)
     run_released(&l, kernel, x.numel_ // x.sizes[dim] * dense.numel_)
     return x
@@ -316,7 +325,7 @@ cdef TensorBase put_elements(TensorBase x, int dim, TensorBase index, TensorBase
     if not fits:
         raise RuntimeError("%s(): expected a source of at least the index's size [%s], got [%s]"
                            % (name, size_text(index), size_text(source)))
-    dense = checked(index, x.sizes[dim], name, dim)
+    dense = apart(checked(index, x.sizes[dim], name, dim), x)
     lines_by_index(&l, x, dim, dense, source, number)
     run_released(&l, fn, dense.numel_)
     return x
@@ -345,7 +354,7 @@ cdef TensorBase checked_offsets(TensorBase x, TensorBase offsets, str name):
     bad = first_outside(values, dense.numel_, -x.offset, x.store.size - x.offset)
     if bad >= 0:
         raise IndexError("%s(): offset %d is outside of the storage" % (name, values[bad]))
-    return dense
+    return apart(dense, x)
 
 
 cdef void run_flat(TensorBase x, TensorBase dense, TensorBase other, Py_ssize_t step, bint writes, lines_fn kernel):
@@ -433,16 +442,16 @@ cdef TensorBase fitted_mask(TensorBase x, TensorBase mask, str name):
         raise TypeError("%s(): expected a tensorlib.ByteTensor as mask, got %s" % (name, type_name(mask)))
     check_mask(mask, name)
     if same_size(x, mask):
-        return contiguous(mask)
+        return apart(contiguous(mask), x)
     n = broadcast_sizes(x, mask, sizes)
     if n and n == x.ndim and same_sizes(x, sizes):
-        return contiguous(expand(mask, n, sizes))
+        return apart(contiguous(expand(mask, n, sizes)), x)
     if x.numel_ != mask.numel_:
         raise RuntimeError("%s(): a mask of size [%s] does not broadcast to [%s]"
                            % (name, size_text(mask), size_text(x)))
     warnings.warn("%s(): sizes [%s] and [%s] do not broadcast, but have the same number of elements. "
                   "Falling back to deprecated pointwise behavior." % (name, size_text(x), size_text(mask)), UserWarning)
-    return contiguous(mask)
+    return apart(contiguous(mask), x)
 
 
 cdef bint same_sizes(TensorBase x, const Py_ssize_t* sizes) noexcept:

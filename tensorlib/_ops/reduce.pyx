@@ -503,7 +503,9 @@ cdef double deviation_number(TensorBase x, bint unbiased, Reduction* r) except? 
     cdef Number acc
     cdef double mean
     make_reduction(r, "sum", x.dtype)
-    mean = whole_number(x, r).real / x.numel_ if x.numel_ else NAN
+    if x.numel_ == 0:
+        return NAN
+    mean = whole_number(x, r).real / x.numel_
     make_reduction(r, "deviation", x.dtype)
     r.arg = &mean
     acc = whole_number(x, r)

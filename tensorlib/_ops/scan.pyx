@@ -3,6 +3,7 @@
 Lines are planned as reductions are (plan.pyx): alone, or in columns side by side.
 """
 from cython.parallel cimport prange
+from libc.math cimport isfinite
 from libc.stdint cimport int64_t
 from libc.stdlib cimport free, malloc
 
@@ -155,6 +156,8 @@ def histc(TensorBase x not None, Py_ssize_t bins=100, double low=0, double high=
         low, high = min_number(x), max_number(x)
     if low == high:
         low, high = low - 1, high + 1
+    if not isfinite(high - low):
+        raise RuntimeError("histc(): the range from %r to %r is not finite" % (low, high))
     out = empty(x.dtype, 1, &bins)
     counts = <double*>malloc(bins * sizeof(double))
     if counts == NULL:
