@@ -73,15 +73,18 @@ cdef int describe(ConvShape* s, str name, int ndim, Py_ssize_t* size, int weight
     """Fill in the geometry for an input and a weight of these sizes, after checking that they fit."""
     cdef int spatial = weight_ndim - 2, i
     if not 1 <= spatial <= 3:
-        raise ValueError("%s(): expected a weight of 3 to 5 dims, got size %s" % (name, sizes_text(weight, weight_ndim)))
+        raise ValueError("%s(): expected a weight of 3 to 5 dims, got size %s"
+                         % (name, sizes_text(weight, weight_ndim)))
     if ndim != weight_ndim:
-        raise ValueError("%s(): expected a %d-D input (batch, channels and %d spatial dims) for a weight of size %s, got %d-D %s"
+        raise ValueError("%s(): expected a %d-D input (batch, channels and %d spatial dims) for a weight of size %s, "
+                         "got %d-D %s"
                          % (name, weight_ndim, spatial, sizes_text(weight, weight_ndim), ndim, sizes_text(size, ndim)))
     if groups < 1 or weight[0] % groups:
         raise RuntimeError("%s(): groups must divide the %d channels of the weight, got %d" % (name, weight[0], groups))
     if size[1] != weight[1] * groups:
         raise RuntimeError("%s(): expected %d channels (weight of size %s, groups %d), got an image of size %s"
-                           % (name, weight[1] * groups, sizes_text(weight, weight_ndim), groups, sizes_text(size, ndim)))
+                           % (name, weight[1] * groups, sizes_text(weight, weight_ndim), groups,
+                              sizes_text(size, ndim)))
     read_option(name, "stride", stride, spatial, 1, 1, s.stride)
     read_option(name, "padding", padding, spatial, 0, 0, s.padding)
     read_option(name, "dilation", dilation, spatial, 1, 1, s.dilation)
@@ -94,7 +97,8 @@ cdef int describe(ConvShape* s, str name, int ndim, Py_ssize_t* size, int weight
         s.out[i] = s.size[i] + 2 * s.padding[i] - s.dilation[i] * (s.kernel[i] - 1) - 1
         s.out[i] = -1 if s.out[i] < 0 else s.out[i] // s.stride[i] + 1
         if s.out[i] < 1:
-            raise RuntimeError("%s(): the output would be empty: input of size %s, kernel %s, stride %s, padding %s, dilation %s"
+            raise RuntimeError("%s(): the output would be empty: input of size %s, kernel %s, stride %s, padding %s, "
+                               "dilation %s"
                                % (name, sizes_text(size, ndim), sizes_text(weight + 2, spatial), tuple(stride),
                                   tuple(padding), tuple(dilation)))
         s.pixels *= s.size[i]
@@ -119,7 +123,8 @@ cdef int take_output(str name, ConvShape* s, TensorBase grad) except -1:
     cdef int n = output_sizes(s, grad.ndim - 2, sizes), i
     for i in range(n):
         if grad.sizes[i] > sizes[i] or (i < 2 and grad.sizes[i] != sizes[i]):
-            raise RuntimeError("%s(): expected a tensor of size %s, got %s" % (name, sizes_text(sizes, n), size_text(grad)))
+            raise RuntimeError("%s(): expected a tensor of size %s, got %s"
+                               % (name, sizes_text(sizes, n), size_text(grad)))
         if i >= 2:
             s.out[5 - n + i - 2] = grad.sizes[i]
     s.positions = s.out[0] * s.out[1] * s.out[2]
@@ -322,7 +327,8 @@ def conv_transpose(TensorBase input not None, TensorBase weight not None, Tensor
     for i in range(spatial):
         k = 3 - spatial + i
         if extra[k] >= s.stride[k] and extra[k] >= s.dilation[k]:
-            raise RuntimeError("conv_transpose(): output_padding must be smaller than stride or dilation, got %s, %s and %s"
+            raise RuntimeError("conv_transpose(): output_padding must be smaller than stride or dilation, "
+                               "got %s, %s and %s"
                                % (tuple(output_padding), tuple(stride), tuple(dilation)))
         sizes[2 + i] = ((input.sizes[2 + i] - 1) * s.stride[k] - 2 * s.padding[k]
                         + s.dilation[k] * (weight.sizes[2 + i] - 1) + 1 + extra[k])

@@ -33,7 +33,8 @@ static int NAME(plan_bands)(ConvShape *s, int threads, ptrdiff_t more)
 }
 
 /* One line of one phase: in[j * stride + start] for 0 <= j < width, zero outside the input. */
-static void NAME(copy_line)(const real *in, ptrdiff_t size, ptrdiff_t start, ptrdiff_t stride, ptrdiff_t width, real *out)
+static void NAME(copy_line)(const real *in, ptrdiff_t size, ptrdiff_t start, ptrdiff_t stride, ptrdiff_t width,
+                            real *out)
 {
     ptrdiff_t first = start < 0 ? (stride - 1 - start) / stride : 0;
     ptrdiff_t last = start < size ? (size - 1 - start) / stride + 1 : 0;
@@ -126,7 +127,8 @@ ALWAYS_INLINE void NAME(direct_body)(const int mr, ptrdiff_t k, const real *w, c
 #define DIRECT_CASE(h) case h: NAME(direct_body)(h, k, w, p0, p1, offsets, bias, c0, c1, rc, add); break;
 #define WEIGHT_CASE(h) case h: NAME(weight_body)(h, vecs, rows, cols, pitch, copy, offsets, dy, c, rc); break;
 #if TILE_M == 12
-#define EACH_HEIGHT(CASE) CASE(12) CASE(11) CASE(10) CASE(9) CASE(8) CASE(7) CASE(6) CASE(5) CASE(4) CASE(3) CASE(2) CASE(1)
+#define EACH_HEIGHT(CASE) \
+    CASE(12) CASE(11) CASE(10) CASE(9) CASE(8) CASE(7) CASE(6) CASE(5) CASE(4) CASE(3) CASE(2) CASE(1)
 #else
 #define EACH_HEIGHT(CASE) CASE(6) CASE(5) CASE(4) CASE(3) CASE(2) CASE(1)
 #endif
@@ -194,7 +196,8 @@ static void NAME(direct_task)(const ConvShape *s, const real *x, const real *pac
     for (ptrdiff_t k0 = 0; k0 < s->depth; k0 += s->step) {
         const ptrdiff_t k = s->depth - k0 < s->step ? s->depth - k0 : s->step;
         for (ptrdiff_t v = 0; v < vectors; v += 2)
-            NAME(direct_pair)(s, v, v + 1 < vectors ? v + 1 : v, k, packed + all * k0, copy, offsets + k0, bias, y, k0 > 0);
+            NAME(direct_pair)(s, v, v + 1 < vectors ? v + 1 : v, k, packed + all * k0, copy, offsets + k0, bias, y,
+                              k0 > 0);
     }
 }
 
@@ -280,7 +283,7 @@ static __attribute__((noinline)) void NAME(dots)(int mr, ptrdiff_t rows, ptrdiff
 
 static ptrdiff_t NAME(padded_panels)(const ConvShape *s) { return (s->cout + TILE_N - 1) / TILE_N * TILE_N; }
 
-/* Scratch of a thread: what copy_band needs, and the gradient of a band with channels innermost: line_room for a line. */
+/* Scratch of a thread: what copy_band needs, and the gradient of a band turned: line_room for each line. */
 static ptrdiff_t NAME(wide_line)(const ConvShape *s) { return (s->out[2] + LANES - 1) / LANES * LANES; }
 
 static ptrdiff_t NAME(line_room)(const ConvShape *s)
@@ -299,11 +302,11 @@ static ptrdiff_t NAME(sums_room)(const ConvShape *s)
 }
 
 /* A band's part of the sums, for one group. `lanes` is the band's gradient as panels of [position][TILE_N]. */
-static void NAME(weight_band)(const ConvShape *s, ptrdiff_t rows, const real *copy, const int *offsets, const real *lanes,
-                              real *sums)
+static void NAME(weight_band)(const ConvShape *s, ptrdiff_t rows, const real *copy, const int *offsets,
+                              const real *lanes, real *sums)
 {
     const ptrdiff_t width = s->out[2], all = NAME(padded_panels)(s);
-    const ptrdiff_t most = width < 256 ? 256 / width : 1;       /* lines whose gradients stay in the first level cache */
+    const ptrdiff_t most = width < 256 ? 256 / width : 1;       /* lines that stay in the first level cache */
     for (ptrdiff_t r = 0; r < rows; r += most) {
         const ptrdiff_t part = rows - r < most ? rows - r : most;
         for (ptrdiff_t o = 0; o < s->cout; o += TILE_N) {
@@ -335,7 +338,8 @@ static void NAME(weight_dots)(const ConvShape *s, ptrdiff_t rows, const real *co
 }
 
 /* A part of the images and bands, for all groups, into sums of its own. */
-static void NAME(weight_task)(const ConvShape *s, const real *dy, const real *x, real *sums, real *scratch, ptrdiff_t part)
+static void NAME(weight_task)(const ConvShape *s, const real *dy, const real *x, real *sums, real *scratch,
+                              ptrdiff_t part)
 {
     const ptrdiff_t tasks = s->batch * s->groups * s->bands, all = NAME(padded_panels)(s);
     const ptrdiff_t first = tasks * part / s->parts, last = tasks * (part + 1) / s->parts;

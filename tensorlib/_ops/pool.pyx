@@ -13,7 +13,7 @@ from .tensor cimport TensorBase, contiguous, empty, ptr, same_size, size_text, t
 from .types cimport I64, MAXDIM
 
 cdef enum:
-    LIMIT = 0x7fffffff              # of kernel sizes, strides and so on, so that sizes computed from them cannot overflow
+    LIMIT = 0x7fffffff              # of kernel sizes, strides...: sizes computed from them cannot overflow
 
 
 # ---- checks and sizes ----------------------------------------------------------------------------------------------
@@ -32,6 +32,10 @@ cdef int read_numbers(str name, str option, object given, int spatial, Py_ssize_
     return 0
 
 
+cdef str sizes_text(int ndim, const Py_ssize_t* sizes):
+    return " x ".join([str(sizes[i]) for i in range(ndim)])
+
+
 cdef int read_input(PoolShape* s, str name, int ndim, const Py_ssize_t* sizes, int spatial) except -1:
     """Take the planes and the spatial sizes from the sizes of an input."""
     cdef int i
@@ -39,7 +43,7 @@ cdef int read_input(PoolShape* s, str name, int ndim, const Py_ssize_t* sizes, i
         raise ValueError("%s(): expected 1 to 3 spatial dims, got %d" % (name, spatial))
     if ndim != spatial + 1 and ndim != spatial + 2:
         raise RuntimeError("%s(): expected a tensor of %d or %d dims (batch, channels and %d spatial dims), got size %s"
-                           % (name, spatial + 1, spatial + 2, spatial, " x ".join([str(sizes[i]) for i in range(ndim)])))
+                           % (name, spatial + 1, spatial + 2, spatial, sizes_text(ndim, sizes)))
     s.planes = s.pixels = 1
     for i in range(ndim - spatial):
         s.planes *= sizes[i]
@@ -73,13 +77,14 @@ cdef int describe(PoolShape* s, str name, int ndim, const Py_ssize_t* sizes, obj
     s.count_padding = True
     for i in range(3):
         if s.padding[i] > s.kernel[i] // 2:
-            raise RuntimeError("%s(): padding must be at most half of the kernel size, got padding %s and kernel size %s"
+            raise RuntimeError("%s(): padding must be at most half of the kernel size, got %s and kernel size %s"
                                % (name, tuple(padding), tuple(kernel)))
         s.out[i] = output_size(s, i, ceil_mode)
         if s.out[i] < 1:
-            raise RuntimeError("%s(): the output would be empty: input of size %s, kernel %s, stride %s, padding %s, dilation %s"
-                               % (name, " x ".join([str(sizes[k]) for k in range(ndim)]), tuple(kernel), tuple(stride),
-                                  tuple(padding), tuple(dilation)))
+            raise RuntimeError("%s(): the output would be empty: input of size %s, kernel %s, stride %s, padding %s, "
+                               "dilation %s"
+                               % (name, sizes_text(ndim, sizes), tuple(kernel), tuple(stride), tuple(padding),
+                                  tuple(dilation)))
         s.positions *= s.out[i]
     return 0
 
@@ -180,19 +185,18 @@ cdef int run_planes(str name, str kernel_name, TensorBase x, TensorBase indices,
     return 0
 
 
-cdef TensorBase to_planes(str name, str kernel_name, TensorBase x, TensorBase indices, object size, int spatial,
-                          bint empty_windows):
+cdef TensorBase to_planes(str name, str kernel_name, TensorBase x, TensorBase indices, object size, bint empty_windows):
     """Write x at its indices into planes whose last `spatial` sizes are given."""
     cdef Py_ssize_t sizes[MAXDIM]
     cdef Py_ssize_t planes = 1, pixels = 1
-    cdef int i
+    cdef int i, spatial = len(size)
     check_indices(name, x, indices)
     if not same_size(x, indices):
         raise RuntimeError("%s(): sizes %s and %s (indices) differ" % (name, size_text(x), size_text(indices)))
     if spatial >= x.ndim or spatial < 1:
         raise RuntimeError("%s(): expected a tensor of %d or %d dims, got size %s"
                            % (name, spatial + 1, spatial + 2, size_text(x)))
-    read_size(name, tuple([x.sizes[i] for i in range(x.ndim - spatial)]) + tuple(size)[len(size) - spatial:], x.ndim, sizes)
+    read_size(name, tuple([x.sizes[i] for i in range(x.ndim - spatial)]) + tuple(size), x.ndim, sizes)
     for i in range(x.ndim):
         if i < x.ndim - spatial:
             planes *= sizes[i]
@@ -206,12 +210,12 @@ cdef TensorBase to_planes(str name, str kernel_name, TensorBase x, TensorBase in
 
 def max_pool_grad(TensorBase grad not None, TensorBase indices not None, output_size):
     """Add each gradient at its index into planes of output_size (the spatial sizes of max_pool's input)."""
-    return to_planes("max_pool_grad", "plane_scatter", grad, indices, output_size, len(output_size), True)
+    return to_planes("max_pool_grad", "plane_scatter", grad, indices, output_size, True)
 
 
 def max_unpool(TensorBase self not None, TensorBase indices not None, output_size):
     """Put each value at its index into planes of zeros of output_size (spatial sizes)."""
-    return to_planes("max_unpool", "plane_place", self, indices, output_size, len(output_size), False)
+    return to_planes("max_unpool", "plane_place", self, indices, output_size, False)
 
 
 def max_pool_take(TensorBase self not None, TensorBase indices not None, int spatial):

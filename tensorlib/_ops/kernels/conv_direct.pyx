@@ -22,8 +22,10 @@ cdef extern from "conv_direct.h" nogil:
     Py_ssize_t pack_tasks_double(const ConvShape* s)
     void pack_weight_float(const ConvShape* s, const float* w, const float* bias, float* packed, Py_ssize_t task)
     void pack_weight_double(const ConvShape* s, const double* w, const double* bias, double* packed, Py_ssize_t task)
-    void direct_task_float(const ConvShape* s, const float* x, const float* packed, float* y, float* scratch, Py_ssize_t task)
-    void direct_task_double(const ConvShape* s, const double* x, const double* packed, double* y, double* scratch, Py_ssize_t task)
+    void direct_task_float(const ConvShape* s, const float* x, const float* packed, float* y, float* scratch,
+                           Py_ssize_t task)
+    void direct_task_double(const ConvShape* s, const double* x, const double* packed, double* y, double* scratch,
+                            Py_ssize_t task)
     bint few_channels_float(const ConvShape* s)
     Py_ssize_t line_room_float(const ConvShape* s)
     Py_ssize_t weight_room_float(const ConvShape* s)
@@ -32,8 +34,10 @@ cdef extern from "conv_direct.h" nogil:
     Py_ssize_t weight_room_double(const ConvShape* s)
     Py_ssize_t sums_room_float(const ConvShape* s)
     Py_ssize_t sums_room_double(const ConvShape* s)
-    void weight_task_float(const ConvShape* s, const float* dy, const float* x, float* sums, float* scratch, Py_ssize_t part)
-    void weight_task_double(const ConvShape* s, const double* dy, const double* x, double* sums, double* scratch, Py_ssize_t part)
+    void weight_task_float(const ConvShape* s, const float* dy, const float* x, float* sums, float* scratch,
+                           Py_ssize_t part)
+    void weight_task_double(const ConvShape* s, const double* dy, const double* x, double* sums, double* scratch,
+                            Py_ssize_t part)
     void weight_join_float(const ConvShape* s, const float* sums, float* dw, Py_ssize_t channel)
     void weight_join_double(const ConvShape* s, const double* sums, double* dw, Py_ssize_t channel)
 
@@ -44,7 +48,8 @@ cdef enum:
 
 # ---- one name for both element types -------------------------------------------------------------------------------
 
-cdef inline void pack_weight(const ConvShape* s, const real* w, const real* bias, real* packed, Py_ssize_t task) noexcept nogil:
+cdef inline void pack_weight(const ConvShape* s, const real* w, const real* bias, real* packed,
+                             Py_ssize_t task) noexcept nogil:
     if real is float:
         pack_weight_float(s, w, bias, packed, task)
     else:
