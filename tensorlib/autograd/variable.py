@@ -264,7 +264,8 @@ def set_item(variable, key, value):
     if isinstance(value, TensorBase):
         value = Variable(value)
     if not isinstance(value, (Variable, int, float)):
-        raise RuntimeError("copy from %s to %s isn't implemented" % (type(value).__name__, variable.data.type()))
+        raise (TypeError if isinstance(raw, core.ByteTensor) else RuntimeError)(
+            "copy from %s to %s isn't implemented" % (type(value).__name__, variable.data.type()))
     index = indexing.like_self(variable, raw) if isinstance(raw, TensorBase) else raw
     if isinstance(raw, core.ByteTensor):
         variable.masked_scatter_(index, value) if isinstance(value, Variable) else variable.masked_fill_(index, value)
