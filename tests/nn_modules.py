@@ -78,7 +78,7 @@ LAYERS = [
     case("Softshrink", (0.3,), (3, 4)),
     case("LeakyReLU", (0.2,), (3, 4)),
     case("LogSigmoid", (), (3, 4)),
-    case("Softplus", (2, 1), (3, 4)),
+    case("Softplus", (2, 20), (3, 4)),
     case("PReLU", (), (3, 4)),
     case("PReLU", (3,), (2, 3, 4)),
     case("Softsign", (), (3, 4)),

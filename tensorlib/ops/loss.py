@@ -4,6 +4,8 @@ The derivative of a loss is a fused row, linear in the gradient `dy` of the one 
 """
 import math
 
+import numpy as np
+
 from .._ops import loss as kernels
 from ._samples import arguments
 from ._table import op
@@ -31,9 +33,12 @@ def share(size, size_average):
     return 1 / math.prod(size) if size_average else 1
 
 
-def summed(formula):
-    """The reference of a loss from that of an element."""
-    return "(lambda y: np.reshape(y.mean() if size_average else y.sum(), (1,)))(%s)" % formula
+def reference(name):
+    """The reference `name_ref` of `_layer_refs`, found when it is called."""
+    def ref(*values):
+        from . import _layer_refs
+        return getattr(_layer_refs, name + "_ref")(*values)
+    return ref
 
 
 def pairs(low=-2, high=2):
@@ -52,6 +57,8 @@ def spread(formula):
     return "dy * (%s) / (x.size if size_average else 1)" % formula
 
 
+SIGNS = np.array([[1.0, -1, 1, 1], [-1, -1, 1, -1], [1, 1, -1, 1]])
+
 one = op(
     "one(Tensor self)", kernels.one, public=False, ref="np.ones(1)", samples=arguments((3, 4)),
     doc="The number 1 as a tensor of self's type and size (1,).")
@@ -62,7 +69,7 @@ one = op(
 mse_loss = op(
     "mse_loss(Tensor self, Tensor target, bool size_average=True)", kernels.mse_loss, node_name="MSELoss", public=False,
     grad=dict(self=lambda g, self, target, size_average: mse_loss_grad(g, self, target, size_average)),
-    ref=summed("(self - target) ** 2"), samples=pairs(),
+    ref=reference("mse_loss"), samples=pairs(),
     doc="(self - target)^2.")
 
 mse_loss_grad = op(
@@ -75,7 +82,7 @@ mse_loss_grad = op(
 l1_loss = op(
     "l1_loss(Tensor self, Tensor target, bool size_average=True)", kernels.l1_loss, node_name="L1Loss", public=False,
     grad=dict(self=lambda g, self, target, size_average: l1_loss_grad(g, self, target, size_average)),
-    ref=summed("np.abs(self - target)"), samples=pairs(),
+    ref=reference("l1_loss"), samples=pairs(),
     doc="|self - target|.")
 
 l1_loss_grad = op(
@@ -89,7 +96,7 @@ smooth_l1_loss = op(
     "smooth_l1_loss(Tensor self, Tensor target, bool size_average=True)", kernels.smooth_l1_loss, public=False,
     node_name="SmoothL1Loss",
     grad=dict(self=lambda g, self, target, size_average: smooth_l1_loss_grad(g, self, target, size_average)),
-    ref=summed("np.where(np.abs(self - target) < 1, (self - target) ** 2 / 2, np.abs(self - target) - 0.5)"),
+    ref=reference("smooth_l1_loss"),
     samples=pairs(),
     doc="(self - target)^2 / 2 where that distance is below 1, else the distance less 1/2.")
 
@@ -107,7 +114,7 @@ binary_cross_entropy = op(
     kernels.binary_cross_entropy, node_name="BCELoss", public=False,
     grad=dict(self=lambda g, self, target, weight, size_average:
               binary_cross_entropy_grad(g, self, target, weight, size_average)),
-    ref=summed("-(np.log(self + 1e-12) * target + np.log(1 - self + 1e-12) * (1 - target)) * weight"),
+    ref=reference("binary_cross_entropy"),
     samples=arguments((3, 4), (3, 4), (3, 4), low=0.1, high=0.9, size_average=True),
     doc="-(target * log(self) + (1 - target) * log(1 - self)), 1e-12 added inside the logarithms, times weight.")
 
@@ -137,7 +144,7 @@ binary_cross_entropy_grad = op(
 kl_div = op(
     "kl_div(Tensor self, Tensor target, bool size_average=True)", kernels.kl_div, node_name="KLDivLoss", public=False,
     grad=dict(self=lambda g, self, target, size_average: kl_div_grad(g, self, target, size_average)),
-    ref=summed("target * (np.log(target) - self)"), samples=pairs(0.1, 2),
+    ref=reference("kl_div"), samples=pairs(0.1, 2),
     doc="target * (log(target) - self), 0 where the target is not positive; self holds log-probabilities.")
 
 kl_div_grad = op(
@@ -150,7 +157,7 @@ kl_div_grad = op(
 soft_margin_loss = op(
     "soft_margin_loss(Tensor self, Tensor target, bool size_average=True)", kernels.soft_margin_loss, public=False,
     grad=dict(self=lambda g, self, target, size_average: soft_margin_loss_grad(g, self, target, size_average)),
-    ref=summed("np.logaddexp(0, -self * target)"), samples=pairs(),
+    ref=reference("soft_margin_loss"), samples=pairs(),
     doc="log(1 + e^(-target * self)).")
 
 
@@ -173,6 +180,8 @@ hinge_embedding_loss = op(
     kernels.hinge_embedding_loss, public=False,
     grad=dict(self=lambda g, self, target, margin, size_average:
               hinge_embedding_loss_grad(g, self, target, margin, size_average)),
+    ref=reference("hinge_embedding_loss"),
+    samples=arguments((3, 4), target=SIGNS, margin=0.8, size_average=True),
     doc="self where the target is 1, max(0, margin - self) where it is -1.")
 
 hinge_embedding_loss_grad = op(
@@ -181,16 +190,41 @@ hinge_embedding_loss_grad = op(
     grad=dict(dy=lambda g, x, target, margin, size_average:
               inner(g, hinge_embedding_loss_grad(one(x), x, target, margin, size_average)),
               x=lambda g: zeros(g)),
+    ref=reference("hinge_embedding_loss_grad"),
+    samples=arguments((1,), (3, 4), target=SIGNS, margin=0.8, size_average=True),
     doc="Derivative of hinge_embedding_loss at x, times dy.")
 
 
 # ---- losses of class indices --------------------------------------------------------------------------------------
+
+TARGETS = np.array([2, 0, 1])
+LABELS = np.array([[3, 0, -1, 1], [1, -1, 0, 2], [-1, 0, 0, 0]])
+WEIGHT = np.array([0.5, 1, 2, 0.25])
+
+
+def of_classes(*sizes, **other):
+    """Samples with targets for rows of 4 classes, weighted."""
+    return arguments(*sizes, target=TARGETS, weight=WEIGHT, size_average=True, ignore_index=-100, **other)
+
+
+def of_planes(*sizes, **other):
+    """Samples with targets for planes of 3 classes, one of which is ignored."""
+    target = np.array([[[0, 2], [1, 1]], [[2, 2], [0, 1]]])
+    return arguments(*sizes, target=target, weight=None, size_average=False, ignore_index=1, **other)
+
+
+def of_margins(*sizes, **other):
+    """Samples of the multi-class margin."""
+    return arguments(*sizes, target=TARGETS, weight=WEIGHT, margin=0.7, size_average=True, **other)
+
 
 nll_loss = op(
     "nll_loss(Tensor self, LongTensor target, Tensor? weight=None, bool size_average=True, int ignore_index=-100)",
     kernels.nll_loss, node_name="NLLLoss", public=False,
     grad=dict(self=lambda g, self_size, target, weight, size_average, ignore_index:
               nll_loss_grad(g, self_size, target, weight, size_average, ignore_index)),
+    ref=reference("nll_loss"),
+    samples=of_classes((3, 4)) + of_planes((2, 3, 2, 2)),
     doc="-weight[t] * self at each target t: self (batch, classes, ...), target (batch, ...). The average is over the "
         "weights of the targets; those equal to ignore_index count for nothing.")
 
@@ -199,6 +233,8 @@ nll_loss_grad = op(
     kernels.nll_loss_grad, public=False,
     grad=dict(dy=lambda g, target, weight, size_average, ignore_index:
               nll_loss(g, target, weight, size_average, ignore_index)),
+    ref=reference("nll_loss_grad"),
+    samples=of_classes((1,), size=(3, 4)) + of_planes((1,), size=(2, 3, 2, 2)),
     doc="Derivative of nll_loss by an input of that size, times dy.")
 
 cross_entropy = op(
@@ -206,6 +242,8 @@ cross_entropy = op(
     kernels.cross_entropy, node_name="NLLLoss", public=False,
     grad=dict(self=lambda g, self, target, weight, size_average, ignore_index:
               cross_entropy_grad(g, self, target, weight, size_average, ignore_index)),
+    ref=reference("cross_entropy"),
+    samples=of_classes((3, 4)) + of_planes((2, 3, 2, 2)),
     doc="nll_loss of log_softmax over dim 1, in one pass; its derivative takes the softmax again.")
 
 cross_entropy_grad = op(
@@ -215,6 +253,8 @@ cross_entropy_grad = op(
               inner(g, cross_entropy_grad(one(x), x, target, weight, size_average, ignore_index)),
               x=lambda g, dy, x, target, weight, size_average, ignore_index:
               curvature_of_cross_entropy(g * dy, x, target, weight, size_average, ignore_index)),
+    ref=reference("cross_entropy_grad"),
+    samples=of_classes((1,), (3, 4)) + of_planes((1,), (2, 3, 2, 2)),
     doc="(softmax(x) - 1 at the target) * weight, averaged as the loss was, times dy: derivative of cross_entropy.")
 
 
@@ -229,6 +269,8 @@ multi_margin_loss = op(
     "bool size_average=True)", kernels.multi_margin_loss, public=False,
     grad=dict(self=lambda g, self, target, weight, p, margin, size_average:
               multi_margin_loss_grad(g, self, target, weight, p, margin, size_average)),
+    ref=reference("multi_margin_loss"),
+    samples=of_margins((3, 4), p=1) + of_margins((3, 4), p=2),
     doc="For each row, the sum over the classes c other than the target t of weight[t] * max(0, margin - self[t] + "
         "self[c])^p, divided by the number of classes.")
 
@@ -239,6 +281,8 @@ multi_margin_loss_grad = op(
               inner(g, multi_margin_loss_grad(one(x), x, target, weight, p, margin, size_average)),
               x=lambda g, dy, x, target, weight, p, margin, size_average: zeros(g) if p == 1 else
               multi_margin_loss_curvature(g, x, target, weight, margin, size_average) * dy),
+    ref=reference("multi_margin_loss_grad"),
+    samples=of_margins((1,), (3, 4), p=1) + of_margins((1,), (3, 4), p=2),
     doc="Derivative of multi_margin_loss at x, times dy.")
 
 multi_margin_loss_curvature = op(
@@ -246,12 +290,16 @@ multi_margin_loss_curvature = op(
     "bool size_average)", kernels.multi_margin_loss_curvature, public=False,
     grad=dict(v=lambda g, x, target, weight, margin, size_average:
               multi_margin_loss_curvature(g, x, target, weight, margin, size_average)),
+    ref=reference("multi_margin_loss_curvature"),
+    samples=of_margins((3, 4), (3, 4)),
     doc="The second derivative of multi_margin_loss with p = 2 at x, applied to v.")
 
 multilabel_margin_loss = op(
     "multilabel_margin_loss(Tensor self, LongTensor target, bool size_average=True)", kernels.multilabel_margin_loss,
     public=False, node_name="MultiLabelMarginLoss",
     grad=dict(self=lambda g, self, target, size_average: multilabel_margin_loss_grad(g, self, target, size_average)),
+    ref=reference("multilabel_margin_loss"),
+    samples=arguments((3, 4), target=LABELS, size_average=True),
     doc="For each row, the sum over its targets t (up to the first -1) and the classes c that are none of "
         "max(0, 1 - self[t] + self[c]), divided by the number of classes.")
 
@@ -261,4 +309,6 @@ multilabel_margin_loss_grad = op(
     grad=dict(dy=lambda g, x, target, size_average:
               inner(g, multilabel_margin_loss_grad(one(x), x, target, size_average)),
               x=lambda g: zeros(g)),
+    ref=reference("multilabel_margin_loss_grad"),
+    samples=arguments((1,), (3, 4), target=LABELS, size_average=False),
     doc="Derivative of multilabel_margin_loss at x, times dy.")

@@ -1,13 +1,21 @@
 """Rows of layers that are neither convolution nor pooling: embeddings, which look rows of a matrix up by index."""
+import numpy as np
+
 from .._ops import embedding as kernels
+from ._samples import arguments
 from ._table import op
+from .loss import reference
+
+INDICES = np.array([[3, 0], [3, 1]])
+PLAIN = dict(indices=INDICES, padding_idx=-1, scale_grad_by_freq=False)
+SCALED = dict(indices=INDICES, padding_idx=1, scale_grad_by_freq=True)
 
 embedding = op(
     "embedding(Tensor self, LongTensor indices, int padding_idx=-1, bool scale_grad_by_freq=False)",
     kernels.embedding, public=False,
     grad=dict(self=lambda g, self_size, indices, padding_idx, scale_grad_by_freq:
               embedding_grad(g, indices, self_size[0], padding_idx, scale_grad_by_freq)),
-    ref=lambda w, indices, *_: w[indices],
+    ref=reference("embedding"), samples=arguments((5, 3), **PLAIN),
     doc="Rows of self at the indices. The row padding_idx gets no gradient; with scale_grad_by_freq the gradient of a "
         "row is divided by how often it was looked up.")
 
@@ -16,6 +24,8 @@ embedding_grad = op(
     kernels.embedding_grad, public=False,
     grad=dict(dy=lambda g, indices, padding_idx, scale_grad_by_freq:
               embedding_scaled(g, indices, padding_idx, scale_grad_by_freq)),
+    ref=reference("embedding_grad"),
+    samples=arguments((2, 2, 3), num_weights=5, **PLAIN) + arguments((2, 2, 3), num_weights=4, **SCALED),
     doc="Rows of dy added up where their indices point, in a matrix of num_weights rows: derivative of embedding.")
 
 embedding_scaled = op(
@@ -23,4 +33,5 @@ embedding_scaled = op(
     kernels.embedding_scaled, public=False,
     grad=dict(self=lambda g, self_size, indices, padding_idx, scale_grad_by_freq:
               embedding_grad(g, indices, self_size[0], padding_idx, scale_grad_by_freq)),
+    ref=reference("embedding_scaled"), samples=arguments((5, 3), **SCALED),
     doc="Rows of self at the indices, each times the factor that embedding_grad gives it: adjoint of embedding_grad.")

@@ -1,12 +1,23 @@
 """Rows of batch normalisation. One formula gives all gradients; the second derivative is written in plain rows."""
+import numpy as np
+
 from .._ops import norm as kernels
+from ._samples import arguments
 from ._table import op
+from .loss import reference
+
+MEAN, VARIANCE = np.array([0.1, -0.2, 0.3]), np.array([0.5, 1.0, 2.0])
+KEPT = dict(running_mean=MEAN, running_var=VARIANCE, training=False, momentum=0.1, eps=1e-5)
+BATCH = dict(running_mean=None, running_var=None, training=True, momentum=0.1, eps=1e-3)
 
 batch_norm = op(
     "batch_norm(Tensor input, Tensor? weight, Tensor? bias, Tensor? running_mean, Tensor? running_var, bool training, "
     "float momentum, float eps)", kernels.batch_norm, public=False,
     joint=lambda g0, input, weight, out1, out2, training, eps:
         batch_norm_grad(g0, input, weight, out1, out2, training, eps),
+    ref=reference("batch_norm"),
+    samples=arguments((4, 3, 5), (3,), (3,), **BATCH) + arguments((4, 3), (3,), (3,), **KEPT)
+    + arguments((2, 3, 4, 5), weight=None, bias=None, **BATCH),
     doc="Each channel (dim 1) less its mean, divided by its deviation, times weight, plus bias; also that mean and the "
         "inverse of that deviation, which are not differentiable. Training takes the statistics of the input (the "
         "biased variance), and moves the running ones towards them (the unbiased one); else the running ones serve.")
@@ -16,6 +27,8 @@ batch_norm_grad = op(
     kernels.batch_norm_grad, public=False,
     joint=lambda g0, g1, g2, dy, input, weight, mean, invstd, training, eps:
         batch_norm_grad_grad(g0, g1, g2, dy, input, weight, mean, invstd, training, eps),
+    ref=reference("batch_norm_grad"),
+    samples=arguments((4, 3, 5), (4, 3, 5), (3,), mean=MEAN, invstd=VARIANCE, training=False, eps=1e-5),
     doc="Gradients of batch_norm by input, weight and bias. In training, mean and invstd are functions of the input.")
 
 
@@ -39,11 +52,14 @@ def batch_norm_grad_grad(u, v, t, dy, input, weight, mean, invstd, training, eps
     def project(x):
         return x - mean_of(x) - xhat * mean_of(x * xhat)
 
-    v, t = v.view(*shape), t.view(*shape)
-    w = 1 if weight is None else weight.view(*shape)
+    def spread(x):
+        return x.contiguous().view(*shape)
+
+    v, t = spread(v), spread(t)
+    w = 1 if weight is None else spread(weight)
     if not training:
-        r = invstd.view(*shape)
-        xhat = (input - mean.view(*shape)) * r
+        r = spread(invstd)
+        xhat = (input - spread(mean)) * r
         return u * (w * r) + v * xhat + t, v * dy * r, total(u * dy * r).view(channels)
     count = input.numel() / channels
     centered = input - mean_of(input)
