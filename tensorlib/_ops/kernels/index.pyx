@@ -6,6 +6,11 @@ from tensorlib._ops.dispatch cimport put
 from tensorlib._ops.types cimport *
 
 
+cdef inline bint along_lines(Py_ssize_t x_step, Py_ssize_t x_gap, Py_ssize_t n, Py_ssize_t m) noexcept nogil:
+    """Whether the inner loop goes along the lines: what is nearer in memory, else what is longer."""
+    return x_step < x_gap or (x_step == x_gap and n >= m)
+
+
 # out[i, j] = x[index[i, j], j]
 cdef inline void gather_loops(const number* x, Py_ssize_t x_step, Py_ssize_t x_gap,
                               const int64_t* index, Py_ssize_t index_step, Py_ssize_t index_gap,
@@ -15,7 +20,7 @@ cdef inline void gather_loops(const number* x, Py_ssize_t x_step, Py_ssize_t x_g
     if index_gap == 0 and x_gap == 1 and out_gap == 1:
         for i in range(n):
             memcpy(out + i * out_step, x + index[i * index_step] * x_step, m * sizeof(number))
-    elif n >= m:
+    elif along_lines(x_step, x_gap, n, m):
         for j in range(m):
             for i in range(n):
                 out[i * out_step + j * out_gap] = x[index[i * index_step + j * index_gap] * x_step + j * x_gap]
@@ -39,7 +44,7 @@ cdef void scatter_lines(number* x, Py_ssize_t x_step, Py_ssize_t x_gap,
     if index_gap == 0 and x_gap == 1 and gap == 1:
         for i in range(n):
             memcpy(x + index[i * index_step] * x_step, source + i * step, m * sizeof(number))
-    elif n >= m:
+    elif along_lines(x_step, x_gap, n, m):
         for j in range(m):
             for i in range(n):
                 x[index[i * index_step + j * index_gap] * x_step + j * x_gap] = source[i * step + j * gap]
@@ -64,7 +69,7 @@ cdef void scatter_add_lines(number* x, Py_ssize_t x_step, Py_ssize_t x_gap,
     if index_gap == 0 and x_gap == 1 and gap == 1:
         for i in range(n):
             add_row(x + index[i * index_step] * x_step, source + i * step, m)
-    elif n >= m:
+    elif along_lines(x_step, x_gap, n, m):
         for j in range(m):
             for i in range(n):
                 x[index[i * index_step + j * index_gap] * x_step + j * x_gap] += source[i * step + j * gap]

@@ -133,21 +133,28 @@ cdef void sum_columns(const number* x, Py_ssize_t n, Py_ssize_t stride, Py_ssize
 
 
 cdef void prod_strip(const number* x, Py_ssize_t n, Py_ssize_t stride, void* acc, const double* arg) noexcept nogil:
-    cdef Py_ssize_t i
+    cdef Py_ssize_t i, k
     cdef int64_t* whole = <int64_t*>acc
-    cdef double a = 1, b = 1, c = 1, d = 1
+    cdef double total = 1
+    cdef double lanes[LANES]
     if number in integer:
         for i in range(n):
             whole[0] *= x[i * stride]
     else:
-        for i in range(0, n - 3, 4):
-            a *= x[i * stride]
-            b *= x[(i + 1) * stride]
-            c *= x[(i + 2) * stride]
-            d *= x[(i + 3) * stride]
-        for i in range(n - n % 4, n):
-            a *= x[i * stride]
-        (<double*>acc)[0] *= (a * b) * (c * d)
+        i = 0
+        if stride == 1 and n >= 2 * LANES:
+            for k in range(LANES):
+                lanes[k] = x[k]
+            i = LANES
+            while n - i >= LANES:
+                for k in range(LANES):
+                    lanes[k] *= x[i + k]
+                i += LANES
+            for k in range(LANES):
+                total *= lanes[k]
+        for k in range(i, n):
+            total *= x[k * stride]
+        (<double*>acc)[0] *= total
 
 
 cdef void prod_columns(const number* x, Py_ssize_t n, Py_ssize_t stride, Py_ssize_t m, Py_ssize_t gap,

@@ -162,11 +162,36 @@ cdef void select_line(const number* x, Py_ssize_t step, Py_ssize_t n, Pair* pair
     where[0] = pairs[k].position
 
 
+cdef inline void insert_best(const number* x, Py_ssize_t step, Py_ssize_t n, Pair* pairs, Py_ssize_t k,
+                             uint64_t flip) noexcept nogil:
+    """Keep the k pairs of the largest keys, in order: for a few of many, where most elements are passed over."""
+    cdef Py_ssize_t i, j, kept = 0
+    cdef uint64_t key
+    for i in range(n):
+        key = key_of(x[i * step]) ^ flip
+        if kept == k:
+            if key <= pairs[k - 1].key:
+                continue
+            kept -= 1
+        j = kept
+        while j > 0 and pairs[j - 1].key < key:
+            pairs[j] = pairs[j - 1]
+            j -= 1
+        pairs[j].key, pairs[j].position = key, i
+        kept += 1
+
+
 # The k largest or smallest elements of a line, the best first if SORTED.
 cdef void topk_line(const number* x, Py_ssize_t step, Py_ssize_t n, Pair* pairs, Py_ssize_t k, int flags,
                     number* values, int64_t* where, Py_ssize_t out_step) noexcept nogil:
     cdef Py_ssize_t i
     cdef Pair* best = pairs
+    if k <= FEW and n >= 8 * k and n > FEW:
+        insert_best(x, step, n, pairs, k, 0 if flags & LARGEST else all_bits(sizeof(number)))
+        for i in range(k):
+            values[i * out_step] = x[pairs[i].position * step]
+            where[i * out_step] = pairs[i].position
+        return
     make_pairs(x, step, n, pairs, 0)
     if flags & LARGEST:
         select_pair(pairs, n, n - k)
