@@ -2,41 +2,65 @@
 
 A layer works on a list of its steps, so that the gradient of one step touches that step only.
 """
-from ...ops.shape import cat_sequence, stack
+from ...ops import linalg
+from ...ops.shape import cat_sequence, narrow, stack
 from .activation import relu
 from .dropout import dropout
-from .linear import linear
 
 
-def rnn_tanh_cell(input, hidden, w_ih, w_hh, b_ih=None, b_hh=None):
+def prepare(mode, w_ih, w_hh, b_ih=None, b_hh=None):
+    """Make of a layer's parameters what each of its steps needs: both matrices turned, and, but for GRU, one bias."""
+    if mode != "GRU" and b_ih is not None:
+        b_ih, b_hh = b_ih + b_hh, None
+    return w_ih.t(), w_hh.t(), b_ih, b_hh
+
+
+def _affine(bias, x, matrix):
+    return x.mm(matrix) if bias is None else linalg.addmm(bias, 1, 1, x, matrix)
+
+
+def _gates(x, h, weights):
+    """w_ih x + w_hh h + b, of prepared weights."""
+    w_ih, w_hh, bias, _ = weights
+    return linalg.addmm(_affine(bias, x, w_ih), 1, 1, h, w_hh)
+
+
+def _parts(gates, n):
+    """The n gates side by side in dim 1."""
+    size = gates.size(1) // n
+    return [narrow(gates, 1, i * size, size) for i in range(n)]
+
+
+def rnn_tanh_cell(x, h, weights):
     """h' = tanh(w_ih x + b_ih + w_hh h + b_hh) (Elman, 1990)."""
-    return (linear(input, w_ih, b_ih) + linear(hidden, w_hh, b_hh)).tanh()
+    return _gates(x, h, weights).tanh()
 
 
-def rnn_relu_cell(input, hidden, w_ih, w_hh, b_ih=None, b_hh=None):
+def rnn_relu_cell(x, h, weights):
     """h' = max(0, w_ih x + b_ih + w_hh h + b_hh)."""
-    return relu(linear(input, w_ih, b_ih) + linear(hidden, w_hh, b_hh))
+    return relu(_gates(x, h, weights))
 
 
-def lstm_cell(input, hidden, w_ih, w_hh, b_ih=None, b_hh=None):
+def lstm_cell(x, hidden, weights):
     """One step of long short-term memory (Hochreiter and Schmidhuber, 1997). Gates: input, forget, cell, output.
 
     Returns:
         (h', c') with c' = f c + i g, h' = o tanh(c').
     """
     h, c = hidden
-    i, f, g, o = (linear(input, w_ih, b_ih) + linear(h, w_hh, b_hh)).chunk(4, 1)
+    i, f, g, o = _parts(_gates(x, h, weights), 4)
     c = f.sigmoid() * c + i.sigmoid() * g.tanh()
     return o.sigmoid() * c.tanh(), c
 
 
-def gru_cell(input, hidden, w_ih, w_hh, b_ih=None, b_hh=None):
+def gru_cell(x, h, weights):
     """One step of a gated recurrent unit (Cho et al., 2014). Gates: reset, update, new. h' = n + z (h - n)."""
-    ir, iz, new = linear(input, w_ih, b_ih).chunk(3, 1)
-    hr, hz, hn = linear(hidden, w_hh, b_hh).chunk(3, 1)
+    w_ih, w_hh, b_ih, b_hh = weights
+    ir, iz, new = _parts(_affine(b_ih, x, w_ih), 3)
+    hr, hz, hn = _parts(_affine(b_hh, h, w_hh), 3)
     reset, update = (ir + hr).sigmoid(), (iz + hz).sigmoid()
     new = (new + reset * hn).tanh()
-    return new + update * (hidden - new)
+    return new + update * (h - new)
 
 
 CELLS = {"RNN_TANH": rnn_tanh_cell, "RNN_RELU": rnn_relu_cell, "LSTM": lstm_cell, "GRU": gru_cell}
@@ -68,7 +92,7 @@ def _forwards(cell, steps, hidden, weights):
         if n < had:
             ended.append(_rows(hidden, n, had))
             hidden = _rows(hidden, 0, n)
-        hidden = cell(x, hidden, *weights)
+        hidden = cell(x, hidden, weights)
         outputs.append(_first(hidden))
     for rest in reversed(ended):
         hidden = _joined(hidden, rest)
@@ -84,7 +108,7 @@ def _backwards(cell, steps, start, weights):
         if n > had:
             joining = _rows(start, had, n)
             hidden = joining if had == 0 else _joined(hidden, joining)
-        hidden = cell(x, hidden, *weights)
+        hidden = cell(x, hidden, weights)
         outputs.append(_first(hidden))
     return outputs[::-1], hidden
 
@@ -113,7 +137,7 @@ def recurrent(mode, steps, hidden, weights, num_layers, bidirectional, p, traini
         for run in directions:
             k = len(last)
             start = tuple(h[k] for h in hidden) if isinstance(hidden, tuple) else hidden[k]
-            out, state = run(cell, steps, start, weights[k])
+            out, state = run(cell, steps, start, prepare(mode, *weights[k]))
             outputs.append(out)
             last.append(state)
         steps = [cat_sequence(list(pair), 1) for pair in zip(*outputs)] if bidirectional else outputs[0]

@@ -5,7 +5,7 @@ from ...autograd import Variable
 from ...ops.shape import cat_sequence, stack
 from ...tensor import Default
 from ..functional._common import as_variable
-from ..functional.rnn import CELLS, recurrent
+from ..functional.rnn import CELLS, prepare, recurrent
 from ..module import Module
 from ..parameter import Parameter
 from ..utils.rnn import PackedSequence
@@ -185,7 +185,8 @@ class RNNCellBase(_Recurrent):
         hidden = hx[0] if isinstance(hx, (tuple, list)) else hx
         if hidden.size(0) != input.size(0):
             raise RuntimeError("input has a batch of %d, the hidden state of %d" % (input.size(0), hidden.size(0)))
-        return CELLS[mode](input, hx, self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh)
+        weights = prepare(mode, self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh)
+        return CELLS[mode](as_variable(input), hx, weights)
 
     def __repr__(self):
         parts = ["%d, %d" % (self.input_size, self.hidden_size)]
