@@ -153,7 +153,7 @@ class Case:
         if self.code < 5 and self.sample.integer_ref is not None:
             ref = self.sample.integer_ref
         if isinstance(ref, str):
-            return outputs_of(eval(ref, {"np": np, "math": math}, dict(zip(self.names, values))))
+            return outputs_of(eval(ref, dict(zip(self.names, values), np=np, math=math)))
         return outputs_of(ref(*values))
 
     def differentiable(self):
@@ -168,8 +168,9 @@ class Case:
 
 def codes_of_outputs(case):
     """Element type of each output, read off the reference in float64: floats are of the case's type, whole numbers
-    are positions, truth values bytes."""
-    kinds = {"f": case.code, "i": LONG, "u": BYTE, "b": BYTE}
+    are positions, truth values bytes. Whole numbers that become Python numbers are computed in 64 bits."""
+    number = case.code < 5 and any(form.number for _, form in public_forms(case.row))
+    kinds = {"f": LONG if number else case.code, "i": LONG, "u": BYTE, "b": BYTE}
     wide = case if case.code == DOUBLE else Case(case.row, case.sample, DOUBLE, case.layout)
     return [None if want is None else kinds[np.asarray(want).dtype.kind] for want in wide.reference()]
 
@@ -299,6 +300,11 @@ def fits(form, arguments):
                for p, a in zip(form.params, arguments[1:]))
 
 
+def may_lead(form):
+    """Whether self may stand left of the dot: no argument that is required stands before it."""
+    return all(p.optional for p in form.params[:form.self_position])
+
+
 def keywords(form, arguments):
     """(positional arguments without self, keyword arguments) for a form."""
     pairs = list(zip(form.params, arguments[1:]))
@@ -319,7 +325,7 @@ def check_public(case):
                 agree(me, want.type_as(me), case, public.name)
             continue
         expected = want.tolist()[0] if form.number else want
-        if hasattr(me, public.name):
+        if hasattr(me, public.name) and may_lead(form):
             same(getattr(me, public.name)(*rest, **words), expected, case, "method " + public.name)
         if public.is_function:
             check_function(case, public, form, (me, rest, words), expected)
@@ -343,7 +349,8 @@ def check_function(case, public, form, call, expected):
 def check_public_of_variables(case, want):
     for public, form in public_forms(case.row, True):
         arguments = case.variables(case.arguments())
-        if form.inplace or not fits(form, arguments):
+        own = vars(Variable).get(public.name) is public       # else Variable spells it in its own way
+        if form.inplace or not own or not may_lead(form) or not fits(form, arguments):
             continue
         rest, words = keywords(form, arguments)
         got = getattr(arguments[0], public.name)(*rest, **words)

@@ -12,9 +12,18 @@ import tensorlib
 from tensorlib.ops import TABLE
 
 # Rows without samples, and why.
-LEFT_OUT = {}
-# Rows whose samples must not be expanded.
-NOT_EXPANDED = {}
+LEFT_OUT = {
+    "cast": "names its element types in its arguments: test_cast",
+    "btrifact": "a packed form: test_linalg.py multiplies the factors again",
+    "btrisolve": "takes the packed form of btrifact: test_linalg.py",
+    "pstrf": "pivoting decides between equals: test_linalg.py multiplies the factors again",
+}
+# Layouts that a row does not take.
+NOT_TAKEN = {
+    "view": ("strided", "expanded"),        # needs dense tensors
+    "inverse": ("expanded",),               # a matrix of equal rows is singular, a factorisation not unique
+    "gesv": ("expanded",), "eig": ("expanded",), "qr": ("expanded",), "geqrf": ("expanded",), "gels": ("expanded",),
+}
 SMALL = 600         # elements, for derivatives by differences
 
 
@@ -23,7 +32,7 @@ def cases(name, codes=None, layouts=LAYOUTS):
     for sample in row.row.samples:
         for code in codes or row.row.types:
             for layout in layouts:
-                if layout != "expanded" or name not in NOT_EXPANDED and "self" not in sample.other:
+                if layout not in NOT_TAKEN.get(name, ()):
                     yield Case(row, sample, code, layout)
 
 
@@ -35,7 +44,7 @@ def test_every_row_has_a_reference_and_samples():
         assert TABLE[name].row.ref is not None, "%s has no ref" % name
         assert TABLE[name].row.samples, "%s has no samples" % name
         assert TABLE[name].row.doc, "%s has no doc" % name
-    assert not set(LEFT_OUT) - set(TABLE) and not set(NOT_EXPANDED) - set(TABLE)
+    assert not set(LEFT_OUT) - set(TABLE) and not set(NOT_TAKEN) - set(TABLE)
 
 
 @pytest.mark.parametrize("name", ROWS)

@@ -29,6 +29,11 @@ def mask(values):
     return Array(values, "uint8")
 
 
+def real(values):
+    """Numbers that a row needs just so, in the element type tested."""
+    return Array(values, "float64")
+
+
 def reference(module, name):
     """The reference `name` of a module beside this one that imports NumPy, found when it is called."""
     def ref(*args):

@@ -3,7 +3,7 @@
 Every product is one kernel, C = alpha * A @ B + beta * C on any strides, so formulas transpose without copying.
 """
 from .._ops import lapack, linalg
-from ._samples import arguments
+from ._samples import arguments, real, reference
 from ._table import ALL, REAL, op, public
 
 
@@ -235,12 +235,17 @@ def solve_grads(g0, A, out0):
 
 gesv = op(
     "gesv(Tensor self, Tensor A)", lapack.gesv, types=REAL, joint=solve_grads,
+    ref="np.linalg.solve(A, self), None", samples=arguments((3, 2), (3, 3)), tolerance=1e-3,
     doc="Solve A x = self; returns x and the LU factors of A packed in one matrix.")
 
 
-def factorization(signature, kernel, doc):
+POSITIVE = real([[4, 1, 0.5], [1, 3, -0.25], [0.5, -0.25, 2]])      # positive definite
+UPPER = real([[2, 1, 0.5], [0, 1.5, -0.25], [0, 0, 1]])
+
+
+def factorization(signature, kernel, doc, ref=None, samples=()):
     """A row without a derivative, on Tensors only."""
-    return op(signature, kernel, types=REAL, variable=False, doc=doc)
+    return op(signature, kernel, types=REAL, variable=False, doc=doc, ref=ref, samples=samples, tolerance=1e-4)
 
 
 btrifact = factorization(
@@ -251,40 +256,66 @@ btrisolve = factorization(
     "Solve a batch of systems from the result of btrifact.")
 potrf = factorization(
     "potrf(Tensor self, bool upper=True)", lapack.potrf,
-    "Cholesky factor: U with self = U'U, or L with self = LL'.")
+    "Cholesky factor: U with self = U'U, or L with self = LL'.",
+    ref="np.linalg.cholesky(self).T if upper else np.linalg.cholesky(self)",
+    samples=arguments(self=POSITIVE, upper=True) + arguments(self=POSITIVE, upper=False))
 potrs = factorization(
     "potrs(Tensor self, Tensor input2, bool upper=True)", lapack.potrs,
-    "Solve A x = self from the Cholesky factor of A.")
+    "Solve A x = self from the Cholesky factor of A.",
+    ref="np.linalg.solve(input2.T @ input2, self)",
+    samples=arguments((3, 2), input2=UPPER, upper=True))
 potri = factorization(
     "potri(Tensor self, bool upper=True)", lapack.potri,
-    "Inverse of a matrix from its Cholesky factor.")
+    "Inverse of a matrix from its Cholesky factor.",
+    ref="np.linalg.inv(self.T @ self)",
+    samples=arguments(self=UPPER, upper=True))
 pstrf = factorization(
     "pstrf(Tensor self, bool upper=True, Number tol=-1)", lapack.pstrf,
     "Pivoted Cholesky factor, and the order in which rows were taken.")
 symeig = factorization(
     "symeig(Tensor self, bool eigenvectors=False, bool upper=True)", lapack.symeig,
-    "Eigenvalues of a symmetric matrix, ascending, and its eigenvectors as columns if asked (else zeros).")
+    "Eigenvalues of a symmetric matrix, ascending, and its eigenvectors as columns if asked (else zeros).",
+    ref="np.linalg.eigvalsh(self), None",
+    samples=arguments(self=POSITIVE, eigenvectors=True, upper=True))
 eig = factorization(
     "eig(Tensor self, bool eigenvectors=False)", lapack.eig,
-    "Eigenvalues of a square matrix as rows (real, imaginary), and eigenvectors as columns if asked.")
+    "Eigenvalues of a square matrix as rows (real, imaginary), and eigenvectors as columns if asked.",
+    ref=reference("_shape_refs", "eig"),
+    samples=arguments((4, 4), eigenvectors=False))
 svd = factorization(
     "svd(Tensor self, bool some=True)", lapack.svd,
-    "U, S and V with self = U diag(S) V'; only the columns that S needs unless some=False.")
+    "U, S and V with self = U diag(S) V'; only the columns that S needs unless some=False.",
+    ref="None, np.linalg.svd(self)[1], None",
+    samples=arguments((4, 3), some=True))
 qr = factorization(
-    "qr(Tensor self)", lapack.qr, "Q and R of the reduced QR factorisation.")
+    "qr(Tensor self)", lapack.qr, "Q and R of the reduced QR factorisation.",
+    ref="tuple(np.linalg.qr(self))",
+    samples=arguments((4, 3)) + arguments((2, 3)))
 geqrf = factorization(
-    "geqrf(Tensor self)", lapack.geqrf, "QR as LAPACK packs it: R above, reflectors below, and their factors tau.")
+    "geqrf(Tensor self)", lapack.geqrf, "QR as LAPACK packs it: R above, reflectors below, and their factors tau.",
+    ref=reference("_shape_refs", "geqrf"),
+    samples=arguments((4, 3)))
 orgqr = factorization(
-    "orgqr(Tensor self, Tensor input2)", lapack.orgqr, "Q from the packed form of geqrf and tau; returns (Q, self).")
+    "orgqr(Tensor self, Tensor input2)", lapack.orgqr, "Q from the packed form of geqrf and tau; returns (Q, self).",
+    ref=reference("_shape_refs", "orgqr"),
+    samples=arguments((4, 3), (3,)))
 ormqr = factorization(
     "ormqr(Tensor self, Tensor input2, Tensor input3, bool left=True, bool transpose=False)", lapack.ormqr,
-    "Product of Q (from geqrf) or Q' with input3; returns (product, self).")
+    "Product of Q (from geqrf) or Q' with input3; returns (product, self).",
+    ref=reference("_shape_refs", "ormqr"),
+    samples=arguments((4, 3), (3,), (4, 2), left=True, transpose=True)
+    + arguments((4, 3), (3,), (2, 4), left=False, transpose=False))
 gels = factorization(
     "gels(Tensor self, Tensor A)", lapack.gels,
-    "x of least norm among those with the least squares |A x - self|; returns x and the packed QR (or LQ) of A.")
+    "x of least norm among those with the least squares |A x - self|; returns x and the packed QR (or LQ) of A.",
+    ref="np.linalg.lstsq(A, self, None)[0], None",
+    samples=arguments((4, 2), (4, 3)))
 trtrs = factorization(
     "trtrs(Tensor self, Tensor A, bool upper=True, bool transpose=False, bool unitriangular=False)", lapack.trtrs,
-    "Solve a triangular system A x = self; returns (x, A).")
+    "Solve a triangular system A x = self; returns (x, A).",
+    ref=reference("_shape_refs", "trtrs"),
+    samples=arguments((3, 2), A=UPPER, upper=True, transpose=False, unitriangular=False)
+    + arguments((3, 2), A=UPPER, upper=True, transpose=True, unitriangular=True))
 
 
 def btriunpack(LU_data, LU_pivots, unpack_data=True, unpack_pivots=True):

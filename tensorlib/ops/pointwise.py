@@ -2,7 +2,7 @@
 import math
 
 from .._ops.elementwise import Pointwise
-from ._samples import binary, positive, ternary, unary
+from ._samples import arguments, binary, mask, positive, ternary, unary
 from ._table import ALL, INTEGER, REAL, SIGNED, engine_rows, op, pointwise, public
 
 # ---- arithmetic ---------------------------------------------------------------------------------------
@@ -128,6 +128,8 @@ where = pointwise(
     "where(ByteTensor condition, Tensor x, Tensor y)", types=ALL, public=False, inplace=False, masked=True,
     cuda="select(condition, x, y)",
     grad=dict(x=lambda g, condition: where(condition, g, 0), y=lambda g, condition: where(condition, 0, g)),
+    ref="np.where(condition, x, y)", samples=arguments((3, 4), (3, 4), condition=mask([[1, 0, 0, 1]]))
+    + arguments((4,), (3, 1), condition=mask([[1, 0, 0, 1], [0, 1, 0, 0], [1, 1, 0, 0]])),
     doc="x where the mask is set, else y.")
 
 cmax = pointwise(

@@ -3,7 +3,7 @@
 Sizes and options are tuples with a number for each spatial dim; indices are flat positions within a plane.
 """
 from .._ops import pool as kernels
-from ._samples import arguments
+from ._samples import arguments, positions
 from ._table import op
 from .conv import reference
 
@@ -27,18 +27,21 @@ max_pool_grad = op(
     "max_pool_grad(Tensor grad, LongTensor indices, int... output_size)", kernels.max_pool_grad, public=False,
     grad=dict(grad=lambda g, indices, output_size: max_pool_take(g, indices, len(output_size))),
     ref=reference("max_pool_grad"),
+    samples=arguments((1, 2, 1, 3), indices=positions([[[[3, 0, 3]], [[5, 2, 1]]]]), output_size=(2, 3)),
     doc="Add each value at its index into planes of zeros of the spatial sizes output_size: derivative of max_pool.")
 
 max_pool_take = op(
     "max_pool_take(Tensor self, LongTensor indices, int spatial)", kernels.max_pool_take, public=False,
     grad=dict(self=lambda g, indices, self_size, spatial: max_pool_grad(g, indices, self_size[-spatial:])),
     ref=reference("max_pool_take"),
+    samples=arguments((1, 2, 2, 3), indices=positions([[[[3, 0, 3]], [[5, 2, 1]]]]), spatial=2),
     doc="The values at the indices of each plane, the last `spatial` dims: derivative of max_pool_grad.")
 
 max_unpool = op(
     "max_unpool(Tensor self, LongTensor indices, int... output_size)", kernels.max_unpool, public=False,
     grad=dict(self=lambda g, indices, output_size: max_pool_take(g, indices, len(output_size))),
     ref=reference("max_unpool"),
+    samples=arguments((1, 2, 1, 3), indices=positions([[[[3, 0, 4]], [[5, 2, 1]]]]), output_size=(2, 3)),
     doc="Put each value at its index into planes of zeros of the spatial sizes output_size.")
 
 avg_pool = op(

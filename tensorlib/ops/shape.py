@@ -1,7 +1,7 @@
 """Rows that rearrange: views, copies, joining, tiling, casts."""
 from .._ops import shape
 from .._ops.engine import VariableBase
-from ._samples import arguments, unary
+from ._samples import arguments, positions, reference, unary
 from ._table import ALL, engine_rows, op, public
 
 
@@ -62,13 +62,19 @@ set_item = op("set_item(Tensor self, object key, Tensor value)", lambda self, ke
               inplace=lambda self, key, value: put(self, key, value), types=ALL, public=False, node_name="SetItem",
               grad=dict(self=lambda g, key: put_zero(g, key),
                         value=lambda g, key, value_size: spread_to(taken(g, key), value_size)),
+              ref=reference("_shape_refs", "set_item"),
+              samples=arguments((3, 4), (4,), key=1) + arguments((3, 4), (2, 2), key=(slice(0, 2), slice(1, 3))),
               doc="self with self[key] = value done.")
 
 VIEWS = {"select": select, "narrow": narrow, "stepped": stepped, "unfold": unfold}
 
 scatter_window = op("scatter_window(Tensor self, object size, object kind, object arguments)", shape.scatter_window,
                     grad=dict(self=lambda g, kind, arguments: VIEWS[kind](g, *arguments)), types=ALL, public=False,
-                    samples=arguments((3,), size=(3, 4), kind="select", arguments=(1, 2)),
+                    ref=reference("_shape_refs", "scatter_window"),
+                    samples=arguments((3,), size=(3, 4), kind="select", arguments=(1, 2))
+                    + arguments((3, 2), size=(3, 4), kind="narrow", arguments=(1, 1, 2))
+                    + arguments((2, 3), size=(5, 3), kind="stepped", arguments=(0, 1, 2, 2))
+                    + arguments((3, 2, 3), size=(3, 6), kind="unfold", arguments=(1, 3, 2)),
                     doc="Zeros of `size` with self in the window that a view makes of it: the derivative of views.")
 
 
@@ -112,7 +118,8 @@ sum_to = op("sum_to(Tensor self, object size)", shape.sum_to, grad=dict(self=lam
             types=ALL, public=False, samples=arguments((3, 4), size=(1, 4)), ref="self.sum(0, keepdims=True)",
             doc="Undo broadcasting.")
 cat = op("cat(int dim, *tensors)", shape.cat, types=ALL, public=False, view=False, node_name="Concat",
-         joint=lambda g, dim, tensors_size: cut(g, dim, tensors_size), doc="Join along a dim.")
+         joint=lambda g, dim, tensors_size: cut(g, dim, tensors_size), ref=reference("_shape_refs", "cat"),
+         samples=arguments((2, 3), (2, 1), (2, 4), dim=1) + arguments((3,), (2,), dim=-1), doc="Join along a dim.")
 repeat = op("repeat(Tensor self, int... sizes)", shape.repeat, types=ALL, function=False,
             grad=dict(self=lambda g, self_size, sizes: untile(g, self_size, sizes)),
             samples=arguments((2, 3), sizes=(2, 1, 3)), ref="np.tile(self, sizes)", doc="Tile; copies.")
@@ -120,9 +127,12 @@ repeat = op("repeat(Tensor self, int... sizes)", shape.repeat, types=ALL, functi
 
 take = op("take(Tensor self, object offsets)", shape.take_dense, types=ALL, public=False, node_name="Index",
           grad=dict(self=lambda g, self_size, offsets: put_add(g, offsets, self_size)),
+          ref="self.reshape(-1)[offsets]", samples=arguments((3, 4), offsets=positions([[7, 0, 7], [11, 2, 1]])),
           doc="The elements at offsets into dense self, in the sizes of the offsets.")
 put_add = op("put_add(Tensor self, object offsets, object size)", shape.put_add, types=ALL, public=False,
              grad=dict(self=lambda g, offsets: take(g, offsets)),
+             ref=reference("_shape_refs", "put_add"),
+             samples=arguments((2, 3), offsets=positions([[7, 0, 7], [11, 2, 1]]), size=(3, 4)),
              doc="Zeros of `size` with self added at offsets: the derivative of take.")
 
 
