@@ -1,12 +1,10 @@
 """Rows of layers that are neither convolution nor pooling: embeddings, which look rows of a matrix up by index."""
-import numpy as np
-
 from .._ops import embedding as kernels
-from ._samples import arguments
+from ._samples import arguments, positions
 from ._table import op
 from .loss import reference
 
-INDICES = np.array([[3, 0], [3, 1]])
+INDICES = positions([[3, 0], [3, 1]])
 PLAIN = dict(indices=INDICES, padding_idx=-1, scale_grad_by_freq=False)
 SCALED = dict(indices=INDICES, padding_idx=1, scale_grad_by_freq=True)
 

@@ -1,12 +1,10 @@
 """Rows of batch normalisation. One formula gives all gradients; the second derivative is written in plain rows."""
-import numpy as np
-
 from .._ops import norm as kernels
-from ._samples import arguments
+from ._samples import arguments, real
 from ._table import op
 from .loss import reference
 
-MEAN, VARIANCE = np.array([0.1, -0.2, 0.3]), np.array([0.5, 1.0, 2.0])
+MEAN, VARIANCE = real([0.1, -0.2, 0.3]), real([0.5, 1.0, 2.0])
 KEPT = dict(running_mean=MEAN, running_var=VARIANCE, training=False, momentum=0.1, eps=1e-5)
 BATCH = dict(running_mean=None, running_var=None, training=True, momentum=0.1, eps=1e-3)
 
