@@ -22,6 +22,10 @@ $(VENV)/.python:
 	$(PIP) "setuptools>=68" "cython>=3" numpy
 	@touch $@
 
+$(VENV)/.tiny: $(VENV)/.python
+	$(PIP) pytest
+	@touch $@
+
 $(VENV)/.demo: $(VENV)/.python
 	$(PIP) Pillow tqdm
 	@touch $@
@@ -47,8 +51,8 @@ debug: $(VENV)/.python
 test: $(VENV)/.test build
 	$(PY) -m pytest
 
-test-tiny: $(VENV)/.test build
-	$(PY) -m pytest -m "not slow" tests/test_layers.py tests/test_serialization.py tests/test_golden.py
+test-tiny: $(VENV)/.tiny build
+	$(PY) -m pytest -m "not slow" tests/test_layers.py tests/test_serialization.py tests/test_golden.py tests/test_import.py
 
 test-debug: $(VENV)/.test debug
 	$(PY) -m pytest
@@ -74,8 +78,8 @@ docs: gen
 mutate: $(VENV)/.test build
 	$(PY) tests/mutate.py
 
-sdist-test: $(VENV)/.dev
-	$(PY) tests/sdist.py
+sdist-test:
+	.ci/sdist-test $(PYTHON)
 
 # ---- showing ----
 
