@@ -6,14 +6,14 @@ PY      = $(BIN)/python
 PIP     = $(PY) -m pip install -q --disable-pip-version-check
 CODE    = tensorlib tests examples benchmarks setup.py
 
-.PHONY: help build debug test test-tiny test-debug lint types docs doctest gen gen-check sdist-test demo examples bench clean
+.PHONY: help build debug test test-tiny test-debug lint types docs doctest gen gen-check sdist-test demo examples bench mutate clean
 
 help:
 	@echo "make demo       build, then train a network on handwritten digits (under a minute after the build)"
 	@echo "make test       build, then run all tests          make test-tiny  the quick ones"
 	@echo "make build      compile the extensions in place    make debug      the same with bounds checks"
 	@echo "make examples   run every example                  make doctest    run the examples in docstrings"
-	@echo "make lint types gen gen-check docs sdist-test bench clean"
+	@echo "make lint types gen gen-check docs sdist-test bench mutate clean"
 
 # ---- the environment: one stamp for each set of packages ----
 
@@ -74,6 +74,9 @@ gen-check: build
 	$(PY) -m tensorlib.ops --check
 
 docs: gen
+
+mutate: $(VENV)/.test build
+	$(PY) tests/mutate.py
 
 sdist-test:
 	.ci/sdist-test $(PYTHON)

@@ -1,7 +1,7 @@
 """Functions with a gradient of one's own, in the new style and the old one.
 
-The function is the sign: its true gradient is zero everywhere, so nothing would ever learn through it. Here the gradient
-is passed on as it comes wherever the input lies between -1 and 1.
+The function is the sign: its true gradient is zero everywhere, so nothing would ever learn through it. Here the
+gradient is passed on as it comes wherever the input lies between -1 and 1.
 
     python examples/custom_functions.py
 """

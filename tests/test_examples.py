@@ -21,7 +21,7 @@ TELLING = {
     "train_flag": r"inference: dropout sets 0 % to zero\nand the same input gives the same output: True",
     "learning_rate_schedule": r"epoch 90: learning rate 0\.0001",
     "data_loader": r"60 images in 6 batches, loaded by 16 processes",
-    "volatile_inference": r"volatile: the output has no history \(None\) and requires grad: False\nso backward is refused",
+    "volatile_inference": r"no history \(None\) and requires grad: False\nso backward is refused",
     "weight_initialisation": r"the linear bias sums to 0\n",
     "gpu": r"There is no GPU|moved to the GPU and back, unchanged: True",
     "digits": r"test accuracy: 9[89]\.\d\d %|test accuracy: 100",

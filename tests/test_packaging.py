@@ -66,7 +66,8 @@ def test_a_wheel_holds_what_is_needed_and_no_more(tmp_path):
         d = Distribution(); d.parse_config_files(); d.script_name = "setup.py"
         c = d.get_command_obj("build_py"); c.ensure_finalized()
         print(*c.get_outputs(include_bytecode=0), sep="\\n")"""
-    run = subprocess.run([sys.executable, "-W", "ignore", "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    run = subprocess.run([sys.executable, "-W", "ignore", "-c", code], cwd=ROOT, capture_output=True, text=True,
+                         check=True)
     files = [line for line in run.stdout.split("\n") if "tensorlib" in line]
     endings = {pathlib.Path(name).suffix for name in files}
     assert endings <= {".py", ".pyi", ".typed", ".cu", ".cuh"}, endings

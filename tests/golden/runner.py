@@ -2,9 +2,9 @@
 
     python tests/golden/runner.py [--module tensorlib] [--only GLOB] [--show N] [FILE.jsonl.gz ...]
 
-A case is a few lines of code on fixed input that leave `result` or raise, with what the original gave. The name `torch` in
-them means the module under test. Values are compared within the case's tolerance; types, sizes, text and kinds of warnings
-exactly, the package's name aside; errors by their type. Exit status 0 when all cases agree.
+A case is a few lines of code on fixed input that leave `result` or raise, with what the original gave. The name
+`torch` in them means the module under test. Values are compared within the case's tolerance; types, sizes, text and
+kinds of warnings exactly, the package's name aside; errors by their type. Exit status 0 when all cases agree.
 """
 import argparse
 import collections
