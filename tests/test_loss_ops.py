@@ -26,6 +26,8 @@ POINTWISE = {       # row, its formula, how inputs and targets are drawn
     "bce": (lambda x, t, average: losses.binary_cross_entropy(x, t, None, average),
             lambda x, t: -(np.log(x + 1e-12) * t + np.log(1 - x + 1e-12) * (1 - t)),
             lambda rng, size: rng.uniform(0.05, 0.95, size), lambda rng, size: rng.rand(*size)),
+    "bce_logits": (lambda x, t, average: losses.binary_cross_entropy_with_logits(x, t, None, average),
+                   lambda x, t: np.logaddexp(0, x) - x * t, None, lambda rng, size: rng.rand(*size)),
     "kl_div": (losses.kl_div, lambda x, t: np.where(t > 0, t * (np.log(np.where(t > 0, t, 1)) - x), 0),
                None, lambda rng, size: np.maximum(rng.uniform(-0.5, 1, size), 0)),
     "soft_margin": (losses.soft_margin_loss, lambda x, t: np.logaddexp(0, -x * t), None, signs),
@@ -79,10 +81,12 @@ def test_entropy_at_the_ends(dtype):
 
 
 def test_soft_margin_far_out():
-    """No overflow, and no loss of the small results."""
+    """No overflow, and no loss of the small results; of logits too."""
     x, t = np.array([500, -500, 30], np.float32), np.array([-1, -1, 1], np.float32)
     for i, want in enumerate([500, 0, np.exp(-30)]):
         close(losses.soft_margin_loss(tensor(x[i:i + 1]), tensor(t[i:i + 1])), [want], 1e-6 * want + 1e-30)
+        logits = losses.binary_cross_entropy_with_logits(tensor(x[i:i + 1]), tensor((t[i:i + 1] + 1) / 2))
+        close(logits, [want], 1e-6 * want + 1e-30)
 
 
 def test_loss_errors():

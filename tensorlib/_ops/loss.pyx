@@ -5,8 +5,9 @@ weights of the targets; the margin losses of classes: over rows). A `_grad` take
 """
 from libc.stdint cimport int64_t
 
+from .copying cimport contiguous, fill
 from .dispatch cimport get
-from .tensor cimport TensorBase, contiguous, empty, empty_like, fill, ptr, size_text, type_name
+from .tensor cimport TensorBase, empty, empty_like, ptr, size_text, type_name
 from .types cimport F32, F64, I64, MAXDIM
 
 ctypedef double (*loss_fn)(int what, char* x, char* t, char* w, double margin, Py_ssize_t n) noexcept nogil
@@ -35,9 +36,10 @@ cdef enum:              # as in kernels/loss.pyx
     KL_DIV = 4
     SOFT_MARGIN = 5
     HINGE_EMBEDDING = 6
+    BCE_LOGITS = 7
 
 NAMES = ("mse_loss", "l1_loss", "smooth_l1_loss", "binary_cross_entropy", "kl_div", "soft_margin_loss",
-         "hinge_embedding_loss")
+         "hinge_embedding_loss", "binary_cross_entropy_with_logits")
 
 
 cdef TensorBase one_number(int dtype, double x):
@@ -159,6 +161,16 @@ def binary_cross_entropy(TensorBase self not None, TensorBase target not None, T
 def binary_cross_entropy_grad(TensorBase g not None, TensorBase self not None, TensorBase target not None,
                               TensorBase weight=None, bint size_average=True):
     return pointwise_grad(BCE, g, self, target, weight, 0, size_average)
+
+
+def binary_cross_entropy_with_logits(TensorBase self not None, TensorBase target not None, TensorBase weight=None,
+                                     bint size_average=True):
+    return pointwise_loss(BCE_LOGITS, self, target, weight, 0, size_average)
+
+
+def binary_cross_entropy_with_logits_grad(TensorBase g not None, TensorBase self not None, TensorBase target not None,
+                                          TensorBase weight=None, bint size_average=True):
+    return pointwise_grad(BCE_LOGITS, g, self, target, weight, 0, size_average)
 
 
 def kl_div(TensorBase self not None, TensorBase target not None, bint size_average=True):

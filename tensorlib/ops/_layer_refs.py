@@ -81,6 +81,11 @@ def binary_cross_entropy_ref(x, t, weight, size_average):
     return shared(losses if weight is None else losses * weight, size_average)
 
 
+def binary_cross_entropy_with_logits_ref(x, t, weight, size_average):
+    losses = np.logaddexp(0, x) - x * t
+    return shared(losses if weight is None else losses * weight, size_average)
+
+
 def kl_div_ref(x, t, size_average):
     return shared(np.where(t > 0, t * (np.log(np.where(t > 0, t, 1)) - x), 0), size_average)
 

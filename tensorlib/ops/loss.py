@@ -4,10 +4,8 @@ The derivative of a loss is a fused row, linear in the gradient `dy` of the one 
 """
 import math
 
-import numpy as np
-
 from .._ops import loss as kernels
-from ._samples import arguments
+from ._samples import arguments, positions, real
 from ._table import op
 from .activation import zeros
 from .linalg import dot
@@ -57,7 +55,7 @@ def spread(formula):
     return "dy * (%s) / (x.size if size_average else 1)" % formula
 
 
-SIGNS = np.array([[1.0, -1, 1, 1], [-1, -1, 1, -1], [1, 1, -1, 1]])
+SIGNS = real([[1.0, -1, 1, 1], [-1, -1, 1, -1], [1, 1, -1, 1]])
 
 one = op(
     "one(Tensor self)", kernels.one, public=False, ref="np.ones(1)", samples=arguments((3, 4)),
@@ -141,6 +139,27 @@ binary_cross_entropy_grad = op(
     samples=arguments((1,), (3, 4), (3, 4), (3, 4), low=0.1, high=0.9, size_average=True),
     doc="Derivative of binary_cross_entropy at x, times dy.")
 
+binary_cross_entropy_with_logits = op(
+    "binary_cross_entropy_with_logits(Tensor self, Tensor target, Tensor? weight=None, bool size_average=True)",
+    kernels.binary_cross_entropy_with_logits, public=False,
+    grad=dict(self=lambda g, self, target, weight, size_average:
+              binary_cross_entropy_with_logits_grad(g, self, target, weight, size_average)),
+    ref=reference("binary_cross_entropy_with_logits"),
+    samples=pairs() + arguments((3, 4), (3, 4), (3, 4), size_average=True),
+    doc="binary_cross_entropy of sigmoid(self), without overflow and without the 1e-12.")
+
+binary_cross_entropy_with_logits_grad = op(
+    "binary_cross_entropy_with_logits_grad(Tensor dy, Tensor x, Tensor target, Tensor? weight, bool size_average)",
+    kernels.binary_cross_entropy_with_logits_grad, public=False,
+    grad=dict(dy=lambda g, x, target, weight, size_average:
+              inner(g, binary_cross_entropy_with_logits_grad(one(x), x, target, weight, size_average)),
+              x=lambda g, dy, x, weight, size_average:
+              weighted(g * dy * share(x.size(), size_average) * x.sigmoid() * (-x).sigmoid(), weight)),
+    ref=spread("(1 / (1 + np.exp(-x)) - target) * (1 if weight is None else weight)"),
+    samples=arguments((1,), (3, 4), (3, 4), (3, 4), size_average=True)
+    + arguments((1,), (3, 4), (3, 4), weight=None, size_average=False),
+    doc="(sigmoid(x) - target) * weight: derivative of binary_cross_entropy_with_logits at x, times dy.")
+
 kl_div = op(
     "kl_div(Tensor self, Tensor target, bool size_average=True)", kernels.kl_div, node_name="KLDivLoss", public=False,
     grad=dict(self=lambda g, self, target, size_average: kl_div_grad(g, self, target, size_average)),
@@ -197,9 +216,9 @@ hinge_embedding_loss_grad = op(
 
 # ---- losses of class indices --------------------------------------------------------------------------------------
 
-TARGETS = np.array([2, 0, 1])
-LABELS = np.array([[3, 0, -1, 1], [1, -1, 0, 2], [-1, 0, 0, 0]])
-WEIGHT = np.array([0.5, 1, 2, 0.25])
+TARGETS = positions([2, 0, 1])
+LABELS = positions([[3, 0, -1, 1], [1, -1, 0, 2], [-1, 0, 0, 0]])
+WEIGHT = real([0.5, 1, 2, 0.25])
 
 
 def of_classes(*sizes, **other):
@@ -209,7 +228,7 @@ def of_classes(*sizes, **other):
 
 def of_planes(*sizes, **other):
     """Samples with targets for planes of 3 classes, one of which is ignored."""
-    target = np.array([[[0, 2], [1, 1]], [[2, 2], [0, 1]]])
+    target = positions([[[0, 2], [1, 1]], [[2, 2], [0, 1]]])
     return arguments(*sizes, target=target, weight=None, size_average=False, ignore_index=1, **other)
 
 

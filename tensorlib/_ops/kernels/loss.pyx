@@ -21,6 +21,7 @@ cdef enum:              # as in loss.pyx
     KL_DIV = 4
     SOFT_MARGIN = 5
     HINGE_EMBEDDING = 6
+    BCE_LOGITS = 7
 
 
 cdef inline real value(int what, real x, real t, real margin) noexcept nogil:
@@ -41,6 +42,9 @@ cdef inline real value(int what, real x, real t, real margin) noexcept nogil:
         d = -x * t
         a = d if d < 0 else -d
         return (d if d > 0 else 0) + log1p_of(exp_of(a))
+    if what == BCE_LOGITS:
+        a = x if x < 0 else -x
+        return (x if x > 0 else 0) - x * t + log1p_of(exp_of(a))
     d = margin - x
     return (0 if t == -1 else x) + (0 if t == 1 or d < 0 else d)
 
@@ -60,6 +64,8 @@ cdef inline real slope(int what, real x, real t, real margin) noexcept nogil:
         return -t if t > 0 else 0
     if what == SOFT_MARGIN:
         return -t * sigmoid_of(-x * t)
+    if what == BCE_LOGITS:
+        return sigmoid_of(x) - t
     return 0 if t == -1 and x > margin else t
 
 
@@ -103,6 +109,8 @@ cdef double sum_chunk(int what, const real* x, const real* t, const real* w, rea
         return sum_values(KL_DIV, x, t, w, margin, n)
     if what == SOFT_MARGIN:
         return sum_values(SOFT_MARGIN, x, t, w, margin, n)
+    if what == BCE_LOGITS:
+        return sum_values(BCE_LOGITS, x, t, w, margin, n)
     return sum_values(HINGE_EMBEDDING, x, t, w, margin, n)
 
 
@@ -162,6 +170,8 @@ cdef void slopes_range(int what, real* out, const real* x, const real* t, const 
         slopes(KL_DIV, out, x, t, w, margin, scale, n)
     elif what == SOFT_MARGIN:
         slopes(SOFT_MARGIN, out, x, t, w, margin, scale, n)
+    elif what == BCE_LOGITS:
+        slopes(BCE_LOGITS, out, x, t, w, margin, scale, n)
     else:
         slopes(HINGE_EMBEDDING, out, x, t, w, margin, scale, n)
 

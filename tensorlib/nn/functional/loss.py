@@ -137,11 +137,13 @@ def binary_cross_entropy_with_logits(input, target, weight=None, size_average=Tr
     if target.size() != input.size():
         raise ValueError("Target size (%s) must be the same as input size (%s)"
                          % (tuple(target.size()), tuple(input.size())))
+    if weight is not None:
+        weight = as_variable(weight).expand_as(input)
+    if not target.requires_grad:
+        return rows.binary_cross_entropy_with_logits(input, target, weight, size_average)
     floor = (-input).clamp(min=0)
     losses = input - input * target + floor + ((-floor).exp() + (-input - floor).exp()).log()
-    if weight is not None:
-        losses = losses * as_variable(weight).expand_as(losses)
-    return _total(losses, size_average)
+    return _total(losses if weight is None else losses * weight, size_average)
 
 
 def soft_margin_loss(input, target, size_average=True):
