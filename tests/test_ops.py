@@ -5,10 +5,12 @@ and PyTorch where it is installed and means the same.
 """
 import numpy as np
 import pytest
-from op_checks import (DOUBLE, LAYOUTS, Case, check_empty, check_inplace, check_public, check_row_derivatives, check_value,
-                       check_variables)
+from op_checks import (DOUBLE, LAYOUTS, NUMPY, Case, check_empty, check_inplace, check_public, check_row_derivatives,
+                       check_value, check_variables, fits, keywords, may_lead, outputs_of, public_forms, tensor)
 
 import tensorlib
+from tensorlib._ops.tensor import TensorBase, cpu_classes
+from tensorlib.autograd import Variable, grad
 from tensorlib.ops import TABLE
 
 # Rows without samples, and why.
@@ -34,6 +36,10 @@ def cases(name, codes=None, layouts=LAYOUTS):
             for layout in layouts:
                 if layout not in NOT_TAKEN.get(name, ()):
                     yield Case(row, sample, code, layout)
+
+
+def elements(case):
+    return sum(v.size for v in case.values if isinstance(v, np.ndarray))
 
 
 ROWS = [name for name in TABLE if name not in LEFT_OUT]
@@ -66,5 +72,76 @@ def test_twins_and_public_names(name):
 def test_derivatives(name):
     for layout in ("contiguous", "strided"):
         for case in cases(name, [DOUBLE], [layout]):
-            if sum(np.size(v) for v in case.values) <= SMALL:
+            if elements(case) <= SMALL:
                 check_row_derivatives(case)
+
+
+def test_every_planted_fault_is_found():
+    """The checks above refuse a row with any one sign flipped (see mutate.py)."""
+    from mutate import survivors
+    planted, alive = survivors(ROWS)
+    assert planted > 500 and not alive, alive
+
+
+# ---- what the table cannot say ------------------------------------------------------------------------------------
+
+def test_cast():
+    """Between all element types, with its derivative between floats."""
+    for code, dtype in NUMPY.items():
+        a = np.array([[0, 1.75, 2], [100.5, 3, 7]]).astype(dtype)
+        for other in NUMPY:
+            got = TABLE["cast"](tensor(a), other, code)
+            assert type(got) is cpu_classes()[other]
+            np.testing.assert_array_equal(got.numpy(), a.astype(NUMPY[other]))
+    v = Variable(tensorlib.DoubleTensor([0.5, -2]), requires_grad=True)
+    out = TABLE["cast"](v, 6, DOUBLE)
+    (out * out * out).sum().backward(create_graph=True)
+    assert v.grad.data.tolist() == [0.75, 12] and type(v.grad.data) is tensorlib.DoubleTensor
+    (v.grad * v.grad).sum().backward()
+    assert v.grad.data.tolist() == [0.75 + 2 * 0.75 * 3, 12 + 2 * 12 * -12]
+
+
+# ---- against PyTorch ----------------------------------------------------------------------------------------------
+
+# Public names that PyTorch 2 has no more (gesv is linalg.solve there, and so on), and those whose results have free signs.
+OTHERWISE = {"gesv", "potrf", "potrs", "potri", "symeig", "eig", "gels", "trtrs", "svd"}
+
+
+def oracle_cases():
+    return [name for name in ROWS if any(public.name not in OTHERWISE for public, _ in public_forms(TABLE[name]))]
+
+
+def to_torch(torch, value, requires_grad):
+    if isinstance(value, np.ndarray):
+        t = torch.from_numpy(np.array(value))
+        return t.requires_grad_() if requires_grad else t.bool() if value.dtype == np.uint8 else t
+    return value
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")      # old forms of calls
+@pytest.mark.parametrize("name", oracle_cases())
+def test_against_torch(name):
+    """Methods of the same name give the same values and gradients there, in float64."""
+    torch = pytest.importorskip("torch")
+    for public, form in public_forms(TABLE[name]):
+        for case in cases(name, [DOUBLE], ["contiguous", "strided"]):
+            if public.name in OTHERWISE or form.inplace or not fits(form, case.arguments()) or not may_lead(form):
+                continue
+            compare_with_torch(torch, case, public, form)
+
+
+def compare_with_torch(torch, case, public, form):
+    at = case.differentiable()
+    theirs = [to_torch(torch, v, i in at) for i, v in enumerate(case.values)]
+    ours = [Variable(a, requires_grad=i in at) if isinstance(a, TensorBase) else a
+            for i, a in enumerate(case.arguments())]
+    rest, words = keywords(form, theirs)
+    want = outputs_of(getattr(theirs[0], public.name)(*rest, **words))
+    got = outputs_of(case.row(*ours))
+    for a, b in zip(got, want):
+        wide = a.data.numpy() if isinstance(a, Variable) else a.numpy()
+        np.testing.assert_allclose(wide.reshape(b.shape), b.detach().numpy(), rtol=1e-9, atol=1e-9, err_msg=repr(case))
+    if at and want[0].requires_grad:
+        mine = grad((got[0] * got[0]).sum(), [ours[i] for i in at])
+        for a, b in zip(mine, torch.autograd.grad((want[0] * want[0]).sum(), [theirs[i] for i in at])):
+            np.testing.assert_allclose(a.data.numpy(), b.numpy(), rtol=1e-9, atol=1e-9, err_msg=repr(case))
