@@ -5,7 +5,8 @@ from .tensor cimport TensorBase
 from .types cimport MAXDIM
 
 cdef enum:
-    COLUMNS = 256           # outputs folded side by side at most; the kernels know this number too
+    COLUMNS = 1024          # outputs of a task at most; the kernels know this number too
+    STRIP_TASK = 16384      # elements that a task of several strips has about
     RELEASE = 4096          # elements below which the GIL is kept
 
 # An accumulator: real for float types, whole for integer types.
@@ -21,18 +22,21 @@ cdef struct Dims:
     Py_ssize_t out[MAXDIM]
 
 cdef struct Plan:
-    Dims kept               # without the columns
-    Dims reduced            # without the strip
+    Dims kept               # without the innermost, m
+    Dims reduced            # without the innermost, n
     Py_ssize_t groups       # product of kept sizes
     Py_ssize_t turns        # product of reduced sizes
     Py_ssize_t n, stride    # the strip
-    Py_ssize_t m, gap, out_gap      # the columns, m = 1 for strips
+    Py_ssize_t m, gap, out_gap      # neighbouring strips
+    bint columns            # whether these are folded side by side, or one after the other
+    Py_ssize_t batch        # how many of them are a task
     Py_ssize_t outputs, elements
 
 cdef void merge_neighbours(Dims* d) noexcept nogil
 cdef void sort_and_merge(Dims* d) noexcept nogil
-cdef void choose_loops(Plan* p) noexcept nogil
-cdef void make_plan(Plan* p, TensorBase x, const bint* reduce) noexcept
+cdef void choose_loops(Plan* p, Py_ssize_t short) noexcept nogil
+cdef void make_plan(Plan* p, TensorBase x, const bint* reduce, Py_ssize_t short=*) noexcept
+cdef void share(Plan* p, int threads) noexcept nogil
 cdef void mark_all(TensorBase x, bint* reduce) noexcept
 
 
@@ -61,13 +65,13 @@ cdef inline Py_ssize_t locate(const Dims* d, const Py_ssize_t* steps, Py_ssize_t
 
 
 cdef inline Py_ssize_t task_count(const Plan* p) noexcept nogil:
-    return p.groups * ((p.m + COLUMNS - 1) // COLUMNS)
+    return p.groups * ((p.m + p.batch - 1) // p.batch)
 
 
 cdef inline void task_place(const Plan* p, Py_ssize_t task, Py_ssize_t* group, Py_ssize_t* first,
                             Py_ssize_t* m) noexcept nogil:
-    """The group of a task and its columns."""
-    cdef Py_ssize_t pieces = (p.m + COLUMNS - 1) // COLUMNS
+    """The group of a task, its first strip there and how many it has."""
+    cdef Py_ssize_t pieces = (p.m + p.batch - 1) // p.batch
     group[0] = task // pieces
-    first[0] = task % pieces * COLUMNS
-    m[0] = min(p.m - first[0], <Py_ssize_t>COLUMNS)
+    first[0] = task % pieces * p.batch
+    m[0] = min(p.m - first[0], p.batch)

@@ -1,7 +1,7 @@
 """The plan of a reduction, from sizes and strides alone.
 
-Kept and folded dims are each sorted and merged. Then the innermost dim decides: if it is folded, the inner loop
-is a strip; if it is kept, many outputs are folded side by side, in columns.
+Kept and folded dims are each sorted and merged. Then the innermost dim decides: if it is folded, strips are worked
+off one by one; if it is kept, many are folded side by side, in columns.
 """
 from .tensor cimport TensorBase
 from .types cimport MAXDIM
@@ -44,27 +44,35 @@ cdef void sort_and_merge(Dims* d) noexcept nogil:
     merge_neighbours(d)
 
 
-cdef void choose_loops(Plan* p) noexcept nogil:
-    """Take the innermost kept dim as columns if that is the better inner loop, and a strip off the reduced dims."""
+cdef void choose_loops(Plan* p, Py_ssize_t short) noexcept nogil:
+    """Take the inner loops off the dims: strips side by side or one by one, whatever follows memory.
+
+    Strips shorter than `short` are folded side by side in any case: a call for each would cost more.
+    """
     cdef Dims* k = &p.kept
     cdef Dims* r = &p.reduced
-    cdef bint columns = k.n > 0 and (r.n == 0 or k.step[k.n - 1] < r.step[r.n - 1])
     p.n, p.stride, p.m, p.gap, p.out_gap = 1, 0, 1, 0, 0
-    if k.n > 0 and r.n > 0 and not columns:     # short strips cost a call each
-        columns = r.size[r.n - 1] < 16 and k.size[k.n - 1] >= 16
-    if columns:
+    if k.n:
         k.n -= 1
         p.m, p.gap, p.out_gap = k.size[k.n], k.step[k.n], k.out[k.n]
     if r.n:
         r.n -= 1
         p.n, p.stride = r.size[r.n], r.step[r.n]
+    p.columns = p.m > 1 and (p.n == 1 or p.gap < p.stride or p.n < short and p.m >= 16)
     p.groups = product(k)
     p.turns = product(r)
     p.outputs = p.groups * p.m
     p.elements = p.outputs * p.turns * p.n
+    p.batch = COLUMNS if p.columns else max(1, min(COLUMNS, STRIP_TASK // (p.turns * p.n)))
 
 
-cdef void make_plan(Plan* p, TensorBase x, const bint* reduce) noexcept:
+cdef void share(Plan* p, int threads) noexcept nogil:
+    """Make the tasks smaller until there are some for each thread."""
+    while threads > 1 and task_count(p) < 2 * threads and p.batch > (64 if p.columns else 1):
+        p.batch = (p.batch + 1) // 2
+
+
+cdef void make_plan(Plan* p, TensorBase x, const bint* reduce, Py_ssize_t short=16) noexcept:
     """Plan the reduction of the marked dims of x into a contiguous output of the others."""
     cdef int d
     cdef Py_ssize_t out = 1
@@ -77,7 +85,7 @@ cdef void make_plan(Plan* p, TensorBase x, const bint* reduce) noexcept:
             out *= x.sizes[d]
     sort_and_merge(&p.kept)
     sort_and_merge(&p.reduced)
-    choose_loops(p)
+    choose_loops(p, short)
 
 
 cdef void mark_all(TensorBase x, bint* reduce) noexcept:

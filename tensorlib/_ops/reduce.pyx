@@ -10,14 +10,16 @@ from libc.stdlib cimport free, malloc
 
 from .dispatch cimport get
 from .parallel cimport GRAIN, max_threads
-from .plan cimport COLUMNS, Number, Plan, RELEASE, locate, make_plan, mark_all, product, task_count, task_place
+from .plan cimport (COLUMNS, Number, Plan, RELEASE, locate, make_plan, mark_all, product, share, task_count,
+                    task_place)
 from .storage cimport itemsize
 from .tensor cimport TensorBase, empty, ptr, size_text, wrap_dim
 from .types cimport I64, MAXDIM
 
 cdef enum:
     SLICES = 16             # pieces that a reduction with few outputs is cut into
-    FEW_OUTPUTS = 16384     # more outputs than this are never cut that way
+    FEW_COLUMNS = 512       # more columns than this are never cut that way
+    SHORT = 64              # strips below this are searched side by side
 
 cdef enum Fold:
     ADD
@@ -53,7 +55,8 @@ cdef struct Reduction:
 
 cdef void fold_task(const Plan* p, const Reduction* r, const char* x, Py_ssize_t task, Number* acc) noexcept nogil:
     """Fold the elements of a task into acc, from the start value."""
-    cdef Py_ssize_t group, first, m, j
+    cdef Py_ssize_t group, first, m, j, k
+    cdef const char* at
     cdef const double* arg = r.arg
     task_place(p, task, &group, &first, &m)
     x += (locate(&p.kept, p.kept.step, group) + first * p.gap) * r.item
@@ -62,10 +65,12 @@ cdef void fold_task(const Plan* p, const Reduction* r, const char* x, Py_ssize_t
     for j in range(m):
         acc[j] = r.start
     for j in range(p.turns):
-        if p.m == 1:
-            r.strip(x + locate(&p.reduced, p.reduced.step, j) * r.item, p.n, p.stride, acc, arg)
+        at = x + locate(&p.reduced, p.reduced.step, j) * r.item
+        if p.columns:
+            r.columns(at, p.n, p.stride, m, p.gap, acc, arg)
         else:
-            r.columns(x + locate(&p.reduced, p.reduced.step, j) * r.item, p.n, p.stride, m, p.gap, acc, arg)
+            for k in range(m):
+                r.strip(at + k * p.gap * r.item, p.n, p.stride, acc + k, arg + k if r.arg_by_output else arg)
 
 
 cdef void store_task(const Plan* p, const Reduction* r, const Number* acc, char* out, Py_ssize_t task) noexcept nogil:
@@ -107,12 +112,16 @@ cdef inline Number merge(Number a, Number b, const Reduction* r) noexcept nogil:
     return a
 
 
+cdef inline Py_ssize_t longest(const Plan* p) noexcept nogil:
+    """The length that a slice is cut of: of the strip, or of the outermost dim."""
+    return max(p.n, p.reduced.size[0]) if p.reduced.n else p.n
+
+
 cdef void fold_slice(const Plan* whole, const Reduction* r, const char* x, Number* part, Py_ssize_t s) noexcept nogil:
     """Fold the s-th slice of the elements of every output into part."""
     cdef Plan p = whole[0]
-    cdef Py_ssize_t n = p.reduced.size[0] if p.reduced.n else p.n, begin = n * s // SLICES
-    cdef Py_ssize_t length = n * (s + 1) // SLICES - begin, task
-    if p.reduced.n:
+    cdef Py_ssize_t n = longest(whole), begin = n * s // SLICES, length = n * (s + 1) // SLICES - begin, task
+    if n != p.n:
         x += begin * p.reduced.step[0] * r.item
         p.reduced.size[0] = length
         p.turns = product(&p.reduced)
@@ -150,14 +159,16 @@ cdef bint run_sliced(const Plan* p, const Reduction* r, const char* x, char* out
     return True
 
 
-cdef void run_plan(const Plan* p, const Reduction* r, const char* x, char* out, Number* kept) noexcept nogil:
+cdef void run_plan(Plan* p, const Reduction* r, const char* x, char* out, Number* kept) noexcept nogil:
     """Run a reduction into out, or, where kept is given, into one raw accumulator for each output."""
-    cdef Py_ssize_t tasks = task_count(p), task, longest
+    cdef Py_ssize_t tasks, task
     cdef int threads = max_threads() if p.elements >= GRAIN else 1
-    longest = p.reduced.size[0] if p.reduced.n else p.n
-    if p.elements >= GRAIN and tasks < SLICES and p.outputs <= FEW_OUTPUTS and longest >= 32 * SLICES:
+    cdef bint few = p.outputs < (FEW_COLUMNS if p.columns else SLICES)
+    if p.elements >= GRAIN and few and longest(p) >= 32 * SLICES:
         if run_sliced(p, r, x, out, kept, threads):
             return
+    share(p, threads)
+    tasks = task_count(p)
     if threads > 1 and tasks > 1:
         for task in prange(tasks, num_threads=threads, schedule="static"):
             finish_task(p, r, x, out, kept, task)
@@ -166,7 +177,7 @@ cdef void run_plan(const Plan* p, const Reduction* r, const char* x, char* out, 
             finish_task(p, r, x, out, kept, task)
 
 
-cdef void run_released(const Plan* p, const Reduction* r, const char* x, char* out, Number* kept):
+cdef void run_released(Plan* p, const Reduction* r, const char* x, char* out, Number* kept):
     if p.elements < RELEASE:
         run_plan(p, r, x, out, kept)
     else:
@@ -405,8 +416,10 @@ cdef void position_task(const Plan* p, strip_position_fn strip, positions_fn col
     task_place(p, task, &group, &first, &m)
     x += (locate(&p.kept, p.kept.step, group) + first * p.gap) * item
     place = locate(&p.kept, p.kept.out, group) + first * p.out_gap
-    if p.m == 1:
-        strip(x, p.n, p.stride, value + place * item, where + place)
+    if not p.columns:
+        for j in range(m):
+            strip(x + j * p.gap * item, p.n, p.stride, value + (place + j * p.out_gap) * item,
+                  where + place + j * p.out_gap)
         return
     columns(x, p.n, p.stride, m, p.gap, values, short_where)
     for j in range(m):
@@ -425,11 +438,13 @@ cdef inline void copy_item(char* to, const char* source, int item) noexcept nogi
         to[0] = source[0]
 
 
-cdef void run_positions(const Plan* p, strip_position_fn strip, positions_fn columns, const char* x, char* value,
+cdef void run_positions(Plan* p, strip_position_fn strip, positions_fn columns, const char* x, char* value,
                         int64_t* where, int item) noexcept nogil:
-    cdef Py_ssize_t task, tasks = task_count(p)
-    cdef int threads = max_threads() if p.elements >= GRAIN and tasks > 1 else 1
-    if threads > 1:
+    cdef Py_ssize_t task, tasks
+    cdef int threads = max_threads() if p.elements >= GRAIN else 1
+    share(p, threads)
+    tasks = task_count(p)
+    if threads > 1 and tasks > 1:
         for task in prange(tasks, num_threads=threads, schedule="static"):
             position_task(p, strip, columns, x, value, where, item, task)
     else:
@@ -447,8 +462,8 @@ cdef object extreme_dim(TensorBase x, int dim, bint keepdim, str name):
     mark_dim(x, dim, reduce)
     values = output_of(x, x.dtype, reduce, keepdim)
     where = output_of(x, I64, reduce, keepdim)
-    make_plan(&p, x, reduce)
-    if p.n > INT64_MAX >> 32 and p.m > 1:
+    make_plan(&p, x, reduce, SHORT)
+    if p.n > INT64_MAX >> 32 and p.columns:
         raise RuntimeError("%s(): a dim of %d elements is too long" % (name, p.n))
     if p.elements < RELEASE:
         run_positions(&p, strip, columns, ptr(x), ptr(values), <int64_t*>ptr(where), item)

@@ -10,11 +10,14 @@ from libc.stdlib cimport free, malloc
 from .dispatch cimport get
 from .parallel cimport GRAIN, max_threads
 from .plan cimport (COLUMNS, Dims, Number, Plan, RELEASE, add_dim, choose_loops, locate, make_plan, mark_all,
-                    merge_neighbours, product, sort_and_merge, task_count, task_place)
+                    merge_neighbours, product, share, sort_and_merge, task_count, task_place)
 from .reduce import max_number, min_number
 from .storage cimport itemsize
 from .tensor cimport TensorBase, empty, ptr, same_size, type_name, wrap_dim
 from .types cimport I64, MAXDIM, U8
+
+cdef enum:
+    SHORT = 64              # lines below this are worked off side by side
 
 ctypedef void (*lines_fn)(const char* x, Py_ssize_t n, Py_ssize_t stride, Py_ssize_t m, Py_ssize_t gap,
                           char* out, Py_ssize_t out_stride, Py_ssize_t out_gap, void* acc) noexcept nogil
@@ -36,18 +39,25 @@ cdef void lines_task(const Plan* p, lines_fn lines, Number start, const char* x,
     cdef Number acc[COLUMNS]
     cdef Py_ssize_t group, first, m, j
     task_place(p, task, &group, &first, &m)
-    for j in range(m):
-        acc[j] = start
     x += (locate(&p.kept, p.kept.step, group) + first * p.gap) * item
     out += (locate(&p.kept, p.kept.out, group) + first * p.out_gap) * item
-    lines(x, p.n, p.stride, m, p.gap, out, out_stride, p.out_gap, acc)
+    if p.columns:
+        for j in range(m):
+            acc[j] = start
+        lines(x, p.n, p.stride, m, p.gap, out, out_stride, p.out_gap, acc)
+        return
+    for j in range(m):
+        acc[0] = start
+        lines(x + j * p.gap * item, p.n, p.stride, 1, 0, out + j * p.out_gap * item, out_stride, 0, acc)
 
 
-cdef void run_lines(const Plan* p, lines_fn lines, Number start, const char* x, char* out, Py_ssize_t out_stride,
+cdef void run_lines(Plan* p, lines_fn lines, Number start, const char* x, char* out, Py_ssize_t out_stride,
                     int item) noexcept nogil:
-    cdef Py_ssize_t task, tasks = task_count(p)
-    cdef int threads = max_threads() if p.elements >= GRAIN and tasks > 1 else 1
-    if threads > 1:
+    cdef Py_ssize_t task, tasks
+    cdef int threads = max_threads() if p.elements >= GRAIN else 1
+    share(p, threads)
+    tasks = task_count(p)
+    if threads > 1 and tasks > 1:
         for task in prange(tasks, num_threads=threads, schedule="static"):
             lines_task(p, lines, start, x, out, out_stride, item, task)
     else:
@@ -77,7 +87,7 @@ cdef TensorBase cumulate(TensorBase x, int dim, str name, double first, bint bac
             add_dim(&p.kept, x.sizes[d], x.strides[d], out.strides[d])
     add_dim(&p.reduced, x.sizes[dim], x.strides[dim], 0)
     sort_and_merge(&p.kept)
-    choose_loops(&p)
+    choose_loops(&p, SHORT)
     begin, out_begin, out_stride = ptr(x), ptr(out), out.strides[dim]
     if backward:
         begin += (p.n - 1) * p.stride * item

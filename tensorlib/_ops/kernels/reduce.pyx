@@ -10,7 +10,7 @@ cdef enum:
     LANES = 32          # independent partial results; GCC keeps them in vector registers
     STEPS = 64          # elements a float lane adds up before it is emptied into a double
     ROWS = 32           # the same for a column
-    COLUMNS = 256       # the most columns a driver may ask for
+    COLUMNS = 1024      # the most columns a driver may ask for
 
 # What a strip of terms adds up.
 cdef enum:
