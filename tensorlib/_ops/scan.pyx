@@ -17,7 +17,7 @@ from .tensor cimport TensorBase, empty, ptr, same_size, type_name, wrap_dim
 from .types cimport I64, MAXDIM, U8
 
 cdef enum:
-    SHORT = 64              # lines below this are worked off side by side
+    SHORT = 8               # lines below this are worked off side by side
 
 ctypedef void (*lines_fn)(const char* x, Py_ssize_t n, Py_ssize_t stride, Py_ssize_t m, Py_ssize_t gap,
                           char* out, Py_ssize_t out_stride, Py_ssize_t out_gap, void* acc) noexcept nogil
