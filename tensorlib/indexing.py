@@ -7,11 +7,12 @@ from ._ops.engine import VariableBase, wrap_output
 from ._ops.shape import expand as expand_view
 from ._ops.shape import unsqueeze as unsqueeze_view
 from ._ops import tensor as core
-from ._ops.tensor import ByteTensor, LongTensor, TensorBase, copy_, fill_, get_item
+from ._ops.copying import copy_, fill_
+from ._ops.tensor import ByteTensor, LongTensor, TensorBase, get_item
 from .ops import shape as rows
 
-UNSUPPORTED = ("indexing a tensor with an object of type %s. The only supported types are integers, slices, numpy scalars "
-               "and LongTensor or ByteTensor as the only argument.")
+UNSUPPORTED = ("indexing a tensor with an object of type %s. The only supported types are integers, slices, numpy "
+               "scalars and LongTensor or ByteTensor as the only argument.")
 
 
 def is_int(key):

@@ -2,7 +2,8 @@
 import math
 
 from ._ops.shape import select
-from ._ops.tensor import dense_copy, make_contiguous, to_list
+from ._ops.copying import dense_copy, make_contiguous
+from ._ops.sequences import to_list
 
 
 class Options:

@@ -11,7 +11,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent / "tensorlib"
 LAYERS = [
     {"_ops"},
     {"ops", "tensor", "storage", "random", "indexing", "printing", "hooks", "shared", "multiprocessing",
-     "serialization", "_archives", "_names", "_utils", "version"},
+     "serialization", "_archives", "_arrays", "_construct", "_factories", "_names", "_types", "_utils", "version"},
     {"autograd", "cuda"},
     {"nn", "optim", "utils"},
     {"vision", "onnx", "distributed"},

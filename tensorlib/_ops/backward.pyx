@@ -7,7 +7,7 @@ from cpython.object cimport PyObject
 
 from .engine cimport FunctionNode, Node, VariableBase, engine_row, wrap
 from .tensor cimport TensorBase, is_contiguous, same_size, size_text, type_name
-from .tensor import dense_copy
+from .copying import dense_copy
 
 cdef extern from "Python.h":
     Py_ssize_t Py_REFCNT(PyObject* o)
@@ -139,28 +139,30 @@ cdef object sum_of(object a, object b, bint graph):
 
 
 cdef bint exclusive(TensorBase g, Py_ssize_t references):
-    """Whether nobody but the caller's references holds this dense tensor and its memory."""
-    return (Py_REFCNT(<PyObject*>g) <= references and Py_REFCNT(<PyObject*>g.store) == 1 and is_contiguous(g)
-            and g.store.size == g.numel_)
+    """Whether nobody but the caller's references holds this dense tensor and its memory (no array of NumPy either)."""
+    return (Py_REFCNT(<PyObject*>g) <= references and Py_REFCNT(<PyObject*>g.store) == 1 and g.store.owner is None
+            and is_contiguous(g) and g.store.size == g.numel_)
 
 
 cdef int accumulate(VariableBase v, object g, bint graph) except -1:
     """Add a gradient to .grad of a leaf; the first one is taken over, not copied, where nobody else has it."""
     cdef TensorBase t = (<VariableBase>g).data_ if graph else <TensorBase>g
+    cdef VariableBase earlier = v.grad_     # another thread may put another one in its place meanwhile
     if t.dtype != v.data_.dtype:
         raise RuntimeError("expected a gradient of type %s, but got %s" % (type_name(v.data_), type_name(t)))
     if not same_size(t, v.data_):
         raise RuntimeError("expected a gradient of size [%s], but got [%s]" % (size_text(v.data_), size_text(t)))
-    if v.grad_ is None:
+    if earlier is None:
         if graph:
-            v.grad_ = <VariableBase>g if (<VariableBase>g).fn is not None else <VariableBase>engine_row("clone").call((g,))
+            known = <VariableBase>g if (<VariableBase>g).fn is not None else engine_row("clone").call((g,))
+            v.grad_ = known
         else:
             v.grad_ = wrap(t if exclusive(t, 2) else dense_copy(t))
             v.grad_.volatile_ = True
-    elif v.grad_.volatile_ or not graph:
-        v.grad_.data_ += t
+    elif earlier.volatile_ or not graph:
+        PyNumber_InPlaceAdd(earlier.data_, t)
     else:
-        v.grad_ = engine_row("add").call((v.grad_, g))
+        v.grad_ = engine_row("add").call((earlier, g))
     return 0
 
 
@@ -233,13 +235,15 @@ def run_backward(tuple variables, list grads, bint retain, bint graph, tuple inp
     cdef Walk walk = Walk.__new__(Walk)
     cdef VariableBase v
     cdef list starts = [], ready = []
+    cdef set seen = set()           # not `in ready`: that would compare Variables, element by element
     walk.waiting, walk.arrived, walk.graph, walk.retain, walk.into_leaves = {}, {}, graph, retain, into_leaves
     if inputs is not None:
         walk.captured, walk.found = {}, [None] * len(inputs)
         for i, v in enumerate(inputs):
             walk.captured.setdefault(v if v.fn is None else (v.fn, v.output_nr), []).append(i)
     for v, g in zip(variables, grads):
-        if begins(v) and v.fn is not None and v.fn not in starts:
+        if begins(v) and v.fn is not None and v.fn not in seen:
+            seen.add(v.fn)
             starts.append(v.fn)
     walk.count(starts)
     for v, g in zip(variables, grads):
@@ -249,10 +253,13 @@ def run_backward(tuple variables, list grads, bint retain, bint graph, tuple inp
             walk.arrived[v.fn] = [None] * v.fn.n_outputs
     g = None
     del grads[:]
+    seen.clear()
     for v in variables:
         target = v.fn if v.fn is not None else v
-        if begins(v) and walk.waiting.get(target, 0) == 0 and target not in ready:
+        if begins(v) and walk.waiting.get(target, 0) == 0 and target not in seen:
+            seen.add(target)
             ready.append(target)
     target = None
+    seen.clear()
     walk.go(ready)
     return [as_variable(g, graph) for g in walk.found] if inputs is not None else None

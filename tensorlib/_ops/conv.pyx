@@ -6,11 +6,12 @@ every shape) and `kernels/conv_direct.pyx` (no columns, for few channels).
 transposed convolution is `conv_dx` used forward. Nothing here knows autograd.
 """
 from .conv cimport ConvShape, conv_fn, plan_fn
+from .copying cimport contiguous
 from .dispatch cimport get
 from .gemm cimport gemm_fn
 from .parallel cimport threads_for
 from .storage cimport Storage, itemsize, new_storage
-from .tensor cimport TensorBase, contiguous, empty, ptr, size_text, type_name
+from .tensor cimport TensorBase, empty, ptr, size_text, type_name
 from .types cimport MAXDIM
 
 cdef enum:

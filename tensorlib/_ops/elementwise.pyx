@@ -8,13 +8,15 @@ import warnings
 from libc.string cimport memchr
 from libc.stdint cimport uint64_t
 
+from .copying cimport copy_into, overlaps
 from .dispatch cimport find
 from .dispatch import DTYPE_NAMES
 from .driver cimport MAXARG, Job, run
+from .numbers cimport store_number
 from .storage cimport itemsize
 from .tensor cimport (ADD, AND, DIV, EQ, GE, GT, IADD, IAND, IDIV, ILSHIFT, IMUL, IOR, IPOW, IRSHIFT, ISUB, IXOR, LE,
-                      LSHIFT, LT, MOD, MUL, NE, OR, POW, RDIV, RSHIFT, RSUB, SUB, XOR, TensorBase, empty, is_contiguous,
-                      ptr, same_size, set_binary_hook, size_text, store_number, type_name)
+                      LSHIFT, LT, MOD, MUL, NE, OR, POW, RDIV, RSHIFT, RSUB, SUB, XOR, TensorBase, empty, empty_like,
+                      is_contiguous, ptr, same_size, set_binary_hook, size_text, type_name)
 from .types cimport F16, MAXDIM, NDTYPE, U8, row_fn
 
 cdef enum:
@@ -55,7 +57,7 @@ cdef class Pointwise:
         return pointwise(self, args, <TensorBase?>args[0])
 
     def into(self, TensorBase out not None, *args):
-        """The operation written into out, which must have the size of the result and be no overlapping operand."""
+        """The operation written into out, which must have the size of the result."""
         return pointwise(self, args, out)
 
 
@@ -80,6 +82,8 @@ cdef object pointwise(Pointwise op, tuple args, TensorBase out):
         if not isinstance(args[i], TensorBase):
             continue
         t = <TensorBase>args[i]
+        if out is not None and t is not out and overlaps(out, t):
+            return pointwise(op, set_aside(args, out), out)
         if t is not first:
             check_operand(op, first, t, i)
             dense = dense and same_size(t, first)
@@ -89,6 +93,19 @@ cdef object pointwise(Pointwise op, tuple args, TensorBase out):
     if dense and first.numel_ <= SMALL and (out is None or is_contiguous(out) and same_size(out, first)):
         return small(op, args, first, out)
     return general(op, args, first, out)
+
+
+cdef tuple set_aside(tuple args, TensorBase out):
+    """The operands, with copies of those that writing into out would change."""
+    cdef TensorBase copy
+    cdef list safe = []
+    for x in args:
+        if isinstance(x, TensorBase) and x is not out and overlaps(out, <TensorBase>x):
+            copy = empty_like(<TensorBase>x)
+            copy_into(copy, <TensorBase>x)
+            x = copy
+        safe.append(x)
+    return tuple(safe)
 
 
 cdef int check_operand(Pointwise op, TensorBase first, TensorBase t, Py_ssize_t i) except -1:

@@ -5,8 +5,9 @@ looked up: both are one factor for each row, a vector made here.
 """
 from libc.stdint cimport int64_t
 
+from .copying cimport contiguous, fill
 from .dispatch cimport get
-from .tensor cimport TensorBase, contiguous, empty, fill, ptr, size_text, type_name
+from .tensor cimport TensorBase, empty, ptr, size_text, type_name
 from .types cimport F32, I64, MAXDIM
 
 ctypedef void (*embedding_fn)(char* out, char* rows, int64_t* index, Py_ssize_t n, Py_ssize_t width,

@@ -3,14 +3,22 @@
 Ordinary backward calls formulas on raw Tensors; with create_graph the same formulas get Variables, so that
 calling rows inside them records again. Kernels know none of this.
 """
+cimport cython
+
 from .classes cimport new_object
-from .tensor cimport TensorBase, fill, same_size, size_text, type_name
+from .copying cimport fill
+from .tensor cimport TensorBase, same_size, size_text, type_name
 from .tensor import make_empty
 
 cdef tuple NO_ARGUMENTS = ()
 cdef object variable_class = None       # autograd.Variable, set by `set_variable_class`
 cdef dict rows = {}                     # rows the engine itself calls: add, clone, sum_to, and the operators
-cdef bint recording = True              # False inside no_grad()
+
+cdef extern from *:
+    """
+    static __thread int tl_silent = 0;
+    """
+    int silent "tl_silent"              # set inside no_grad(); each thread has its own
 
 REQUIRED = object()                     # default of a parameter that has none
 
@@ -77,7 +85,8 @@ cdef class Op:
             elif name == "out" or name.startswith("out") and name[3:].isdigit():
                 codes.append(OUTPUT | int(name[3:] or 0) << 3)
             else:
-                raise ValueError("%s: a formula names %r, which is no gradient, output or parameter" % (self.name, name))
+                raise ValueError("%s: a formula names %r, which is no gradient, output or parameter"
+                                 % (self.name, name))
         return f, tuple(codes)
 
     def __call__(self, *args, **kwargs):
@@ -161,7 +170,7 @@ cdef object record(Op op, tuple args):
             if first is None:
                 first = v
     result = op.kernel(*raw)
-    need = need and not inert and op.differentiable and recording
+    need = need and not inert and op.differentiable and not silent
     node = new_node(op, args, raw, result) if need else None
     if isinstance(result, TensorBase):
         return output(op, first, <TensorBase>result, node, 0, inert)
@@ -295,13 +304,15 @@ cdef object record_inplace(Op op, tuple args):
             raw[i] = v.data_
             need |= v.requires_grad_
             inert |= v.volatile_
-    need = need and not inert and op.differentiable and recording
+    need = need and not inert and op.differentiable and not silent
     if need:
         node = new_node(op, args, raw, target.data_)
     op.inplace_kernel(*raw)
     if target.version is None:
         target.version = Version.__new__(Version)
     target.version.value += 1
+    if silent:                      # inside no_grad() the values change, and nothing else
+        return target
     if need and op.saved:
         for i, code in enumerate(op.saved):
             if code & 7 == OUTPUT:
@@ -512,6 +523,8 @@ class AccumulateGrad:
 
 # ---- variables ----------------------------------------------------------------------------------------
 
+# Not cleared by the garbage collector: __dealloc__ needs the version. Cycles are broken at nodes and dicts.
+@cython.no_gc_clear
 cdef class VariableBase:
     """A tensor with a history. The Python class on top is autograd.Variable."""
 
@@ -612,8 +625,9 @@ cdef class VariableBase:
         if not isinstance(value, bool):
             raise RuntimeError("requires_grad must be a bool")
         if not leaf(self):
-            raise RuntimeError("you can only change requires_grad flags of leaf variables. If you want to use a computed "
-                               "variable in a subgraph that doesn't require differentiation use var_no_grad = var.detach().")
+            raise RuntimeError("you can only change requires_grad flags of leaf variables. If you want to use a "
+                               "computed variable in a subgraph that doesn't require differentiation use var_no_grad = "
+                               "var.detach().")
         self.requires_grad_ = value
 
     @property
@@ -685,6 +699,8 @@ cdef int set_grad(VariableBase v, object value) except -1:
 
 
 cdef int check_gradient(VariableBase v, VariableBase g) except -1:
+    if v.data_ is None or g.data_ is None:
+        raise RuntimeError("a Variable has no data: its constructor was not called")
     if g.data_.dtype != v.data_.dtype or g.data_.device != v.data_.device:
         raise RuntimeError("assigned grad has data of a different type: expected %s, but got %s"
                            % (type_name(v.data_), type_name(g.data_)))
@@ -724,14 +740,14 @@ def set_row(str name, Op row):
 
 
 def set_recording(bint on):
-    """Turn recording on or off; returns what it was."""
-    global recording
-    before, recording = recording, on
+    """Turn recording on or off for this thread; returns what it was."""
+    global silent
+    before, silent = not silent, not on
     return before
 
 
 def is_recording():
-    return recording
+    return not silent
 
 
 def init_variable(VariableBase v not None, TensorBase data, bint requires_grad, bint volatile):
@@ -799,9 +815,12 @@ def adopt(VariableBase v not None, VariableBase other not None):
 
 
 cdef int check_inplace_alone(VariableBase v, int live) except -1:
+    if silent:
+        return 0
     if v.requires_grad_ and v.fn is None:
         raise RuntimeError("a leaf Variable that requires grad has been used in an in-place operation.")
     if v.version is not None and v.version.live > live:
         raise RuntimeError("in-place operations can be only used on variables that don't share storage with any "
-                           "other variables, but detected that there are %d objects sharing it" % (v.version.live - live + 1))
+                           "other variables, but detected that there are %d objects sharing it"
+                           % (v.version.live - live + 1))
     return 0

@@ -9,11 +9,12 @@ import warnings
 from cython.parallel cimport prange
 from libc.stdint cimport int64_t, uint8_t
 
+from .copying cimport contiguous, copy_into, fill
 from .dispatch cimport get
 from .parallel cimport GRAIN, max_threads
 from .storage cimport itemsize
-from .tensor cimport (TensorBase, contiguous, copy_into, empty, empty_like, fill, is_contiguous, ptr, same_size,
-                      size_text, type_name, view_of, wrap_dim)
+from .tensor cimport (TensorBase, empty, empty_like, is_contiguous, ptr, same_size, size_text, type_name, view_of,
+                      wrap_dim)
 from .types cimport I64, MAXDIM, U8
 
 cdef enum:

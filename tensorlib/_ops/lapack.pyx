@@ -6,9 +6,10 @@ matrices have dense columns. Nothing here knows autograd.
 from libc.stdint cimport int32_t
 from libc.string cimport memcpy
 
+from .copying cimport contiguous, copy_into
 from .dispatch cimport get
 from .storage cimport itemsize
-from .tensor cimport TensorBase, contiguous, copy_into, empty, ptr, resize, size_text, type_name, view_of
+from .tensor cimport TensorBase, empty, ptr, resize, size_text, type_name, view_of
 from .types cimport F32, F64, I32
 
 ctypedef Py_ssize_t (*factor_fn)(Py_ssize_t n, char* a, int32_t* pivots) noexcept nogil

@@ -8,12 +8,12 @@ from cython.parallel cimport prange
 from libc.stdint cimport int64_t
 from libc.string cimport memset
 
+from .copying cimport contiguous, copy_into, fill
 from .dispatch cimport get
 from .gemm cimport gemm_added_fn, gemm_fn
 from .parallel cimport max_threads
 from .storage cimport itemsize
-from .tensor cimport (TensorBase, contiguous, copy_into, empty, empty_like, fill, ptr, resize, same_size, size_text,
-                      type_name, view_of)
+from .tensor cimport TensorBase, empty, empty_like, ptr, resize, same_size, size_text, type_name, view_of
 from .types cimport F32, F64, I64, MAXDIM
 
 cdef enum:

@@ -1,8 +1,9 @@
 """Batch normalisation of an input (batch, channels, ...): checks, running statistics, and the calls of the kernels."""
 from libc.math cimport sqrt
 
+from .copying cimport contiguous, copy_into
 from .dispatch cimport get
-from .tensor cimport TensorBase, contiguous, copy_into, empty, empty_like, ptr, same_size, size_text, type_name
+from .tensor cimport TensorBase, empty, empty_like, ptr, same_size, size_text, type_name
 from .types cimport F32, F64
 
 ctypedef void (*norm_fn)(char* out, char* x, Py_ssize_t batch, Py_ssize_t channels, Py_ssize_t inner, char* weight,

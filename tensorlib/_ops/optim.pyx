@@ -6,9 +6,10 @@ The rules are those of the classic optimizers; `step` counts from 1.
 from cython.parallel cimport prange
 from libc.math cimport sqrt
 
+from .copying cimport contiguous, copy_into
 from .dispatch cimport get
 from .parallel cimport threads_for
-from .tensor cimport TensorBase, contiguous, copy_into, ptr, size_text, type_name
+from .tensor cimport TensorBase, ptr, size_text, type_name
 
 ctypedef void (*range_fn)(char** t, const double* k, Py_ssize_t start, Py_ssize_t stop) noexcept nogil
 

@@ -6,10 +6,11 @@ or channels alone.
 """
 from libc.stdint cimport int64_t
 
+from .copying cimport contiguous
 from .dispatch cimport get
 from .parallel cimport threads_for
 from .pool cimport PoolShape, avg_pool_fn, max_pool_fn, plane_fn
-from .tensor cimport TensorBase, contiguous, empty, ptr, same_size, size_text, type_name
+from .tensor cimport TensorBase, empty, ptr, same_size, size_text, type_name
 from .types cimport I64, MAXDIM
 
 cdef enum:

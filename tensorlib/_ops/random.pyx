@@ -10,9 +10,9 @@ from libc.math cimport ceil, cos, exp, fma, isfinite, log, log1p, sin, sqrt, tan
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
+from .copying cimport contiguous, copy_into
 from .dispatch cimport get
-from .tensor cimport (TensorBase, contiguous, copy_into, empty, empty_like, is_contiguous, ptr, resize, same_size,
-                      size_text, type_name, view_of)
+from .tensor cimport TensorBase, empty, empty_like, is_contiguous, ptr, resize, same_size, size_text, type_name, view_of
 from .types cimport F16, F32, F64, I8, I16, I32, I64, MAXDIM, U8, int8_t, int16_t, int32_t, number, real, uint8_t
 
 cdef enum:

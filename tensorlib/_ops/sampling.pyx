@@ -3,9 +3,10 @@ from libc.math cimport INFINITY
 from libc.stdint cimport int64_t
 from libc.stdlib cimport qsort
 
+from .copying cimport contiguous
 from .random cimport Generator, draw_order, in_draw_order, is_real, next_uniform, ready
 from .random import exponential_, normal_
-from .tensor cimport (TensorBase, contiguous, empty, empty_like, ptr, size_text, type_name, view_of)
+from .tensor cimport TensorBase, empty, empty_like, ptr, size_text, type_name, view_of
 from .types cimport F32, I64, MAXDIM, real
 
 

@@ -4,9 +4,10 @@ Views share the storage and copy nothing. Errors name the sizes.
 """
 from libc.string cimport memcpy
 
-from .tensor cimport (MAXDIM, TensorBase, contiguous, copy_into, empty, fill, is_contiguous, new_header, read_sizes,
-                      same_size, set_sizes, size_text, type_name, view_of, wrap_dim)
-from .tensor import dense_copy, make_contiguous
+from .copying cimport contiguous, copy_into, fill
+from .tensor cimport (MAXDIM, TensorBase, empty, is_contiguous, new_header, read_sizes, same_size, set_sizes, size_text,
+                      type_name, view_of, wrap_dim)
+from .copying import dense_copy
 
 
 def view(TensorBase self not None, sizes):
@@ -15,8 +16,8 @@ def view(TensorBase self not None, sizes):
     cdef TensorBase header
     cdef int n = infer_sizes(self, sizes, wanted)
     if not is_contiguous(self):
-        raise RuntimeError("input is not contiguous: view() of a tensor of size [%s] with strides %s; call contiguous() "
-                           "first" % (size_text(self), (<object>self).stride()))
+        raise RuntimeError("input is not contiguous: view() of a tensor of size [%s] with strides %s; call "
+                           "contiguous() first" % (size_text(self), (<object>self).stride()))
     header = new_header(self.dtype, self.device)
     set_sizes(header, n, wanted)
     if header.numel_ != self.numel_:
@@ -66,7 +67,7 @@ def narrow(TensorBase self not None, int dim, Py_ssize_t start, Py_ssize_t lengt
     """`length` positions of a dim from `start` on."""
     cdef Py_ssize_t sizes[MAXDIM]
     dim = wrap_dim(self, dim)
-    if start < 0 or length <= 0 or start + length > self.sizes[dim]:
+    if start < 0 or length <= 0 or length > self.sizes[dim] - start:
         raise RuntimeError("start (%d) and length (%d) out of range for dimension %d of size %d"
                            % (start, length, dim, self.sizes[dim]))
     memcpy(sizes, self.sizes, sizeof(sizes))
@@ -76,8 +77,11 @@ def narrow(TensorBase self not None, int dim, Py_ssize_t start, Py_ssize_t lengt
 
 def stepped(TensorBase self not None, int dim, Py_ssize_t start, Py_ssize_t length, Py_ssize_t step):
     """Every step-th of the positions of a dim, `length` of them."""
-    cdef TensorBase v = narrow(self, dim, start, (length - 1) * step + 1)
+    cdef TensorBase v
     dim = wrap_dim(self, dim)
+    if step <= 0 or length > 1 and step > self.sizes[dim]:
+        raise RuntimeError("a step of %d is out of range for dimension %d of size %d" % (step, dim, self.sizes[dim]))
+    v = narrow(self, dim, start, (length - 1) * step + 1 if length > 1 else length)
     v.numel_ = v.numel_ // v.sizes[dim] * length
     v.sizes[dim] = length
     v.strides[dim] *= step
@@ -160,8 +164,8 @@ def expand(TensorBase self not None, sizes):
     cdef Py_ssize_t strides[MAXDIM]
     cdef int n = read_sizes(sizes, wanted), d, lead = n - self.ndim
     if lead < 0 or self.ndim == 0:
-        raise RuntimeError("the number of sizes provided (%d) must be greater or equal to the number of dimensions in the "
-                           "tensor (%d)" % (n, self.ndim))
+        raise RuntimeError("the number of sizes provided (%d) must be greater or equal to the number of dimensions in "
+                           "the tensor (%d)" % (n, self.ndim))
     for d in range(n):
         if d < lead:
             if wanted[d] <= 0:
@@ -173,8 +177,8 @@ def expand(TensorBase self not None, sizes):
         elif self.sizes[d - lead] == 1 and wanted[d] > 0:
             strides[d] = 0
         else:
-            raise RuntimeError("the expanded size of the tensor (%d) must match the existing size (%d) at non-singleton "
-                               "dimension %d" % (wanted[d], self.sizes[d - lead], d))
+            raise RuntimeError("the expanded size of the tensor (%d) must match the existing size (%d) at "
+                               "non-singleton dimension %d" % (wanted[d], self.sizes[d - lead], d))
     return view_of(self, self.offset, n, wanted, strides)
 
 
@@ -183,7 +187,8 @@ def unfold(TensorBase self not None, int dim, Py_ssize_t size, Py_ssize_t step):
     cdef TensorBase v
     dim = wrap_dim(self, dim)
     if size <= 0 or size > self.sizes[dim]:
-        raise RuntimeError("maximum size for tensor at dimension %d is %d but size is %d" % (dim, self.sizes[dim], size))
+        raise RuntimeError("maximum size for tensor at dimension %d is %d but size is %d"
+                           % (dim, self.sizes[dim], size))
     if step <= 0:
         raise RuntimeError("step is %d but must be > 0" % step)
     v = unsqueeze(self, self.ndim)

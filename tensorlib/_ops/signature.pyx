@@ -4,9 +4,10 @@ A signature reads `(Number beta=1, Tensor self, Number alpha=1, Tensor mat1, Ten
 taken from the left of the dot; as a function, it stands where the signature has it. The target is called with
 self first and the other parameters in order. Optional numbers before a tensor may be left out.
 """
+from .copying cimport copy_into
 from .dispatch import DTYPE_NAMES
 from .engine cimport Op, VariableBase
-from .tensor cimport TensorBase, copy_into, item, resize, same_size, type_name
+from .tensor cimport TensorBase, item, resize, same_size, type_name
 from .storage cimport Storage
 from .types cimport F16, I32, I64, U8
 
@@ -50,18 +51,20 @@ cdef class Param:
             if isinstance(x, TensorBase):
                 return not variables and self.fits((<TensorBase>x).dtype, self_dtype)
             if isinstance(x, VariableBase):
-                return variables and self.fits((<VariableBase>x).data_.dtype, self_dtype)
+                return variables and (<VariableBase>x).data_ is not None and self.fits((<VariableBase>x).data_.dtype,
+                                                                                       self_dtype)
             return False
         if kind == NUMBER:
             if isinstance(x, float) and self_dtype < F16 and self_dtype >= 0:
                 return False
             return isinstance(x, (int, float)) or number_like(x, self_dtype)
         if kind == INT:
-            return isinstance(x, int) or not isinstance(x, (float, TensorBase, VariableBase)) and hasattr(x, "__index__")
+            return isinstance(x, int) or (not isinstance(x, (float, TensorBase, VariableBase))
+                                          and hasattr(x, "__index__"))
         if kind == FLOAT:
             return isinstance(x, (int, float)) or number_like(x, F16)
         if kind == BOOL:
-            return isinstance(x, bool)
+            return isinstance(x, bool) or numpy_bool(x)
         if kind == TENSORS:
             return isinstance(x, (tuple, list)) and all_tensors(x)
         if kind == STORAGE:
@@ -83,6 +86,10 @@ cdef bint number_like(object x, int dtype):
     return hasattr(x, "__index__") or dtype >= F16 and hasattr(x, "__float__")
 
 
+cdef bint numpy_bool(object x):
+    return getattr(x, "dtype", None) == bool and x.ndim == 0
+
+
 cdef bint all_tensors(object items):
     for x in items:
         if not isinstance(x, (TensorBase, VariableBase)):
@@ -94,7 +101,7 @@ cdef class Form:
     """One signature of a public name, and what it calls."""
     cdef readonly str text
     cdef readonly list params           # without self
-    cdef readonly int self_position     # of self among the positional parameters of the function; -1: function without self
+    cdef readonly int self_position     # of self among the positional parameters; -1: a function without self
     cdef readonly object target
     cdef readonly bint number           # a Tensor call gives a Python number
     cdef readonly bint inplace
@@ -193,6 +200,8 @@ cdef class Public:
         """As a method: self, then the other arguments."""
         cdef dict keywords = kwargs if kwargs else None
         cdef Form form
+        if not args:
+            raise TypeError("%s: self is missing" % self.name)
         me = args[0]
         if isinstance(me, VariableBase):
             for form in self.variable_forms:
@@ -200,7 +209,6 @@ cdef class Public:
                 if values is not NO_MATCH:
                     return invoke(form, me, <list>values)
             return self.refuse(args[1:], kwargs, self.variable_forms)
-        out = None
         for form in self.forms:
             values = form.match(args, 1, keywords, (<TensorBase?>me).dtype, False)
             if values is not NO_MATCH:

@@ -1,6 +1,7 @@
 """Softmax and log-softmax along a dim, with their derivatives: checks, memory, and the call of the kernel."""
+from .copying cimport contiguous
 from .dispatch cimport get
-from .tensor cimport TensorBase, contiguous, empty_like, ptr, same_size, size_text, type_name, wrap_dim
+from .tensor cimport TensorBase, empty_like, ptr, same_size, size_text, type_name, wrap_dim
 
 ctypedef void (*softmax_fn)(int what, char* out, char* x, char* y, Py_ssize_t outer, Py_ssize_t n,
                             Py_ssize_t inner) noexcept nogil

@@ -7,10 +7,11 @@ from cython.parallel cimport prange
 from libc.stdint cimport int64_t
 from libc.stdlib cimport free, malloc
 
+from .copying cimport contiguous
 from .dispatch cimport get
 from .parallel cimport GRAIN, max_threads, thread_id
 from .storage cimport itemsize
-from .tensor cimport TensorBase, contiguous, empty, ptr, view_of, wrap_dim
+from .tensor cimport TensorBase, empty, ptr, view_of, wrap_dim
 from .types cimport I64, MAXDIM
 
 cdef enum:

@@ -6,6 +6,7 @@ cdef class Storage:
     cdef int device                 # -1 is the CPU, else the number of the GPU
     cdef int flags                  # RESIZABLE, SHARED, PINNED ...
     cdef int block_class            # size class of a block of our allocator, -1 where someone else owns it
+    cdef int exports                # buffers open on the memory: no resizing while there are any
     cdef object owner               # keeps foreign memory alive (an array, a mapped file, a device block)
     cdef object __weakref__
 

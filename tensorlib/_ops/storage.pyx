@@ -152,6 +152,10 @@ cdef class Storage:
         if self.device >= 0:
             raise BufferError("the memory of a GPU storage cannot be read from here")
         PyBuffer_FillInfo(buffer, self, self.data, self.size * ITEMSIZE[self.dtype], 0, flags)
+        self.exports += 1
+
+    def __releasebuffer__(self, Py_buffer* buffer):
+        self.exports -= 1
 
     def __init__(self, *args):
         construct_hook(self, args)
@@ -245,26 +249,33 @@ cdef Storage foreign_storage(int dtype, void* data, Py_ssize_t size, object owne
 
 
 cdef int resize_storage(Storage s, Py_ssize_t size) except -1:
-    """Change the number of elements, keeping the first ones."""
+    """Change the number of elements, keeping the first ones.
+
+    The block never gets smaller: tensors may look beyond the new end, and have to find memory there.
+    """
     cdef int c = -1
     cdef char* p = NULL
-    cdef Py_ssize_t keep
     if size == s.size:
         return 0
-    if not s.flags & RESIZABLE:
+    if not s.flags & RESIZABLE or s.exports > 0:
         raise RuntimeError("cannot resize a storage of %d elements to %d: its memory is %s" % (
-            s.size, size, "shared between processes" if s.flags & SHARED else "owned by another object"))
+            s.size, size, "shared between processes" if s.flags & SHARED else "used or owned by another object"))
     if size < 0 or size > (<Py_ssize_t>1 << 62) // ITEMSIZE[s.dtype]:
         raise RuntimeError("invalid memory size -- maybe an overflow? %d elements were asked for" % size)
-    if size > 0:
+    if size > room(s):
         p = <char*>take_block(size * ITEMSIZE[s.dtype], &c)
-        keep = min(size, s.size)
-        if keep > 0:
-            memcpy(p, s.data, keep * ITEMSIZE[s.dtype])
-    if s.block_class >= 0:
-        give_block(s.data, s.block_class)
-    s.data, s.block_class, s.size, s.owner = p, c, size, None
+        if room(s) > 0:
+            memcpy(p, s.data, room(s) * ITEMSIZE[s.dtype])
+        if s.block_class >= 0:
+            give_block(s.data, s.block_class)
+        s.data, s.block_class, s.owner = p, c, None
+    s.size = size
     return 0
+
+
+cdef Py_ssize_t room(Storage s) noexcept:
+    """How many elements the memory of a storage holds."""
+    return class_bytes(s.block_class) // ITEMSIZE[s.dtype] if s.block_class >= 0 else s.size
 
 
 # ---- for the Python layer ------------------------------------------------------------------------------
@@ -306,12 +317,13 @@ def code_of_class(cls):
 def init(Storage s not None, Py_ssize_t size):
     """Set up a storage made by its constructor, with room for size elements."""
     s.dtype = code_of_class(type(s))
-    resize_storage(s, 0)
-    allocate(s, size)
+    resize_storage(s, size)
 
 
 def init_view(Storage s not None, Storage base not None, Py_ssize_t offset, Py_ssize_t size):
     """Set up a storage on a part of another one; sizes in elements."""
+    if s.data != NULL:
+        raise RuntimeError("a storage of %d elements cannot become a view of another one" % s.size)
     s.dtype = base.dtype
     s.data, s.size, s.owner = base.data + offset * ITEMSIZE[base.dtype], size, base
     base.flags &= ~RESIZABLE            # or the view would look at memory that is gone
@@ -327,7 +339,8 @@ def move_to(Storage s not None, buffer, int flags):
     cdef Storage other = storage_from_buffer(s.dtype, buffer, 0, s.size, flags), old
     if s.size > 0:
         memcpy(other.data, s.data, s.size * ITEMSIZE[s.dtype])
-    if not s.flags & RESIZABLE:         # an array or a view looks at the old memory: keep it as long as the storage
+    if not s.flags & RESIZABLE or s.exports > 0:
+        # An array or a view looks at the old memory: keep it as long as the storage.
         old = foreign_storage(s.dtype, s.data, s.size, s.owner, 0)
         old.block_class, s.block_class = s.block_class, -1
         (<BufferOwner>other.owner).before = old

@@ -19,16 +19,11 @@ cdef bint same_size(TensorBase a, TensorBase b) noexcept nogil
 cdef TensorBase empty(int dtype, int ndim, const Py_ssize_t* sizes)     # uninitialised, contiguous, on the CPU
 cdef TensorBase empty_like(TensorBase t)                     # the same type, device and sizes, contiguous
 cdef TensorBase view_of(TensorBase t, Py_ssize_t offset, int ndim, const Py_ssize_t* sizes, const Py_ssize_t* strides)
-cdef TensorBase contiguous(TensorBase t)                     # t itself if contiguous, else a dense copy
-cdef int copy_into(TensorBase dst, TensorBase src) except -1  # same number of elements; casts; any strides
-cdef int fill(TensorBase t, object value) except -1          # set every element
 cdef int resize(TensorBase t, int ndim, const Py_ssize_t* sizes) except -1   # contiguous; grows the storage
 cdef int wrap_dim(TensorBase t, int dim) except -1           # negative dims; RuntimeError if out of range
 cdef str type_name(TensorBase t)                             # "tensorlib.FloatTensor"
 cdef str size_text(TensorBase t)                             # "2 x 3"
 cdef object item(TensorBase t, Py_ssize_t offset)            # the number at an absolute storage position
-cdef int store_number(char* p, int dtype, object value) except -1   # TypeError where it does not fit; integers wrap
-cdef object number_at(const char* p, int dtype)
 cdef TensorBase new_header(int dtype, int device)            # no storage, no sizes yet
 cdef int set_sizes(TensorBase t, int ndim, const Py_ssize_t* sizes) except -1   # and dense strides
 cdef int read_sizes(object sizes, Py_ssize_t* out) except -1  # a sequence of at most MAXDIM ints; returns how many
@@ -41,3 +36,5 @@ cdef enum Operator:
 
 ctypedef object (*binary_fn)(int code, TensorBase self, object other)
 cdef void set_binary_hook(binary_fn f) noexcept
+
+cdef dict hooks                     # what the layers above do for tensors: name -> Python function

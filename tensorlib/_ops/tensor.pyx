@@ -4,24 +4,27 @@ What needs kernels or Python comes in by hooks from the layers above: operators,
 There is no dim of size 0: a tensor has one dim or more, or it is empty (ndim 0, no elements).
 """
 cimport cython
-from cpython.object cimport Py_EQ, Py_GE, Py_GT, Py_LE, Py_LT, Py_NE
-from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t
-from libc.string cimport memcpy, memset
+from cpython.object cimport Py_EQ, Py_GT, Py_LE, Py_LT, Py_NE
 
 from .classes cimport name_class, new_object, set_class_attribute
-from .dispatch cimport get
-from .driver cimport Job, run
 from .dispatch import DTYPE_NAMES
+from .numbers cimport number_at
 from .storage cimport Storage, itemsize, new_storage, resize_storage
-from .types cimport F16, F32, F64, I8, I16, I32, I64, MAXDIM, NDTYPE, U8, row_fn
+from .types cimport F16, F32, F64, I8, I16, I32, I64, MAXDIM, NDTYPE, U8
 
-cdef extern from "half.h" nogil:
-    float half_to_float "tl_half_to_float"(uint16_t h)
-    uint16_t float_to_half "tl_float_to_half"(float f)
+cdef extern from *:
+    """
+    /* a + b * c, and whether that is more than any position can be */
+    static inline int tl_advance(Py_ssize_t a, Py_ssize_t b, Py_ssize_t c, Py_ssize_t* sum) {
+        Py_ssize_t product;
+        return __builtin_mul_overflow(b, c, &product) || __builtin_add_overflow(a, product, sum);
+    }
+    """
+    bint advance "tl_advance"(Py_ssize_t a, Py_ssize_t b, Py_ssize_t c, Py_ssize_t* total) noexcept nogil
 
 cdef tuple NO_ARGUMENTS = ()
 cdef binary_fn binary_hook = NULL
-cdef dict hooks = {}            # name -> Python function; see `set_hook`
+hooks = {}                      # name -> Python function; see `set_hook`
 
 
 class Size(tuple):
@@ -189,7 +192,8 @@ cdef class TensorBase:
             try:
                 i = key
             except OverflowError:
-                raise IndexError("index %d is out of range for dimension 0 (of size %d)" % (key, self.sizes[0])) from None
+                raise IndexError("index %d is out of range for dimension 0 (of size %d)"
+                                 % (key, self.sizes[0])) from None
             if i < 0:
                 i += self.sizes[0]
             if 0 <= i < self.sizes[0]:
@@ -282,67 +286,83 @@ cdef class TensorBase:
 
 
 cdef class ByteTensor(TensorBase):
-    pass
+    def __cinit__(self):
+        self.dtype = U8
 
 
 cdef class CharTensor(TensorBase):
-    pass
+    def __cinit__(self):
+        self.dtype = I8
 
 
 cdef class ShortTensor(TensorBase):
-    pass
+    def __cinit__(self):
+        self.dtype = I16
 
 
 cdef class IntTensor(TensorBase):
-    pass
+    def __cinit__(self):
+        self.dtype = I32
 
 
 cdef class LongTensor(TensorBase):
-    pass
+    def __cinit__(self):
+        self.dtype = I64
 
 
 cdef class HalfTensor(TensorBase):
-    pass
+    def __cinit__(self):
+        self.dtype = F16
 
 
 cdef class FloatTensor(TensorBase):
-    pass
+    def __cinit__(self):
+        self.dtype = F32
 
 
 cdef class DoubleTensor(TensorBase):
-    pass
+    def __cinit__(self):
+        self.dtype = F64
 
 
 cdef class CudaByteTensor(TensorBase):
-    pass
+    def __cinit__(self):
+        self.dtype = U8
 
 
 cdef class CudaCharTensor(TensorBase):
-    pass
+    def __cinit__(self):
+        self.dtype = I8
 
 
 cdef class CudaShortTensor(TensorBase):
-    pass
+    def __cinit__(self):
+        self.dtype = I16
 
 
 cdef class CudaIntTensor(TensorBase):
-    pass
+    def __cinit__(self):
+        self.dtype = I32
 
 
 cdef class CudaLongTensor(TensorBase):
-    pass
+    def __cinit__(self):
+        self.dtype = I64
 
 
 cdef class CudaHalfTensor(TensorBase):
-    pass
+    def __cinit__(self):
+        self.dtype = F16
 
 
 cdef class CudaFloatTensor(TensorBase):
-    pass
+    def __cinit__(self):
+        self.dtype = F32
 
 
 cdef class CudaDoubleTensor(TensorBase):
-    pass
+    def __cinit__(self):
+        self.dtype = F64
 
 
 cdef tuple CPU_CLASSES = (ByteTensor, CharTensor, ShortTensor, IntTensor, LongTensor, HalfTensor,
@@ -444,106 +464,20 @@ cdef TensorBase view_of(TensorBase t, Py_ssize_t offset, int ndim, const Py_ssiz
     v.numel_ = 1 if ndim > 0 else 0
     for d in range(ndim):
         v.sizes[d], v.strides[d] = sizes[d], strides[d]
-        v.numel_ *= sizes[d]
+        if advance(0, v.numel_, sizes[d], &v.numel_):
+            raise RuntimeError("invalid memory size -- maybe an overflow? the sizes are %s"
+                               % " x ".join([str(sizes[i]) for i in range(ndim)]))
     return v
 
 
-cdef TensorBase contiguous(TensorBase t):
-    cdef TensorBase dense
-    if is_contiguous(t):
-        return t
-    dense = empty_like(t)
-    copy_into(dense, t)
-    return dense
-
-
-cdef void operand(Job* job, int position, TensorBase t) noexcept nogil:
-    """Enter t as an operand of the job's sizes; its own sizes must be theirs."""
-    cdef int d
-    cdef int size = itemsize(t.dtype)
-    job.base[position] = ptr(t)
-    job.itemsize[position] = size
-    for d in range(job.ndim):
-        job.strides[position][d] = t.strides[d] * size
-
-
-cdef int copy_into(TensorBase dst, TensorBase src) except -1:
-    """dst[...] = src for the same number of elements, element by element in order."""
-    cdef Job job
-    cdef TensorBase dense
-    cdef int d
-    cdef bint threaded
-    if dst.device >= 0 or src.device >= 0:
-        hooks["cuda_copy"](dst, src)
-        return 0
-    if dst.numel_ != src.numel_:
-        raise RuntimeError("inconsistent tensor size, expected tensor [%s] and src [%s] to have the same number "
-                           "of elements, but got %d and %d elements respectively"
-                           % (size_text(dst), size_text(src), dst.numel_, src.numel_))
-    if dst.numel_ == 0:
-        return 0
-    if overlaps(dst, src):
-        dense = empty(src.dtype, src.ndim, src.sizes)
-        copy_into(dense, src)
-        src = dense
-    if not same_size(dst, src):
-        if is_contiguous(src):
-            src = view_of(src, src.offset, 1, &src.numel_, UNIT_STRIDE)
-            if is_contiguous(dst):
-                dst = view_of(dst, dst.offset, 1, &dst.numel_, UNIT_STRIDE)
-            else:
-                src = view_of(src, src.offset, dst.ndim, dst.sizes, empty_strides(dst).strides)
-        elif is_contiguous(dst):
-            dst = view_of(dst, dst.offset, src.ndim, src.sizes, empty_strides(src).strides)
-        else:
-            dense = empty(src.dtype, src.ndim, src.sizes)
-            copy_into(dense, src)
-            return copy_into(dst, dense)
-    if dst.dtype == src.dtype and is_contiguous(dst) and is_contiguous(src) and dst.numel_ < 16384:
-        memcpy(ptr(dst), ptr(src), dst.numel_ * itemsize(dst.dtype))
-        return 0
-    job.fn = <row_fn>get("from_" + DTYPE_NAMES[src.dtype], dst.dtype)
-    job.n_args, job.n_out, job.ndim = 2, 1, dst.ndim
-    for d in range(dst.ndim):
-        job.sizes[d] = dst.sizes[d]
-    operand(&job, 0, dst)
-    operand(&job, 1, src)
-    if dst.numel_ < 4096:
-        run(&job)
-    else:
-        with nogil:
-            run(&job)
-    return 0
-
-
-cdef Py_ssize_t* UNIT_STRIDE = [1]
-
-
-cdef TensorBase empty_strides(TensorBase t):
-    """A header with t's sizes and dense strides."""
-    cdef TensorBase header = new_header(t.dtype, -1)
-    set_sizes(header, t.ndim, t.sizes)
-    return header
-
-
-cdef bint overlaps(TensorBase a, TensorBase b) noexcept:
-    """Whether copying b into a would read what it has written: the same storage, not the same elements."""
-    cdef int d
-    if a.store is not b.store:
-        return False
-    if a.offset != b.offset or not same_size(a, b):
-        return last_element(a) >= b.offset and last_element(b) >= a.offset
-    for d in range(a.ndim):
-        if a.sizes[d] != 1 and a.strides[d] != b.strides[d]:
-            return True
-    return False
-
-
-cdef Py_ssize_t last_element(TensorBase t) noexcept:
+cdef Py_ssize_t last_element(TensorBase t) except -1:
+    """The position of the last element in the storage; RuntimeError where there is no such position."""
     cdef Py_ssize_t last = t.offset
     cdef int d
     for d in range(t.ndim):
-        last += (t.sizes[d] - 1) * t.strides[d]
+        if advance(last, t.sizes[d] - 1, t.strides[d], &last):
+            raise RuntimeError("invalid memory size -- maybe an overflow? sizes [%s] with strides %s"
+                               % (size_text(t), [t.strides[i] for i in range(t.ndim)]))
     return last
 
 
@@ -598,93 +532,6 @@ cdef object item(TensorBase t, Py_ssize_t offset):
         return hooks["cuda_item"](t, offset)
     p = t.store.data + offset * itemsize(t.dtype)
     return number_at(p, t.dtype)
-
-
-cdef object number_at(const char* p, int dtype):
-    """The Python number stored at p."""
-    if dtype == F32:
-        return (<const float*>p)[0]
-    if dtype == F64:
-        return (<const double*>p)[0]
-    if dtype == I64:
-        return (<const int64_t*>p)[0]
-    if dtype == U8:
-        return (<const uint8_t*>p)[0]
-    if dtype == I32:
-        return (<const int32_t*>p)[0]
-    if dtype == I8:
-        return (<const int8_t*>p)[0]
-    if dtype == I16:
-        return (<const int16_t*>p)[0]
-    return half_to_float((<const uint16_t*>p)[0])
-
-
-cdef int store_number(char* p, int dtype, object value) except -1:
-    """Write a Python number at p. TypeError where it does not fit the type; integers wrap."""
-    cdef int64_t whole
-    cdef double real
-    if dtype >= F16:
-        if type(value) is float:
-            real = value
-        elif isinstance(value, (int, float)) or hasattr(value, "__float__") and not hasattr(value, "__len__"):
-            real = value.__float__()
-        else:
-            raise TypeError("expected a number, but got %s" % type(value).__name__)
-        if dtype == F32:
-            (<float*>p)[0] = <float>real
-        elif dtype == F64:
-            (<double*>p)[0] = real
-        else:
-            (<uint16_t*>p)[0] = float_to_half(<float>real)
-        return 0
-    if not isinstance(value, int):
-        if isinstance(value, float) or not hasattr(value, "__index__"):
-            raise TypeError("expected an int for tensorlib.%sTensor, but got %s %r"
-                            % (DTYPE_NAMES[dtype], type(value).__name__, value))
-        value = value.__index__()
-    try:
-        whole = value
-    except OverflowError:
-        raise RuntimeError("%d does not fit 64 bits" % value) from None
-    if dtype == I64:
-        (<int64_t*>p)[0] = whole
-    elif dtype == I32:
-        (<int32_t*>p)[0] = <int32_t>whole
-    elif dtype == U8:
-        (<uint8_t*>p)[0] = <uint8_t>whole
-    elif dtype == I16:
-        (<int16_t*>p)[0] = <int16_t>whole
-    else:
-        (<int8_t*>p)[0] = <int8_t>whole
-    return 0
-
-
-cdef int fill(TensorBase t, object value) except -1:
-    """Set every element; a stride-0 source handed to the copying driver."""
-    cdef Job job
-    cdef char[8] number
-    cdef int d
-    cdef int size = itemsize(t.dtype)
-    store_number(number, t.dtype, value)
-    if t.device >= 0:
-        hooks["cuda_fill"](t, value)
-        return 0
-    if t.numel_ == 0:
-        return 0
-    job.fn = <row_fn>get("from_" + DTYPE_NAMES[t.dtype], t.dtype)
-    job.n_args, job.n_out, job.ndim = 2, 1, t.ndim
-    for d in range(t.ndim):
-        job.sizes[d] = t.sizes[d]
-        job.strides[1][d] = 0
-    operand(&job, 0, t)
-    job.base[1] = number
-    job.itemsize[1] = size
-    if t.numel_ < 4096:
-        run(&job)
-    else:
-        with nogil:
-            run(&job)
-    return 0
 
 
 cdef object storage_of(TensorBase t):
@@ -757,15 +604,16 @@ def init_empty(TensorBase t not None, int dtype, sizes):
     """Set up a tensor made by its constructor: uninitialised, with these sizes."""
     cdef Py_ssize_t[MAXDIM] c
     cdef int n = read_sizes(sizes, c)
+    cdef TensorBase made = empty(dtype, n, c)       # all that can fail comes first
+    set_view(t, made)
     t.dtype = dtype
-    set_sizes(t, n, c)
-    t.store = new_storage(dtype, t.numel_)
 
 
 def init_view(TensorBase t not None, int dtype, Storage store not None, Py_ssize_t offset, sizes, strides=None):
     """Make t a view of a storage, which grows if the view ends beyond it (RuntimeError where it cannot)."""
     cdef TensorBase header = new_header(dtype, t.device)
     cdef Py_ssize_t[MAXDIM] c
+    cdef Py_ssize_t last
     cdef int n = read_sizes(sizes, c), d
     if store.dtype != dtype:
         raise TypeError("expected a storage of tensorlib.%sTensor, but got tensorlib.%sStorage"
@@ -782,8 +630,10 @@ def init_view(TensorBase t not None, int dtype, Storage store not None, Py_ssize
                 raise RuntimeError("negative strides are not supported, but stride %d is %d" % (d, c[d]))
             header.strides[d] = c[d]
     header.offset = offset
-    if header.numel_ > 0 and last_element(header) >= store.size:
-        resize_storage(store, last_element(header) + 1)
+    if header.numel_ > 0:
+        last = last_element(header)
+        if last >= store.size:
+            resize_storage(store, last + 1)
     t.dtype, t.store, t.offset, t.ndim, t.numel_ = dtype, store, offset, header.ndim, header.numel_
     t.device = store.device
     for d in range(header.ndim):
@@ -804,34 +654,11 @@ def resize_(TensorBase t not None, sizes):
     return t
 
 
-def copy_(TensorBase dst not None, TensorBase src not None):
-    """Copy the elements in order, casting; the numbers of elements must be equal. Returns dst."""
-    copy_into(dst, src)
-    return dst
-
-
-def fill_(TensorBase t not None, value):
-    """Set every element; returns t."""
-    fill(t, value)
-    return t
-
-
-def make_contiguous(TensorBase t not None):
-    """t itself where dense, else a dense copy."""
-    return contiguous(t)
-
-
-def dense_copy(TensorBase t not None):
-    """Return a dense copy of same type and size."""
-    cdef TensorBase copy = empty_like(t)
-    copy_into(copy, t)
-    return copy
-
-
 def set_view(TensorBase t not None, TensorBase source not None):
     """Make t another view of the same storage, as source is."""
     cdef int d
-    t.store, t.offset, t.ndim, t.numel_, t.device = source.store, source.offset, source.ndim, source.numel_, source.device
+    t.store, t.offset, t.device = source.store, source.offset, source.device
+    t.ndim, t.numel_ = source.ndim, source.numel_
     for d in range(source.ndim):
         t.sizes[d], t.strides[d] = source.sizes[d], source.strides[d]
     return t
@@ -840,51 +667,3 @@ def set_view(TensorBase t not None, TensorBase source not None):
 def get_item(TensorBase t not None, Py_ssize_t position=0):
     """The number at a position of the storage counted from the tensor's first element."""
     return item(t, t.offset + position)
-
-
-def set_item(TensorBase t not None, Py_ssize_t position, value):
-    store_number(t.store.data + position * itemsize(t.dtype), t.dtype, value)
-
-
-def to_list(TensorBase t not None):
-    """Return a nested list of Python numbers."""
-    return list_of(t, 0, t.offset) if t.ndim > 0 else []
-
-
-cdef list list_of(TensorBase t, int dim, Py_ssize_t offset):
-    cdef Py_ssize_t i
-    if dim == t.ndim - 1:
-        return [item(t, offset + i * t.strides[dim]) for i in range(t.sizes[dim])]
-    return [list_of(t, dim + 1, offset + i * t.strides[dim]) for i in range(t.sizes[dim])]
-
-
-def fill_from_sequence(TensorBase t not None, sequence):
-    """Write the numbers of a nested sequence of t's sizes into dense t.
-
-    Raises: RuntimeError where a number does not fit the type or the nesting is not rectangular.
-    """
-    cdef Py_ssize_t position = t.offset
-    write_sequence(t, sequence, 0, &position)
-
-
-cdef int write_sequence(TensorBase t, object sequence, int dim, Py_ssize_t* position) except -1:
-    cdef int size = itemsize(t.dtype)
-    if len(sequence) != t.sizes[dim]:
-        raise RuntimeError("inconsistent sequence length at dim %d: expected %d items, but got %d"
-                           % (dim, t.sizes[dim], len(sequence)))
-    for value in sequence:
-        if isinstance(value, TensorBase):
-            raise TypeError("a tensor cannot be made of a sequence of tensors: use stack or cat")
-        if dim + 1 < t.ndim:
-            if not hasattr(value, "__len__"):
-                raise RuntimeError("expected a nested sequence at dim %d, but found an item of type %s"
-                                   % (dim + 1, type(value).__name__))
-            write_sequence(t, value, dim + 1, position)
-            continue
-        if not isinstance(value, (int, float) if t.dtype >= F16 else int):
-            raise RuntimeError("tried to construct a tensor from a%s %s sequence, but found an item of type %s"
-                               % (" nested" if t.ndim > 1 else "n" if t.dtype < F16 else "",
-                                  "float" if t.dtype >= F16 else "int", type(value).__name__))
-        store_number(t.store.data + position[0] * size, t.dtype, value)
-        position[0] += 1
-    return 0

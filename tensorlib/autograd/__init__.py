@@ -7,7 +7,9 @@ from .._ops.backward import run_backward
 from .._ops.tensor import TensorBase
 from .function import Function, NestedIOFunction
 from .variable import Variable, enable_grad, no_grad
-__all__ = ["StochasticFunction", "Variable", "Function", "NestedIOFunction", "backward", "grad", "gradcheck", "gradgradcheck", "no_grad", "enable_grad"]
+
+__all__ = ["Function", "NestedIOFunction", "StochasticFunction", "Variable", "backward", "enable_grad", "grad",
+           "gradcheck", "gradgradcheck", "no_grad"]
 
 
 def make_grads(outputs, grads, create_graph):
@@ -115,10 +117,10 @@ def grad(outputs, inputs, grad_outputs=None, retain_graph=None, create_graph=Non
         raise RuntimeError("differentiated input is unreachable: it is an output itself")
     grads, create_graph = make_grads(outputs, grads, create_graph)
     found = run_backward(outputs, grads, create_graph if retain_graph is None else retain_graph, create_graph, inputs,
-                                not only_inputs)
+                         not only_inputs)
     if any(g is None for g in found):
-        raise RuntimeError("differentiated input is unreachable: one of the differentiated Variables appears to not have "
-                           "been used in the graph")
+        raise RuntimeError("differentiated input is unreachable: one of the differentiated Variables appears to not "
+                           "have been used in the graph")
     return tuple(found)
 
 

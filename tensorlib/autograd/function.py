@@ -51,8 +51,8 @@ class FunctionBase(engine.FunctionNode):
 def saved_values(function):
     saved = getattr(function, "saved_values_", ())
     if saved is None:
-        raise RuntimeError("Trying to backward through the graph a second time, but the buffers have already been freed. "
-                           "Specify retain_graph=True when calling backward the first time.")
+        raise RuntimeError("Trying to backward through the graph a second time, but the buffers have already been "
+                           "freed. Specify retain_graph=True when calling backward the first time.")
     return saved
 
 
@@ -66,7 +66,8 @@ class Saved:
     def check(self):
         if self.version is not None and self.version.value != self.at:
             raise RuntimeError("one of the variables needed for gradient computation has been modified by an inplace "
-                               "operation: it was saved at version %d, and is at version %d" % (self.at, self.version.value))
+                               "operation: it was saved at version %d, and is at version %d"
+                               % (self.at, self.version.value))
 
     def tensor(self, function):
         self.check()
@@ -85,19 +86,16 @@ class FunctionMeta(type(engine.FunctionNode)):
     def __init__(cls, name, bases, attributes):
         super().__init__(name, bases, attributes)
         if "_is_backward_class" not in attributes:
-            cls._backward_cls = FunctionMeta(name + "Backward", (BackwardFunction,) if BackwardFunction else (FunctionBase,),
+            cls._backward_cls = FunctionMeta(name + "Backward", (BackwardFunction,),
                                              {"_forward_cls": cls, "_is_backward_class": True})
-
-
-BackwardFunction = None
 
 
 class Function(FunctionBase, metaclass=FunctionMeta):
     """An operation with a derivative of your own.
 
-    New style: `forward(ctx, ...)` and `backward(ctx, *grad_outputs)` are static methods, called by `apply`. forward gets
-    tensors for Variables and other arguments as they are; backward gets and returns Variables, one for each argument of
-    forward. Old style: methods of an object that is called once with Variables; both get and return tensors.
+    New style: `forward(ctx, ...)` and `backward(ctx, *grad_outputs)` are static methods, called by `apply`. forward
+    gets tensors for Variables and other arguments as they are; backward gets and returns Variables, one for each
+    argument of forward. Old style: methods of an object that is called once with Variables; both get and return tensors.
     """
 
     _is_backward_class = True
@@ -168,7 +166,8 @@ def run_forward(ctx, forward, prefix, args, new_style):
     outputs = (result,) if single else result
     for t in outputs:
         if not isinstance(t, TensorBase):
-            raise RuntimeError("data must be a Tensor: forward of %s returned %s" % (type(ctx).__name__, type(t).__name__))
+            raise RuntimeError("data must be a Tensor: forward of %s returned %s"
+                               % (type(ctx).__name__, type(t).__name__))
     if not volatile:
         ctx.set_edges(variables, len(outputs))
     ctx.output_sizes = [(t.new, t.size()) for t in outputs]
@@ -227,8 +226,8 @@ def remember(ctx, variables, raw, outputs, wrapped, volatile):
         edge = next((n for n, x in enumerate(raw) if x is t), None)
         if output is None and edge is None:
             if ctx.requires_grad:
-                raise RuntimeError("save_for_backward can only save input or output tensors, but argument %d doesn't satisfy "
-                                   "this condition" % i)
+                raise RuntimeError("save_for_backward can only save input or output tensors, but argument %d doesn't "
+                                   "satisfy this condition" % i)
             continue
         variable = wrapped[output] if output is not None else variables[edge]
         version = engine.version_of(variable) if variable is not None else None
@@ -262,8 +261,8 @@ def new_style_backward(ctx, grads, graph):
             raise RuntimeError("function %s returned a gradient of type %s at position %d, but a Variable is expected"
                             % (type(ctx).__name__, g.type() if isinstance(g, TensorBase) else type(g).__name__, i))
         if g is not None and not ctx.is_variable[i]:
-            raise RuntimeError("function %s returned a gradient different than None at position %d, but the corresponding "
-                               "forward input was not a Variable" % (type(ctx).__name__, i))
+            raise RuntimeError("function %s returned a gradient different than None at position %d, but the "
+                               "corresponding forward input was not a Variable" % (type(ctx).__name__, i))
         found.append(g if g is None or graph else g.data)
     return found
 

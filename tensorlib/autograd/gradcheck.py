@@ -26,7 +26,7 @@ def zero_gradients(x):
 
 
 def make_jacobian(input, num_out):
-    """Return zeros of size (elements of the input, num_out), in the nesting of input; None where nothing requires grad."""
+    """Return zeros of size (elements of the input, num_out), nested as input; None where nothing requires grad."""
     if isinstance(input, Variable) and not input.requires_grad:
         return None
     if isinstance(input, (TensorBase, Variable)):

@@ -1,6 +1,7 @@
 """Variable: a tensor with a history. Its operations come from the table; what is here is state and protocol."""
 from .._ops import engine
 from .._ops import tensor as core
+from .._ops.copying import make_contiguous
 from .._ops.dispatch import DTYPE_NAMES
 from .._ops.tensor import TensorBase
 from .. import indexing
@@ -125,7 +126,7 @@ class Variable(engine.VariableBase):
 
     def contiguous(self):
         """Make the data dense, and return self."""
-        self.data = core.make_contiguous(self.data)
+        self.data = make_contiguous(self.data)
         return self
 
     def item(self):
@@ -165,12 +166,12 @@ class Variable(engine.VariableBase):
 
     def __deepcopy__(self, memo):
         if not self.is_leaf:
-            raise RuntimeError("Only Variables created explicitly by the user (graph leaves) support the deepcopy protocol "
-                               "at the moment")
+            raise RuntimeError("Only Variables created explicitly by the user (graph leaves) support the deepcopy "
+                               "protocol at the moment")
         import copy
         if id(self) not in memo:
-            result = type(self)(copy.deepcopy(self.data, memo), requires_grad=self.requires_grad, volatile=self.volatile)
-            memo[id(self)] = result
+            memo[id(self)] = type(self)(copy.deepcopy(self.data, memo), requires_grad=self.requires_grad,
+                                        volatile=self.volatile)
         return memo[id(self)]
 
     def __reduce_ex__(self, protocol):

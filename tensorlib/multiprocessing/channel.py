@@ -13,6 +13,7 @@ import weakref
 from multiprocessing.reduction import ForkingPickler
 
 from .. import shared
+from .._ops import copying as _copying
 from .._ops import storage as _storage
 from .._ops import tensor as _tensor
 
@@ -162,7 +163,7 @@ def _reduce_tensor(tensor):
     if tensor.numel() == 0:
         return _tensor.make_empty, (_tensor.code_of(tensor),)
     if 2 * tensor.numel() < len(tensor.storage()):
-        tensor = _tensor.dense_copy(tensor)         # a small view need not carry all that it looks at
+        tensor = _copying.dense_copy(tensor)         # a small view need not carry all that it looks at
     return _tensor.make_view, (tensor.storage(), tensor.storage_offset(), tuple(tensor.size()), tensor.stride())
 
 

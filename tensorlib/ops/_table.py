@@ -4,11 +4,11 @@ A row is an `Op`: a callable on Tensors and on Variables. `public` names are ove
 rows make their own. Everything else (methods, functions, in-place twins, stubs, docs, tests) is read off TABLE
 and PUBLIC.
 """
+from .._ops.copying import copy_
 from .._ops.dispatch import DTYPE_NAMES
 from .._ops.elementwise import Pointwise
 from .._ops.engine import REQUIRED, Op, set_row
 from .._ops.signature import Form, Public
-from .._ops.tensor import copy_
 
 TABLE = {}          # name -> Op
 PUBLIC = {}         # name -> Public; a trailing underscore marks an in-place name
@@ -91,7 +91,8 @@ def number_of(row, is_number):
     return number(row) if is_number else row
 
 
-def pointwise(signature, grad=None, types=REAL, inplace=True, to_byte=False, masked=False, divisor=-1, kernel=None, **more):
+def pointwise(signature, grad=None, types=REAL, inplace=True, to_byte=False, masked=False, divisor=-1, kernel=None,
+              **more):
     """Declare a row whose CPU kernel is a row function (named like it), applied element by element.
 
     Tensor operands broadcast, numbers stand for constant tensors; the engine undoes broadcasting in gradients.

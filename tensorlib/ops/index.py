@@ -4,7 +4,8 @@ import warnings
 
 from .._ops import index as kernels
 from .._ops import shape as shape_kernels
-from .._ops.tensor import code_of, dense_copy, fill_, make_empty
+from .._ops.copying import dense_copy, fill_
+from .._ops.tensor import code_of, make_empty
 from ._samples import arguments, mask, positions, reference
 from ._table import ALL, op, public
 from .pointwise import zero_like

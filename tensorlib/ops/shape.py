@@ -7,7 +7,8 @@ from ._table import ALL, engine_rows, op, public
 
 def view_row(signature, kernel, grad, samples, ref, doc, types=ALL, **more):
     """A row whose result shares memory with self."""
-    return op(signature, kernel, grad=dict(self=grad), view=True, types=types, samples=samples, ref=ref, doc=doc, **more)
+    return op(signature, kernel, grad=dict(self=grad), view=True, types=types, samples=samples, ref=ref, doc=doc,
+              **more)
 
 
 view = view_row("view(Tensor self, int... size)", shape.view, lambda g, self_size: view(contiguous(g), self_size),
@@ -109,8 +110,8 @@ def inverse_permutation(dims):
 
 clone = op("clone(Tensor self)", shape.clone, grad=dict(self=lambda g: g), types=ALL, function=False,
            ref="self", samples=unary(-1, 1), doc="A copy.")
-contiguous = op("contiguous(Tensor self)", shape.contiguous_view, grad=dict(self=lambda g: g), types=ALL, function=False,
-                variable=False, ref="self", samples=unary(-1, 1), doc="Dense in memory: self's memory, or a copy.")
+contiguous = op("contiguous(Tensor self)", shape.contiguous_view, grad=dict(self=lambda g: g), types=ALL,
+                function=False, variable=False, ref="self", samples=unary(-1, 1), doc="Dense in memory: self's memory, or a copy.")
 cast = op("cast(Tensor self, int dtype, int from_dtype)", lambda self, dtype, from_dtype: shape.cast(self, dtype),
           grad=dict(self=lambda g, dtype, from_dtype: cast(g, from_dtype, dtype)), types=ALL, public=False,
           node_name="Type", doc="The values in another element type.")

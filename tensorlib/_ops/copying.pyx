@@ -1,0 +1,172 @@
+"""Copies of elements between tensors of any strides and types, filling, and making dense.
+
+A copy never reads what it has written: where source and target overlap, the source is set aside first.
+"""
+from libc.string cimport memcpy
+
+from .dispatch cimport get
+from .dispatch import DTYPE_NAMES
+from .driver cimport Job, run
+from .numbers cimport store_number
+from .storage cimport itemsize
+from .tensor cimport (TensorBase, empty, empty_like, hooks, is_contiguous, new_header, ptr, same_size, set_sizes,
+                      size_text, view_of)
+from .types cimport row_fn
+
+
+cdef TensorBase contiguous(TensorBase t):
+    cdef TensorBase dense
+    if is_contiguous(t):
+        return t
+    dense = empty_like(t)
+    copy_into(dense, t)
+    return dense
+
+
+cdef Py_ssize_t* UNIT_STRIDE = [1]
+
+
+cdef void operand(Job* job, int position, TensorBase t) noexcept nogil:
+    """Enter t as an operand of the job's sizes; its own sizes must be theirs."""
+    cdef int d
+    cdef int size = itemsize(t.dtype)
+    job.base[position] = ptr(t)
+    job.itemsize[position] = size
+    for d in range(job.ndim):
+        job.strides[position][d] = t.strides[d] * size
+
+
+cdef int copy_into(TensorBase dst, TensorBase src) except -1:
+    """dst[...] = src for the same number of elements, element by element in order."""
+    cdef Job job
+    cdef TensorBase dense
+    cdef int d
+    cdef bint threaded
+    if dst.device >= 0 or src.device >= 0:
+        hooks["cuda_copy"](dst, src)
+        return 0
+    if dst.numel_ != src.numel_:
+        raise RuntimeError("inconsistent tensor size, expected tensor [%s] and src [%s] to have the same number "
+                           "of elements, but got %d and %d elements respectively"
+                           % (size_text(dst), size_text(src), dst.numel_, src.numel_))
+    if dst.numel_ == 0:
+        return 0
+    if overlaps(dst, src):
+        dense = empty(src.dtype, src.ndim, src.sizes)
+        copy_into(dense, src)
+        src = dense
+    if not same_size(dst, src):
+        if is_contiguous(src):
+            src = view_of(src, src.offset, 1, &src.numel_, UNIT_STRIDE)
+            if is_contiguous(dst):
+                dst = view_of(dst, dst.offset, 1, &dst.numel_, UNIT_STRIDE)
+            else:
+                src = view_of(src, src.offset, dst.ndim, dst.sizes, empty_strides(dst).strides)
+        elif is_contiguous(dst):
+            dst = view_of(dst, dst.offset, src.ndim, src.sizes, empty_strides(src).strides)
+        else:
+            dense = empty(src.dtype, src.ndim, src.sizes)
+            copy_into(dense, src)
+            return copy_into(dst, dense)
+    if dst.dtype == src.dtype and is_contiguous(dst) and is_contiguous(src) and dst.numel_ < 16384:
+        memcpy(ptr(dst), ptr(src), dst.numel_ * itemsize(dst.dtype))
+        return 0
+    job.fn = <row_fn>get("from_" + DTYPE_NAMES[src.dtype], dst.dtype)
+    job.n_args, job.n_out, job.ndim = 2, 1, dst.ndim
+    for d in range(dst.ndim):
+        job.sizes[d] = dst.sizes[d]
+    operand(&job, 0, dst)
+    operand(&job, 1, src)
+    if dst.numel_ < 4096:
+        run(&job)
+    else:
+        with nogil:
+            run(&job)
+    return 0
+
+
+cdef TensorBase empty_strides(TensorBase t):
+    """A header with t's sizes and dense strides."""
+    cdef TensorBase header = new_header(t.dtype, -1)
+    set_sizes(header, t.ndim, t.sizes)
+    return header
+
+
+cdef bint overlaps(TensorBase written, TensorBase read) noexcept nogil:
+    """Whether writing one tensor may change elements of the other before they are read.
+
+    False where the two share no memory, or lie element on element. Judged by addresses: two storages can be on one
+    block of memory, as those of two arrays of NumPy.
+    """
+    cdef char* a = ptr(written)
+    cdef char* b = ptr(read)
+    cdef int d
+    if a == b and written.dtype == read.dtype and same_size(written, read):
+        for d in range(written.ndim):
+            if written.sizes[d] != 1 and written.strides[d] != read.strides[d]:
+                return True
+        return False
+    return a < b + extent(read) and b < a + extent(written)
+
+
+cdef Py_ssize_t extent(TensorBase t) noexcept nogil:
+    """Bytes from the first element to the end of the last one."""
+    cdef Py_ssize_t last = 0
+    cdef int d
+    for d in range(t.ndim):
+        last += (t.sizes[d] - 1) * t.strides[d]
+    return (last + 1) * itemsize(t.dtype) if t.numel_ > 0 else 0
+
+
+cdef int fill(TensorBase t, object value) except -1:
+    """Set every element; a stride-0 source handed to the copying driver."""
+    cdef Job job
+    cdef char[8] number
+    cdef int d
+    cdef int size = itemsize(t.dtype)
+    store_number(number, t.dtype, value)
+    if t.device >= 0:
+        hooks["cuda_fill"](t, value)
+        return 0
+    if t.numel_ == 0:
+        return 0
+    job.fn = <row_fn>get("from_" + DTYPE_NAMES[t.dtype], t.dtype)
+    job.n_args, job.n_out, job.ndim = 2, 1, t.ndim
+    for d in range(t.ndim):
+        job.sizes[d] = t.sizes[d]
+        job.strides[1][d] = 0
+    operand(&job, 0, t)
+    job.base[1] = number
+    job.itemsize[1] = size
+    if t.numel_ < 4096:
+        run(&job)
+    else:
+        with nogil:
+            run(&job)
+    return 0
+
+
+# ---- for the Python layer ------------------------------------------------------------------------------
+
+def copy_(TensorBase dst not None, TensorBase src not None):
+    """Copy the elements in order, casting; the numbers of elements must be equal. Returns dst."""
+    copy_into(dst, src)
+    return dst
+
+
+def fill_(TensorBase t not None, value):
+    """Set every element; returns t."""
+    fill(t, value)
+    return t
+
+
+def make_contiguous(TensorBase t not None):
+    """t itself where dense, else a dense copy."""
+    return contiguous(t)
+
+
+def dense_copy(TensorBase t not None):
+    """Return a dense copy of same type and size."""
+    cdef TensorBase copy = empty_like(t)
+    copy_into(copy, t)
+    return copy
