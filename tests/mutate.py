@@ -62,11 +62,13 @@ def faults(row):
         formula = row.formula_of(row.params[0])
         case = next(iter(small_cases(row)))
         for i, at in enumerate(case.differentiable()):
-            yield "derivative of " + case.names[at], copy_of(row, joint=like(formula, flip_one(i))), check_row_derivatives
+            wrong = copy_of(row, joint=like(formula, flip_one(i)))
+            yield "derivative of " + case.names[at], wrong, check_row_derivatives
         return
     formulas = {p: row.formula_of(p) for p in row.params if row.formula_of(p)}
     for p, formula in formulas.items():
-        yield "derivative of " + p, copy_of(row, formulas={**formulas, p: like(formula, flipped)}), check_row_derivatives
+        wrong = copy_of(row, formulas={**formulas, p: like(formula, flipped)})
+        yield "derivative of " + p, wrong, check_row_derivatives
 
 
 def small_cases(row):

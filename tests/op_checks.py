@@ -75,8 +75,8 @@ def check_derivatives(f, *arrays, second=True, h=1e-5, tolerance=2e-6):
     firsts = [(g.data.numpy() * d).sum() for g, d in zip(gradients(arrays)[1], directions)]
     for i, analytic in enumerate(firsts):
         numeric = slope(value, [i == k for k in range(len(arrays))])
-        assert abs(analytic - numeric) <= tolerance * max(1, abs(numeric)), "input %d: derivative %r, differences %r" % (
-            i, analytic, numeric)
+        assert abs(analytic - numeric) <= tolerance * max(1, abs(numeric)), (
+            "input %d: derivative %r, differences %r" % (i, analytic, numeric))
     if not second:
         return
     others = [rng.randn(*a.shape) for a in arrays]

@@ -103,7 +103,7 @@ def test_cast():
 
 # ---- against PyTorch ----------------------------------------------------------------------------------------------
 
-# Public names that PyTorch 2 has no more (gesv is linalg.solve there, and so on), and those whose results have free signs.
+# Public names that PyTorch 2 has no more (gesv is linalg.solve there), and those whose results have free signs.
 OTHERWISE = {"gesv", "potrf", "potrs", "potri", "symeig", "eig", "gels", "trtrs", "svd"}
 
 

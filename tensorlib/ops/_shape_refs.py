@@ -1,4 +1,4 @@
-"""References of rows that rearrange and of factorisations, in NumPy, for the tests; the package itself does not import it."""
+"""References of rows that rearrange and of factorisations, for the tests. The package itself does not import NumPy."""
 import numpy as np
 
 

@@ -65,7 +65,8 @@ leaky_relu = pointwise(
     cuda="select(self > 0, self, self * negative_slope)",
     grad=dict(self=lambda g, self, negative_slope: leaky_relu_grad(g, self, negative_slope),
               negative_slope=lambda g, self: negative_part(g, self)),
-    ref="np.where(self > 0, self, self * negative_slope)", samples=unary(-2, 2, negative_slope=0.1) + arguments((3, 4), (4,)),
+    ref="np.where(self > 0, self, self * negative_slope)",
+    samples=unary(-2, 2, negative_slope=0.1) + arguments((3, 4), (4,)),
     doc="self where it is positive, else self * negative_slope; the slope may be a tensor that broadcasts.")
 
 leaky_relu_positive = pointwise(
@@ -81,7 +82,8 @@ leaky_relu_grad = pointwise(
     grad=dict(dy=lambda g, x, negative_slope: leaky_relu_grad(g, x, negative_slope),
               x=lambda g: zeros(g),
               negative_slope=lambda g, dy, x: only_where_negative(g * dy, x)),
-    ref="np.where(x > 0, dy, dy * negative_slope)", samples=arguments((3, 4), (3, 4), negative_slope=0.1) + arguments((3, 4), (3, 4), (4,)),
+    ref="np.where(x > 0, dy, dy * negative_slope)",
+    samples=arguments((3, 4), (3, 4), negative_slope=0.1) + arguments((3, 4), (3, 4), (4,)),
     doc="dy, times the slope where x is not positive: derivative of leaky_relu.")
 
 negative_part = pointwise(

@@ -3,7 +3,7 @@ import math
 
 from .._ops.elementwise import Pointwise
 from ._samples import arguments, binary, mask, positive, ternary, unary
-from ._table import ALL, INTEGER, REAL, SIGNED, engine_rows, op, pointwise, public
+from ._table import ALL, REAL, SIGNED, engine_rows, op, pointwise, public
 
 # ---- arithmetic ---------------------------------------------------------------------------------------
 
