@@ -20,6 +20,7 @@ help:
 $(VENV)/.python:
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) "setuptools>=68" "cython>=3" numpy
+	@echo '$(CURDIR)' > "$$($(PY) -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/tensorlib-source.pth"
 	@touch $@
 
 $(VENV)/.tiny: $(VENV)/.python
@@ -62,7 +63,7 @@ lint: $(VENV)/.dev
 	$(BIN)/cython-lint tensorlib
 
 types: $(VENV)/.dev build
-	$(BIN)/mypy --ignore-missing-imports tests/typed.py
+	$(BIN)/mypy --ignore-missing-imports --follow-imports=silent --warn-unused-ignores tests/typed.py
 
 doctest: $(VENV)/.test build
 	$(PY) -m pytest tests/test_doctests.py
