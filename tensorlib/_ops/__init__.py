@@ -41,8 +41,8 @@ def _load_kernels():
     return level
 
 
-# Threads that wait for the next loop spin for microseconds, then sleep. By default they spin for milliseconds, and where
-# other processes want the cores (workers that load data) a network trains ten times slower.
+# Threads that wait for the next loop spin for microseconds, then sleep. By default they spin for milliseconds, and
+# where other processes want the cores (workers that load data) a network trains ten times slower.
 if "OMP_WAIT_POLICY" not in os.environ:
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 isa_level = _load_kernels()
