@@ -197,6 +197,8 @@ def check_range(index, size, dim):
 
 def getitem(x, key):
     """x[key] of a tensor or a Variable."""
+    if type(key) is slice and x.dim() > 0:      # the usual way to take a batch
+        return sliced(x, 0, key)
     raw = unwrapped(key)
     is_variable = isinstance(x, VariableBase)
     if isinstance(raw, ByteTensor):
@@ -209,11 +211,8 @@ def getitem(x, key):
     return get_item(view) if single and not is_variable else view
 
 
-def setitem(x, key, value, elements=False):
-    """x[key] = value of a tensor: a number, or a tensor with as many elements.
-
-    elements: a tensor of one element may be written to a single position (as Variables do it).
-    """
+def setitem(x, key, value):
+    """x[key] = value of a tensor: a number, or a tensor with as many elements."""
     raw = unwrapped(key)
     if isinstance(raw, ByteTensor):
         if raw.size() != x.size() and raw.numel() == x.numel():
@@ -230,7 +229,7 @@ def setitem(x, key, value, elements=False):
         set_advanced(x, advanced(x, key), value)
         return
     view, single = basic(x, key)
-    if isinstance(value, TensorBase) and (not single or elements):
+    if isinstance(value, TensorBase) and not single:
         copy_(view, value)
     elif isinstance(value, (int, float)):
         assign_number(view, value, single)

@@ -17,6 +17,8 @@ LAYERS = [
     {"vision", "onnx", "distributed"},
 ]
 OPTIONAL = {"PIL": "vision", "tqdm": "vision", "pycuda": "cuda", "mpi4py": "distributed", "onnx": "onnx"}
+# Programs that are run, never imported: they read the finished package.
+PROGRAMS = {ROOT / "ops" / "__main__.py", ROOT / "ops" / "_stubs.py"}
 ABOVE_TENSORS = ("autograd", "nn", "optim", "cuda")
 
 
@@ -51,7 +53,7 @@ def imports(path):
 
 
 def python_sources():
-    return [path for path in sources() if path.suffix == ".py" and path != ROOT / "__init__.py"]
+    return [path for path in sources() if path.suffix == ".py" and path not in PROGRAMS | {ROOT / "__init__.py"}]
 
 
 def test_imports_point_downward():
@@ -66,6 +68,12 @@ def test_imports_point_downward():
             if level(there) >= level(here) and not level(there) == level(here) == 1:
                 wrong.append("%s:%d: %s imports %s" % (path.relative_to(ROOT), line, here, there))
     assert not wrong, "\n".join(wrong)
+
+
+def test_programs_are_not_imported():
+    for path in python_sources():
+        for name, line in imports(path):
+            assert not name.startswith(("tensorlib.ops._stubs", "tensorlib.ops.__main__")), (path, line, name)
 
 
 def test_data_loading_knows_tensors_only():

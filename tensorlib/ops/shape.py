@@ -1,6 +1,7 @@
 """Rows that rearrange: views, copies, joining, tiling, casts."""
 from .._ops import shape
 from .._ops.engine import VariableBase
+from .._ops.tensor import TensorBase
 from ._samples import arguments, positions, reference, unary
 from ._table import ALL, engine_rows, op, public
 
@@ -81,8 +82,9 @@ scatter_window = op("scatter_window(Tensor self, object size, object kind, objec
 
 def put(x, key, value):
     """x[key] = value on tensors, where a tensor of one element may go to one position."""
-    from .. import indexing
-    indexing.setitem(x, key, value, elements=True)
+    if isinstance(value, TensorBase) and value.numel() == 1 and not isinstance(x[key], TensorBase):
+        value = value.item()
+    x[key] = value
     return x
 
 
