@@ -25,12 +25,18 @@ def sizes_of(sizes):
 
 def zeros(*sizes, out=None):
     """Return a tensor of zeros of the default type."""
-    return copying.fill_(core.resize_(target(out), sizes_of(sizes)), 0)
+    return filled(sizes_of(sizes), 0, out)
 
 
 def ones(*sizes, out=None):
     """Return a tensor of ones of the default type."""
-    return copying.fill_(core.resize_(target(out), sizes_of(sizes)), 1)
+    return filled(sizes_of(sizes), 1, out)
+
+
+def filled(sizes, value, out):
+    short = out is None and Default.code is not None
+    made = core.make_empty(Default.code, sizes) if short else core.resize_(target(out), sizes)
+    return copying.fill_(made, value)
 
 
 def eye(n, m=None, *, out=None):

@@ -42,6 +42,7 @@ class Default:
     """The class that `Tensor` and the functions without a tensor argument make."""
 
     tensor = FloatTensor
+    code = 6                # its element type; None where it is on the GPU
     listeners = []          # called with the class when it changes
 
 
@@ -54,6 +55,8 @@ def set_default_tensor_type(t):
         raise (AttributeError if known else ImportError)(
             "unknown tensor type %r, expected one of %s" % (t, ", ".join(sorted(BY_NAME)[:8])))
     Default.tensor = BY_NAME.get(t) or ALIASES[t]
+    code, on_gpu = core.code_of_class(Default.tensor)
+    Default.code = None if on_gpu else code
     for listener in Default.listeners:
         listener(Default.tensor)
 

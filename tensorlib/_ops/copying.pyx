@@ -160,6 +160,13 @@ def fill_(TensorBase t not None, value):
     return t
 
 
+def filled_like(TensorBase t not None, value):
+    """Return a dense tensor of the same type and size with every element set."""
+    cdef TensorBase made = empty_like(t)
+    fill(made, value)
+    return made
+
+
 def make_contiguous(TensorBase t not None):
     """t itself where dense, else a dense copy."""
     return contiguous(t)

@@ -122,12 +122,15 @@ cdef int check_operand(Pointwise op, TensorBase first, TensorBase t, Py_ssize_t 
 cdef int check_divisor(Pointwise op, TensorBase first, object divisor) except -1:
     """Whole numbers divided by zero would trap: raise before anything is written."""
     cdef TensorBase zeros
+    cdef uint64_t number = 0
     if isinstance(divisor, TensorBase):
         zeros = equal_to_zero(divisor, 0)
         if zeros.numel_ == 0 or memchr(ptr(zeros), 1, zeros.numel_) == NULL:
             return 0
-    elif divisor != 0:
-        return 0
+    else:
+        write_number(<char*>&number, first.dtype, divisor, op.name)
+        if number != 0:                 # as it is after wrapping: 256 is 0 for a ByteTensor
+            return 0
     raise ZeroDivisionError("%s(): division of a %s by zero" % (op.name, type_name(first)))
 
 

@@ -55,6 +55,8 @@ cdef class Param:
                                                                                        self_dtype)
             return False
         if kind == NUMBER:
+            if isinstance(x, TensorBase):           # first: it is the usual reason to go on to the next form
+                return False
             if isinstance(x, float) and self_dtype < F16 and self_dtype >= 0:
                 return False
             return isinstance(x, (int, float)) or number_like(x, self_dtype)
@@ -118,9 +120,9 @@ cdef class Form:
             else:
                 self.params.append(Param(part, keyword_only))
 
-    cdef object match(self, tuple args, Py_ssize_t start, dict kwargs, int self_dtype, bint variables):
-        """The values of the parameters for args[start:], or NO_MATCH."""
-        cdef list values = []
+    cdef object match(self, object me, tuple args, Py_ssize_t start, dict kwargs, int self_dtype, bint variables):
+        """What to call the target with, self first, for args[start:]; or NO_MATCH."""
+        cdef list values = [me] if self.self_position >= 0 else []
         cdef Py_ssize_t i = start, n = len(args), used = 0
         cdef Param param
         for param in self.params:
@@ -200,19 +202,21 @@ cdef class Public:
         """As a method: self, then the other arguments."""
         cdef dict keywords = kwargs if kwargs else None
         cdef Form form
+        cdef int dtype
         if not args:
             raise TypeError("%s: self is missing" % self.name)
         me = args[0]
         if isinstance(me, VariableBase):
             for form in self.variable_forms:
-                values = form.match(args, 1, keywords, -1, True)
+                values = form.match(me, args, 1, keywords, -1, True)
                 if values is not NO_MATCH:
-                    return invoke(form, me, <list>values)
+                    return invoke(form, <list>values)
             return self.refuse(args[1:], kwargs, self.variable_forms)
+        dtype = (<TensorBase?>me).dtype
         for form in self.forms:
-            values = form.match(args, 1, keywords, (<TensorBase?>me).dtype, False)
+            values = form.match(me, args, 1, keywords, dtype, False)
             if values is not NO_MATCH:
-                return invoke(form, me, <list>values)
+                return invoke(form, <list>values)
         return self.refuse(args[1:], kwargs, self.forms)
 
     def function(self, *args, **kwargs):
@@ -224,9 +228,9 @@ cdef class Public:
             form = <Form>self.forms[0]          # the usual call: self first, no keywords, the first form
             dtype = (<TensorBase>args[0]).dtype
             if form.self_position == 0 and dtype in self.dtypes:
-                values = form.match(args, 1, None, dtype, False)
+                values = form.match(args[0], args, 1, None, dtype, False)
                 if values is not NO_MATCH:
-                    return invoke(form, args[0], <list>values)
+                    return invoke(form, <list>values)
         out = kwargs.pop("out", None)
         cdef dict keywords = kwargs if kwargs else None
         for x in args:
@@ -248,12 +252,12 @@ cdef class Public:
             if found is None:
                 continue
             me, rest, words = found
-            values = form.match(rest, 0, words, -1 if variables else (<TensorBase>me).dtype if me is not None else -1,
-                                variables)
+            values = form.match(me, rest, 0, words,
+                                -1 if variables or me is None else (<TensorBase>me).dtype, variables)
             if values is not NO_MATCH:
                 if form.number and out is not None:
                     raise TypeError("%s: no out= for a result that is a number" % self.name)
-                result = invoke(form, me, <list>values)
+                result = invoke(form, <list>values)
                 return result if out is None else write_out(self.name, out, result)
         return self.refuse(args, kwargs, self.variable_forms if variables else self.forms)
 
@@ -301,10 +305,8 @@ cdef str described(object x):
     return type(x).__name__
 
 
-cdef object invoke(Form form, object me, list values):
+cdef object invoke(Form form, list values):
     cdef object result
-    if form.self_position >= 0:
-        values.insert(0, me)
     if isinstance(form.target, Op):
         if form.inplace:
             return form.target.inplace(*values)

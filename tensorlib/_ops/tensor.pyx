@@ -14,12 +14,17 @@ from .types cimport F16, F32, F64, I8, I16, I32, I64, MAXDIM, NDTYPE, U8
 
 cdef extern from *:
     """
+    /* what tuple.__new__(cls, *items) does */
+    static inline PyObject* tl_tuple_of_class(PyObject* cls, PyObject* items) {
+        return PyTuple_Type.tp_new((PyTypeObject*)cls, items, NULL);
+    }
     /* a + b * c, and whether that is more than any position can be */
     static inline int tl_advance(Py_ssize_t a, Py_ssize_t b, Py_ssize_t c, Py_ssize_t* sum) {
         Py_ssize_t product;
         return __builtin_mul_overflow(b, c, &product) || __builtin_add_overflow(a, product, sum);
     }
     """
+    object tuple_of_class "tl_tuple_of_class"(object cls, object items)
     bint advance "tl_advance"(Py_ssize_t a, Py_ssize_t b, Py_ssize_t c, Py_ssize_t* total) noexcept nogil
 
 cdef tuple NO_ARGUMENTS = ()
@@ -231,12 +236,12 @@ cdef class TensorBase:
     def size(self, dim=None):
         """Return the sizes as a Size, or the size of one dim."""
         if dim is None:
-            return tuple.__new__(Size, [self.sizes[i] for i in range(self.ndim)])
+            return size_of(self)
         return self.sizes[index_dim(self, dim, "size")]
 
     @property
     def shape(self):
-        return tuple.__new__(Size, [self.sizes[i] for i in range(self.ndim)])
+        return size_of(self)
 
     def stride(self, dim=None):
         """Return the strides in elements as a tuple, or the stride of one dim."""
@@ -376,6 +381,11 @@ for _class in CPU_CLASSES + CUDA_CLASSES:
              else "tensorlib." + _class.__name__).encode()
     CLASS_NAMES.append(_name)
     name_class(_class, _name)
+
+
+cdef object size_of(TensorBase t):
+    cdef int d
+    return tuple_of_class(Size, ([t.sizes[d] for d in range(t.ndim)],))
 
 
 # ---- the C interface ----------------------------------------------------------------------------------

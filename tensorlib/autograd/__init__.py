@@ -4,7 +4,8 @@ Shapes and types of gradients are those of the Variables they belong to.
 """
 from .._ops import engine
 from .._ops.backward import run_backward
-from .._ops.tensor import TensorBase
+from .._ops.copying import filled_like
+from .._ops.tensor import TensorBase, code_of
 from .function import Function, NestedIOFunction
 from .variable import Variable, enable_grad, no_grad
 
@@ -25,10 +26,10 @@ def make_grads(outputs, grads, create_graph):
             if out.requires_grad and out.numel() != 1:
                 raise RuntimeError("grad can be implicitly created only for scalar outputs, but an output has size [%s]"
                                    % " x ".join(map(str, out.size())))
-            g = out.data.new(out.size()).fill_(1) if out.requires_grad else None
+            g = filled_like(out.data, 1) if out.requires_grad else None
         elif not isinstance(g, (Variable, TensorBase)):
             raise TypeError("gradients can be either Tensors, Variables or None, but got %s" % type(g).__name__)
-        if g is not None:
+        else:
             check_gradient(out, g.data if isinstance(g, Variable) else g)
         made.append(as_wanted(g, create_graph))
     return made, create_graph
@@ -40,7 +41,7 @@ def is_sample(v):
 
 
 def check_gradient(out, g):
-    if type(g) is not type(out.data):
+    if code_of(g) != code_of(out.data) or g.is_cuda != out.is_cuda:
         raise TypeError("a gradient of type %s was given for a Variable of type %s" % (g.type(), out.data.type()))
     if g.size() != out.size():
         if g.numel() != out.numel():

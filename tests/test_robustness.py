@@ -1,0 +1,399 @@
+"""Whatever Python code does to a tensor ends in a result or in an exception, never in a crash or in other memory.
+
+The sweeps run in a process of their own, so that a crash is seen as a failed test and not as the end of all tests.
+"""
+import copy
+import gc
+import os
+import random
+import subprocess
+import sys
+import threading
+import warnings
+
+import numpy as np
+import pytest
+
+import tensorlib
+from tensorlib.autograd import Variable, backward
+
+TYPES = ["Byte", "Char", "Short", "Int", "Long", "Half", "Float", "Double"]
+CLEAN = (TypeError, ValueError, RuntimeError, IndexError, AttributeError, AssertionError, ZeroDivisionError,
+         OverflowError, MemoryError)
+HUGE = 2 ** 62
+
+
+# ---- every public method, with all kinds of arguments -------------------------------------------------
+
+def values(cls):
+    """Arguments that fit somewhere, and others that fit nowhere."""
+    one = cls(1).fill_(1)
+    other = tensorlib.LongTensor([0]) if cls is not tensorlib.LongTensor else tensorlib.FloatTensor([0])
+    return [None, 0, -1, 1, 2, HUGE, -HUGE, 10 ** 30, 1.5, float("nan"), True, np.bool_(True), np.float32(1), "a", b"a",
+            [], [1, 2], (0, 1), {}, object(), len, cls(), one, cls(2, 2).fill_(1), cls(2, 2).fill_(1).t_(), other,
+            tensorlib.LongTensor([5]), tensorlib.ByteTensor([1]), Variable(one), cls, one.storage()]
+
+
+def calls(cls, every):
+    """Argument lists: none, each value, some pairs and triples, and keywords."""
+    given = values(cls)
+    choose = random.Random(7)
+    yield (), {}
+    for value in given:
+        yield (value,), {}
+    for _ in range(60 if every else 15):
+        yield tuple(choose.sample(given, 2)), {}
+        yield tuple(choose.sample(given, 3)), {}
+    for word in ("dim", "size", "other", "keepdim", "no_such_word"):
+        yield (), {word: choose.choice(given)}
+    yield (), {"dim": None}
+
+
+def subjects(cls):
+    yield cls()
+    yield cls(1).fill_(1)
+    yield cls(2, 3).fill_(1).t_()
+    yield cls().set_(cls(1).fill_(1).storage(), 0, (2, 2), (0, 0))
+
+
+def check_whole(x):
+    """The invariants of a tensor: its sizes make up its elements, and all of these are in its storage."""
+    sizes, strides = x.size(), x.stride()
+    assert x.dim() == len(sizes) == len(strides) and all(n > 0 for n in sizes)
+    assert x.numel() == (np.prod(sizes, dtype=object) if sizes else 0)
+    if x.numel():
+        last = x.storage_offset() + sum((n - 1) * s for n, s in zip(sizes, strides))
+        assert x.storage_offset() >= 0 and last < len(x.storage())
+
+
+def sweep(name, of_variables):
+    warnings.simplefilter("ignore")
+    np.seterr(all="ignore")
+    cls = getattr(tensorlib, name + "Tensor")
+    kind = Variable if of_variables else cls
+    methods = [m for m in dir(kind) if not m.startswith("__") and callable(getattr(kind, m, None))]
+    assert len(methods) > (40 if name == "Half" else 100)
+    for method in methods:
+        for i, _ in enumerate(subjects(cls)):
+            for args, words in calls(cls, name in ("Float", "Long")):
+                x = list(subjects(cls))[i]
+                subject = Variable(x) if of_variables else x
+                print(name, method, i, args, words, file=sys.stderr)
+                try:
+                    result = getattr(subject, method)(*args, **words)
+                except CLEAN as error:
+                    assert not isinstance(error, RecursionError)
+                    result = None
+                check_whole(x)
+                for part in result if isinstance(result, (tuple, list)) else [result]:
+                    part = part.data if isinstance(part, Variable) else part
+                    if isinstance(part, tensorlib._ops.tensor.TensorBase):
+                        check_whole(part)
+
+
+def run_apart(*arguments):
+    """Run this file with arguments; the last lines it wrote tell what it was about to do."""
+    done = subprocess.run([sys.executable, __file__, *arguments], capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stderr[-3000:]
+
+
+@pytest.mark.parametrize("name", TYPES)
+def test_every_method_of_a_tensor_raises_cleanly(name):
+    run_apart("sweep", name, "")
+
+
+@pytest.mark.parametrize("name", ["Float", "Long"])
+def test_every_method_of_a_variable_raises_cleanly(name):
+    run_apart("sweep", name, "variables")
+
+
+# ---- random operations beside NumPy -------------------------------------------------------------------
+
+def random_view(choose, x, a):
+    """The same view of a tensor and of an array."""
+    dim = choose.randrange(a.ndim)
+    kind = choose.choice(["transpose", "narrow", "select", "step", "unsqueeze", "reshape"])
+    if kind == "transpose":
+        other = choose.randrange(a.ndim)
+        return x.transpose(dim, other), a.swapaxes(dim, other)
+    if kind == "narrow":
+        start = choose.randrange(a.shape[dim])
+        length = choose.randint(1, a.shape[dim] - start)
+        key = (slice(None),) * dim + (slice(start, start + length),)
+        return x.narrow(dim, start, length), a[key]
+    if kind == "select" and a.ndim > 1:
+        at = choose.randrange(a.shape[dim])
+        return x.select(dim, at), a[(slice(None),) * dim + (at,)]
+    if kind == "step":
+        key = (slice(None),) * dim + (slice(None, None, choose.randint(1, 3)),)
+        return x[key], a[key]
+    if kind == "unsqueeze" and a.ndim < 5:
+        return x.unsqueeze(dim), np.expand_dims(a, dim)
+    return (x.view(-1), a.reshape(-1)) if x.is_contiguous() else (x, a)
+
+
+def random_change(choose, x, a, y, b):
+    """The same in-place operation on a tensor and on an array; y may be another view of x."""
+    kind = choose.choice(["add_", "sub_", "copy_", "+=", "*=", "fill", "key"])
+    if kind == "fill":
+        value = choose.randint(-3, 3)
+        x.fill_(value)
+        a[...] = value
+    elif kind == "*=":
+        x *= 0.5
+        a *= 0.5
+    elif kind == "key":
+        x[0], a[0] = 1.5, 1.5
+    elif y.size() == x.size():
+        if kind == "add_":
+            x.add_(0.5, y)
+            a += 0.5 * b
+        elif kind == "sub_":
+            x.sub_(y)
+            a -= b
+        elif kind == "copy_":
+            x.copy_(y)
+            a[...] = b.copy()
+        else:
+            x += y
+            a += b
+
+
+def fuzz(seed):
+    choose = random.Random(seed)
+    shape = tuple(choose.randint(1, 6) for _ in range(choose.randint(1, 4)))
+    base_a = np.random.RandomState(seed).randint(-8, 9, shape).astype("float64")
+    base_x = tensorlib.from_numpy(base_a.copy())
+    for _ in range(30):
+        pairs = [(base_x, base_a), (base_x, base_a)]
+        for i in range(2):
+            for _ in range(choose.randint(0, 4)):
+                pairs[i] = random_view(choose, *pairs[i])
+        (x, a), (y, b) = pairs
+        check_whole(x)
+        assert tuple(x.size()) == a.shape and np.array_equal(x.numpy(), a), seed
+        dim = choose.randrange(a.ndim)
+        keep = choose.random() < 0.5 or a.ndim == 1         # one dim stays one dim here
+        np.testing.assert_allclose(x.sum(dim, keep).numpy(), a.sum(dim, keepdims=keep), err_msg=str(seed))
+        assert x.max() == a.max() and (x > 0).sum() == (a > 0).sum(), seed
+        np.testing.assert_array_equal((x * 2 - x).numpy(), a * 2 - a)
+        random_change(choose, x, a, y, b)
+        assert np.array_equal(base_x.numpy(), base_a), seed
+
+
+def test_random_operations_agree_with_numpy():
+    run_apart("fuzz", "0", "150")
+
+
+# ---- memory -------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("n", [8, 1000, 100000])
+def test_overlapping_operands_are_read_before_they_are_written(n):
+    for shift in (1, 3):
+        x, a = tensorlib.arange(0, n), np.arange(0, n, dtype="float32")
+        x[shift:].add_(x[:-shift])
+        a[shift:] += a[:-shift].copy()
+        np.testing.assert_array_equal(x.numpy(), a)
+        x[:-shift] *= x[shift:]
+        a[:-shift] *= a[shift:].copy()
+        np.testing.assert_array_equal(x.numpy(), a)
+    side = int(n ** 0.5)
+    square = tensorlib.arange(0, side * side).view(side, side)
+    want = square.numpy() + square.numpy().T
+    square += square.t()
+    np.testing.assert_array_equal(square.numpy(), want)
+
+
+def test_two_storages_on_one_array():
+    array = np.arange(10.0)
+    tensorlib.from_numpy(array[1:]).copy_(tensorlib.from_numpy(array[:-1]))
+    assert array.tolist() == [0] + list(range(9))
+    array = np.arange(10.0)
+    tensorlib.from_numpy(array[1:]).add_(tensorlib.from_numpy(array[:-1]))
+    assert array.tolist() == [0] + [2 * i - 1 for i in range(1, 10)]
+
+
+def test_a_storage_that_shrinks_leaves_its_tensors_their_memory():
+    x = tensorlib.ones(1 << 20)
+    storage = x.storage()
+    storage.resize_(1)
+    others = [tensorlib.zeros(1 << 20) for _ in range(3)]
+    assert len(storage) == 1 and x[(1 << 20) - 1] == 1 and len(others) == 3
+    storage.resize_(50)
+    assert x[(1 << 20) - 1] == 1 and x.storage() is storage
+    storage.resize_(1 << 21)
+    assert x.sum() == 1 << 20
+
+
+def test_an_open_buffer_keeps_a_storage_where_it_is():
+    storage = tensorlib.FloatStorage([1, 2])
+    view = memoryview(storage)
+    with pytest.raises(RuntimeError, match="resize"):
+        storage.resize_(1000)
+    view.release()
+    assert storage.resize_(1000)[1] == 2
+
+
+def test_read_only_arrays_are_copied():
+    array = np.frombuffer(np.arange(3.0).tobytes())
+    x = tensorlib.from_numpy(array).fill_(7)
+    assert x.tolist() == [7] * 3 and array.tolist() == [0, 1, 2]
+
+
+def test_a_gradient_on_an_array_of_the_user_is_copied():
+    array = np.ones(2, "float32")
+
+    class Own(tensorlib.autograd.Function):
+        def forward(self, x):
+            return x.clone()
+
+        def backward(self, g):
+            return tensorlib.from_numpy(array)
+
+    x = Variable(tensorlib.ones(2), requires_grad=True)
+    for _ in range(2):
+        Own()(x).sum().backward()
+    assert array.tolist() == [1, 1] and x.grad.data.tolist() == [2, 2]
+
+
+@pytest.mark.parametrize("make", [
+    lambda: tensorlib.ones(4).narrow(0, HUGE, HUGE), lambda: tensorlib.ones(1, 1).expand(2 ** 32, 2 ** 32),
+    lambda: tensorlib.FloatTensor(tensorlib.FloatStorage(4)).set_(tensorlib.FloatStorage(4), 0, (3,), (HUGE,)),
+    lambda: tensorlib.FloatTensor(HUGE), lambda: tensorlib.ones(2).resize_(2 ** 61, 8),
+    lambda: tensorlib.ones(4).repeat(HUGE, 3), lambda: tensorlib.ones(2).view(2 ** 32, 2 ** 32, -1)])
+def test_positions_that_overflow_are_refused(make):
+    with pytest.raises((RuntimeError, MemoryError)):
+        make()
+
+
+def test_sequences_that_lie_or_never_end():
+    class Liar(list):
+        def __iter__(self):
+            return iter([1.0] * 100000)
+
+    endless = []
+    endless.append(endless)
+    with pytest.raises(RuntimeError, match="gave more"):
+        tensorlib.FloatTensor(Liar([1.0, 2.0]))
+    with pytest.raises(RuntimeError, match="nested deeper"):
+        tensorlib.FloatTensor(endless)
+
+
+# ---- objects in unusual states ------------------------------------------------------------------------
+
+class Mine(tensorlib.FloatTensor):
+    pass
+
+
+def test_subclasses_of_tensors():
+    x = Mine(2).fill_(1)
+    assert type(copy.copy(x)) is Mine and copy.copy(x).storage() is x.storage()
+    assert tensorlib.FloatTensor(x).storage() is x.storage() is Mine(x).storage()
+    assert (x + tensorlib.ones(2)).tolist() == [2, 2] and copy.deepcopy(x).tolist() == [1, 1]
+    v = Variable(x, requires_grad=True)
+    v.backward(tensorlib.ones(2))
+    assert v.grad.data.tolist() == [1, 1]
+
+
+def test_objects_whose_constructor_did_not_run():
+    x = tensorlib.DoubleTensor.__new__(tensorlib.DoubleTensor)
+    assert x.numel() == 0 and x.resize_(2).fill_(1).tolist() == [1, 1] and x.element_size() == 8
+    bare, v = Variable.__new__(Variable), Variable(tensorlib.ones(2))
+    for wrong in (lambda: v.add(bare), lambda: bare.add(v), lambda: setattr(v, "grad", bare), lambda: bare + v):
+        with pytest.raises((TypeError, RuntimeError)):
+            wrong()
+
+
+def test_a_constructor_that_fails_leaves_the_tensor_as_it_was():
+    x = tensorlib.ones(3)
+    with pytest.raises((MemoryError, RuntimeError)):
+        x.__init__(2 ** 50)
+    assert x.tolist() == [1, 1, 1]
+    with pytest.raises(TypeError):
+        tensorlib.FloatTensor.add()
+
+
+# ---- autograd -----------------------------------------------------------------------------------------
+
+def test_backward_from_several_leaves_at_once():
+    x, y = (Variable(tensorlib.ones(2), requires_grad=True) for _ in range(2))
+    backward([x, y, x], [tensorlib.ones(2)] * 3)
+    assert x.grad.data.tolist() == [2, 2] and y.grad.data.tolist() == [1, 1]
+
+
+def test_garbage_no_longer_counts_as_sharing_storage():
+    x = Variable(tensorlib.ones(2))
+    loop = x.detach()
+    loop.me = loop
+    del loop
+    gc.collect()
+    assert x.add_(1).data.tolist() == [2, 2]
+
+
+def test_no_grad_lets_parameters_be_changed_and_keeps_history():
+    w = Variable(tensorlib.ones(2), requires_grad=True)
+    (w * 3).sum().backward()
+    y = w * 2
+    with tensorlib.no_grad():
+        w -= 0.5 * w.grad
+        y.add_(1)
+    assert w.data.tolist() == [-0.5, -0.5] and w.requires_grad and w.is_leaf and not w.volatile
+    assert y.requires_grad and type(y.grad_fn).__name__ == "MulConstantBackward"
+
+
+def test_no_grad_is_of_one_thread():
+    entered, done = threading.Event(), threading.Event()
+
+    def silent():
+        with tensorlib.no_grad():
+            entered.set()
+            done.wait(10)
+
+    thread = threading.Thread(target=silent)
+    thread.start()
+    entered.wait(10)
+    w = Variable(tensorlib.ones(1), requires_grad=True)
+    recorded = (w * 2).requires_grad
+    done.set()
+    thread.join()
+    assert recorded
+
+
+def train(weight, seed, results):
+    """Some steps of work that releases the GIL, on a leaf of this thread's and one that is shared."""
+    own = Variable(tensorlib.ones(64, 64), requires_grad=True)
+    for _ in range(30):
+        x = Variable(tensorlib.DoubleTensor(64, 64).fill_(seed).float())
+        (x.mm(own) * weight).sum().backward()
+        tensorlib.autograd.grad((weight.mm(x)).sum(), [weight])
+    results[seed] = own.grad.data.sum() / (30 * 64 ** 3 * seed)
+
+
+def threads():
+    weight, results = Variable(tensorlib.ones(64, 64), requires_grad=True), {}
+    workers = [threading.Thread(target=train, args=(weight, seed, results)) for seed in (1, 2, 3, 4)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert len(results) == 4 and all(abs(r - 1) < 1e-4 for r in results.values()), results
+    if hasattr(os, "fork"):
+        child = os.fork()
+        if child == 0:
+            ok = tensorlib.ones(300, 300).mm(tensorlib.ones(300, 300)).sum() == 300 ** 3
+            os._exit(0 if ok else 1)
+        assert os.waitpid(child, 0)[1] == 0
+
+
+def test_threads_at_work_at_once_then_a_fork():
+    run_apart("threads")
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "sweep":
+        sweep(sys.argv[2], bool(sys.argv[3]))
+    elif sys.argv[1] == "fuzz":
+        for number in range(int(sys.argv[2]), int(sys.argv[3])):
+            fuzz(number)
+    else:
+        threads()
