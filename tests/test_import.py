@@ -1,4 +1,4 @@
-"""What importing the package brings along: no NumPy, no networks, little memory; what is late comes when it is named."""
+"""What importing the package brings along: no NumPy, no networks, little memory; the rest comes when it is named."""
 import subprocess
 import sys
 
@@ -24,14 +24,15 @@ def test_import_takes_little_memory():
 
 def test_late_names_come_when_asked_for():
     assert run("import tensorlib as t; print(t.nn.optim.SGD is t.optim.SGD, t.utils.data.DataLoader.__name__, "
-               "callable(t.save), t.cuda.is_available(), 'nn' in dir(t))") == ["True", "DataLoader", "True", "False", "True"]
+               "callable(t.save), t.cuda.is_available(), 'nn' in dir(t))") == [
+                   "True", "DataLoader", "True", "False", "True"]
     assert run("from tensorlib import nn, load; from tensorlib.nn import functional; print(nn.Linear(2, 3))") == [
         "Linear", "(2", "->", "3)"]
 
 
 def test_unknown_names_say_so():
-    assert run("import tensorlib\ntry:\n    tensorlib.nonsense\nexcept AttributeError as e:\n    print('nonsense' in str(e))"
-               ) == ["True"]
+    assert run("import tensorlib\ntry:\n    tensorlib.nonsense\nexcept AttributeError as e:\n"
+               "    print('nonsense' in str(e))") == ["True"]
 
 
 def test_a_wrong_level_names_those_that_are_built():

@@ -81,7 +81,8 @@ def advanced_keys(draw):
     first = draw(st.integers(0, len(sizes) - 1))
     count = draw(st.integers(1, len(sizes) - first))
     length = draw(st.integers(1, 4))
-    lists = [draw(st.lists(st.integers(0, n - 1), min_size=length, max_size=length)) for n in sizes[first:first + count]]
+    lists = [draw(st.lists(st.integers(0, n - 1), min_size=length, max_size=length))
+             for n in sizes[first:first + count]]
     return sizes, tuple([slice(None)] * first + lists)
 
 

@@ -75,7 +75,8 @@ def test_strided_arrays_and_tensors():
     array = np.arange(24.0).reshape(2, 3, 4).transpose(2, 0, 1)[::2]
     x = tensorlib.from_numpy(array)
     assert x.size() == array.shape and x.tolist() == array.tolist()
-    np.testing.assert_array_equal(x.t_().numpy() if x.dim() == 2 else x.transpose(0, 2).numpy(), array.transpose(2, 1, 0))
+    np.testing.assert_array_equal(x.t_().numpy() if x.dim() == 2 else x.transpose(0, 2).numpy(),
+                                  array.transpose(2, 1, 0))
 
 
 def test_memory_outlives_its_first_owner():

@@ -95,7 +95,8 @@ class Function(FunctionBase, metaclass=FunctionMeta):
 
     New style: `forward(ctx, ...)` and `backward(ctx, *grad_outputs)` are static methods, called by `apply`. forward
     gets tensors for Variables and other arguments as they are; backward gets and returns Variables, one for each
-    argument of forward. Old style: methods of an object that is called once with Variables; both get and return tensors.
+    argument of forward. Old style: methods of an object that is called once with Variables; both get and return
+    tensors.
     """
 
     _is_backward_class = True
