@@ -150,8 +150,6 @@ class Case:
         values = [v.astype(np.float64 if v.dtype.kind == "f" else np.int64) if self.is_drawn(i) else v
                   for i, v in enumerate(self.values)]
         ref = self.row.row.ref
-        if self.code < 5 and self.sample.integer_ref is not None:
-            ref = self.sample.integer_ref
         if isinstance(ref, str):
             return outputs_of(eval(ref, dict(zip(self.names, values), np=np, math=math)))
         return outputs_of(ref(*values))

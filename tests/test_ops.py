@@ -145,3 +145,48 @@ def compare_with_torch(torch, case, public, form):
         mine = grad((got[0] * got[0]).sum(), [ours[i] for i in at])
         for a, b in zip(mine, torch.autograd.grad((want[0] * want[0]).sum(), [theirs[i] for i in at])):
             np.testing.assert_allclose(a.data.numpy(), b.numpy(), rtol=1e-9, atol=1e-9, err_msg=repr(case))
+
+
+# Public names that call no row directly: x and y of size (3, 4), mask a ByteTensor, t the package.
+COMPOSED = """
+    x.sum() x.prod() x.mean() x.max() x.min() x.median() x.norm() x.norm(1) x.std() x.var(unbiased=False)
+    x.dist(y) x.dist(y,3)
+    x.sum(1) x.prod(0) x.mean(1) x.max(0) x.min(1) x.median(1) x.norm(2,1) x.std(1) x.var(0) x.mode() x.kthvalue(2)
+    x.kthvalue(2,0)
+    x.sort() x.sort(0) x.sort(1,True) x.topk(2) x.topk(2,0,False) x.renorm(2,0,1) x.renorm(1,1,0.5)
+    x.matmul(y.t()) x.matmul(y[0]) x[0].matmul(y[1]) x.chunk(2,1) x.chunk(3) x.split(2) x.split(3,1)
+    x.unbind() x.unbind(1)
+    x.flatten() t.cat((x,y),1) t.cat((x,y)) t.stack((x,y),1) t.stack((x,y)) x.masked_scatter(mask,y) x.lt(0.5) x.add(1)
+    t.where(mask,x,y) x.numel() x.equal(y) x.equal(x) mask.all() mask.any()
+""".split()
+
+
+def numbers_of(result):
+    """The numbers of a result, whatever it is."""
+    if isinstance(result, tuple):
+        return [n for part in result for n in numbers_of(part)]
+    result = result.data if isinstance(result, Variable) else result
+    return np.array(result.tolist() if hasattr(result, "tolist") else result, float).ravel().tolist()
+
+
+@pytest.mark.parametrize("text", COMPOSED)
+def test_composed_against_torch(text):
+    """On Tensors, on Variables, and backward."""
+    torch = pytest.importorskip("torch")
+    rng = np.random.RandomState(5)
+    x, y = rng.uniform(0.1, 2, (2, 3, 4))
+    mask = (rng.rand(3, 4) < 0.4).astype(np.uint8)
+    theirs = torch.from_numpy(x).requires_grad_()
+    want = eval(text, dict(x=theirs, y=torch.from_numpy(y), mask=torch.from_numpy(mask).bool(), t=torch))
+    ours = dict(x=tensor(x), y=tensor(y), mask=tensor(mask), t=tensorlib)
+    np.testing.assert_allclose(numbers_of(eval(text, ours)), numbers_of(want), rtol=1e-12)
+    if "mask.a" in text or "equal" in text:     # Tensors only
+        return
+    leaf = Variable(tensor(x), requires_grad=True)
+    got = eval(text, dict(x=leaf, y=Variable(tensor(y)), mask=Variable(tensor(mask)), t=tensorlib))
+    np.testing.assert_allclose(numbers_of(got), numbers_of(want), rtol=1e-12)
+    first, wanted = outputs_of(got)[0], outputs_of(want)[0]
+    if getattr(wanted, "requires_grad", False):
+        (first * first).sum().backward()
+        (wanted * wanted).sum().backward()
+        np.testing.assert_allclose(leaf.grad.data.numpy(), theirs.grad.numpy(), rtol=1e-9, atol=1e-12)

@@ -47,8 +47,8 @@ class Sample:
     Arrays among the other arguments stand for tensors: indices, masks, or values that the row needs just so.
     """
 
-    def __init__(self, sizes, low, high, other, integer_ref=None):
-        self.sizes, self.low, self.high, self.other, self.integer_ref = sizes, low, high, other, integer_ref
+    def __init__(self, sizes, low, high, other):
+        self.sizes, self.low, self.high, self.other = sizes, low, high, other
 
     def __repr__(self):
         text = ",".join("x".join(map(str, s)) for s in self.sizes)
@@ -74,16 +74,16 @@ def positive(**other):
     return unary(0.3, 3, **other)
 
 
-def binary(low, high, integer_ref=None, **other):
-    """Two tensors: of one size, and broadcast both ways. integer_ref: the reference where numbers are whole."""
+def binary(low, high, **other):
+    """Two tensors: of one size, and broadcast both ways."""
     pairs = [((3, 4), (3, 4)), ((3, 4), (4,)), ((3, 1), (1, 4)), ((2, 3, 700), (700,)), ((1,), (2, 3))]
-    return [Sample(pair, low, high, other, integer_ref) for pair in pairs]
+    return [Sample(pair, low, high, other) for pair in pairs]
 
 
-def ternary(low, high, integer_ref=None, **other):
+def ternary(low, high, **other):
     """Three tensors."""
     triples = [((3, 4), (3, 4), (3, 4)), ((3, 4), (4,), (3, 1)), ((2, 600), (600,), (1,))]
-    return [Sample(triple, low, high, other, integer_ref) for triple in triples]
+    return [Sample(triple, low, high, other) for triple in triples]
 
 
 def arguments(*sizes, low=-2, high=2, **other):

@@ -2,15 +2,24 @@
 import math
 
 from .._ops.elementwise import Pointwise
-from ._samples import arguments, binary, mask, positive, ternary, unary
+from ._samples import arguments, binary, mask, positive, real, ternary, unary
 from ._table import ALL, REAL, SIGNED, engine_rows, op, pointwise, public
+
+# Whole numbers of both signs that do not divide evenly: what truncates and what rounds down differ.
+SIGNS = arguments(self=real([7, -7, 7, -7]), other=real([2, 2, -2, -2]))
+
+
+def pair(low, high):
+    """Samples of two tensors, and of a tensor and a number."""
+    return binary(low, high) + arguments((3, 4), low=low, high=high, other=2)
+
 
 # ---- arithmetic ---------------------------------------------------------------------------------------
 
 add = pointwise(
     "add(Tensor self, Tensor other)", types=ALL, public=False, cuda="self + other",
     grad=dict(self=lambda g: g, other=lambda g: g),
-    ref="self + other", samples=binary(-2, 2), doc="Sum.")
+    ref="self + other", samples=pair(-2, 2), doc="Sum.")
 
 add_scaled = pointwise(
     "add_scaled(Tensor self, Number value, Tensor other)", types=ALL, public=False, cuda="self + value * other",
@@ -20,7 +29,7 @@ add_scaled = pointwise(
 sub = pointwise(
     "sub(Tensor self, Tensor other)", types=ALL, public=False, cuda="self - other",
     grad=dict(self=lambda g: g, other=lambda g: neg(g)),
-    ref="self - other", samples=binary(-2, 2), doc="Difference.")
+    ref="self - other", samples=pair(-2, 2), doc="Difference.")
 
 sub_scaled = pointwise(
     "sub_scaled(Tensor self, Number value, Tensor other)", types=ALL, public=False, cuda="self - value * other",
@@ -30,40 +39,41 @@ sub_scaled = pointwise(
 rsub = pointwise(
     "rsub(Tensor self, Tensor other)", types=ALL, public=False, cuda="other - self", node_name="Sub",
     grad=dict(self=lambda g: neg(g), other=lambda g: g),
-    ref="other - self", samples=binary(-2, 2), doc="other - self.")
+    ref="other - self", samples=pair(-2, 2), doc="other - self.")
 
 mul = pointwise(
     "mul(Tensor self, Tensor other)", types=ALL, public=False, cuda="self * other",
     grad=dict(self=lambda g, other: g * other, other=lambda g, self: g * self),
-    ref="self * other", samples=binary(-2, 2), doc="Product.")
+    ref="self * other", samples=pair(-2, 2), doc="Product.")
 
 div = pointwise(
     "div(Tensor self, Tensor other)", types=ALL, public=False, divisor=1, cuda="self / other",
     grad=dict(self=lambda g, other: g / other, other=lambda g, self, other: neg(g * self / other / other)),
-    ref="self / other", samples=binary(0.5, 2), doc="Quotient; of whole numbers truncated toward zero.")
+    ref="self / other", samples=pair(0.5, 2) + SIGNS, doc="Quotient; of whole numbers truncated toward zero.")
 
 rdiv = pointwise(
     "rdiv(Tensor self, Tensor other)", types=ALL, public=False, divisor=0, cuda="other / self", node_name="Div",
     grad=dict(self=lambda g, self, other: neg(g * other / self / self), other=lambda g, self: g / self),
-    ref="other / self", samples=binary(0.5, 2), doc="other / self.")
+    ref="other / self", samples=pair(0.5, 2), doc="other / self.")
 
 remainder = pointwise(
     "remainder(Tensor self, Tensor other)", types=ALL, public=False, divisor=1,
     cuda="self - other * floor(self / other)",
     grad=dict(self=lambda g: g),
-    ref="np.remainder(self, other)", samples=binary(0.6, 3, integer_ref="np.remainder(self, other)"),
+    ref="np.remainder(self, other)", samples=pair(0.6, 3) + SIGNS,
     doc="Remainder with the sign of the divisor.")
 
 fmod = pointwise(
     "fmod(Tensor self, Tensor other)", types=ALL, public=False, divisor=1, cuda="fmod(self, other)",
     grad=dict(self=lambda g: g),
-    ref="np.fmod(self, other)", samples=binary(0.6, 3), doc="Remainder with the sign of the dividend.")
+    ref="np.fmod(self, other)", samples=pair(0.6, 3) + SIGNS, doc="Remainder with the sign of the dividend.")
 
 pow = pointwise(
     "pow(Tensor self, Tensor exponent)", public=False, cuda="pow(self, exponent)",
     grad=dict(self=lambda g, self, exponent: pow_grad(g, self, exponent),
               exponent=lambda g, self, out: g * out * log(self)),
-    ref="self ** exponent", samples=binary(0.5, 2), doc="Power.")
+    ref="self ** exponent", samples=binary(0.5, 2)
+    + [s for n in (2, 3, 0.5, -1) for s in arguments((3, 4), low=0.5, high=2, exponent=n)], doc="Power.")
 
 
 def pow_grad(g, base, exponent):
@@ -101,7 +111,8 @@ addcdiv = pointwise(
     cuda="self + value * tensor1 / tensor2",
     grad=dict(self=lambda g: g, tensor1=lambda g, value, tensor2: g * value / tensor2,
               tensor2=lambda g, value, tensor1, tensor2: neg(g * value * tensor1 / tensor2 / tensor2)),
-    ref="self + value * tensor1 / tensor2", samples=ternary(0.5, 2, value=3),
+    ref="self + value * tensor1 / tensor2", samples=ternary(0.5, 2, value=3)
+    + arguments(self=real([7, -7]), tensor1=real([7, -7]), tensor2=real([2, 2]), value=1),
     doc="self + value * tensor1 / tensor2.")
 
 # ---- comparisons --------------------------------------------------------------------------------------
@@ -111,7 +122,8 @@ def comparison(name, symbol, doc):
     """A row that gives a ByteTensor of 0 and 1; in place it writes them in self's own type."""
     row = pointwise(
         "%s(Tensor self, Tensor other)" % name, types=ALL, public=False, to_byte=True, cuda="self %s other" % symbol,
-        inplace=Pointwise(name + "_same", 2).inplace, ref="self %s other" % symbol, samples=binary(-2, 2), doc=doc)
+        inplace=Pointwise(name + "_same", 2).inplace, ref="self %s other" % symbol, samples=pair(-2, 2),
+        doc=doc)
     public(name, {"(Tensor self, Number value)": row, "(Tensor self, Tensor other)": row}, types=ALL, inplace=True,
            doc=doc)
     return row
@@ -136,13 +148,13 @@ cmax = pointwise(
     "cmax(Tensor self, Tensor other)", types=ALL, public=False, cuda="select(self >= other, self, other)",
     grad=dict(self=lambda g, self, other: where(self >= other, g, 0),
               other=lambda g, self, other: where(self < other, g, 0)),
-    ref="np.maximum(self, other)", samples=binary(-2, 2), doc="The larger of two, element by element.")
+    ref="np.maximum(self, other)", samples=pair(-2, 2), doc="The larger of two, element by element.")
 
 cmin = pointwise(
     "cmin(Tensor self, Tensor other)", types=ALL, public=False, cuda="select(self <= other, self, other)",
     grad=dict(self=lambda g, self, other: where(self <= other, g, 0),
               other=lambda g, self, other: where(self > other, g, 0)),
-    ref="np.minimum(self, other)", samples=binary(-2, 2), doc="The smaller of two, element by element.")
+    ref="np.minimum(self, other)", samples=pair(-2, 2), doc="The smaller of two, element by element.")
 
 clamp_both = pointwise(
     "clamp_both(Tensor self, Number min, Number max)", types=ALL, public=False, kernel="clamp", node_name="Clamp",
