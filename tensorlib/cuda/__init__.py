@@ -6,8 +6,8 @@ from .._ops.tensor import cuda_classes
 
 __all__ = ["ByteTensor", "CharTensor", "DoubleTensor", "FloatTensor", "HalfTensor", "IntTensor", "LongTensor",
            "ShortTensor", "current_device", "device", "device_count", "device_of", "get_rng_state", "initial_seed",
-           "is_available", "manual_seed", "manual_seed_all", "seed", "seed_all", "set_device", "set_rng_state", "synchronize",
-           "why_unavailable"]
+           "is_available", "manual_seed", "manual_seed_all", "seed", "seed_all", "set_device", "set_rng_state",
+           "synchronize", "why_unavailable"]
 
 (ByteTensor, CharTensor, ShortTensor, IntTensor, LongTensor, HalfTensor, FloatTensor, DoubleTensor) = cuda_classes()
 REASON = "Torch not compiled with CUDA enabled"
