@@ -374,3 +374,18 @@ def test_memory_of_a_training_loop_is_flat():
     gc.collect()
     assert memory_stats()["allocated"] == allocated
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - resident < 2048
+
+
+def test_inputs_may_come_from_a_generator():
+    net = tensorlib.nn.Linear(2, 1)
+    out = net(Variable(tensorlib.ones(3, 2))).sum()
+    weight, bias = tensorlib.autograd.grad(out, net.parameters())
+    assert weight.data.tolist() == [[3, 3]] and bias.data.tolist() == [3]
+
+
+def test_backward_names_the_output_it_cannot_start_from():
+    x = Variable(tensorlib.ones(1), requires_grad=True)
+    for other, words in ((x.detach(), "element 1 of variables tuple does not require grad"),
+                         (Variable(tensorlib.ones(1), volatile=True), "element 1 of variables tuple is volatile")):
+        with pytest.raises(RuntimeError, match=words):
+            tensorlib.autograd.backward([x * 2, other])

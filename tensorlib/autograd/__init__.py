@@ -2,6 +2,8 @@
 
 Shapes and types of gradients are those of the Variables they belong to.
 """
+from collections.abc import Iterable
+
 from .._ops import engine
 from .._ops.backward import run_backward
 from .._ops.copying import filled_like
@@ -59,7 +61,9 @@ def as_wanted(g, graph):
 
 
 def sequence(x):
-    return tuple(x) if isinstance(x, (tuple, list)) else (x,)
+    """A tuple of x, or of what x goes through: a list, or the generator that `parameters()` gives."""
+    single = isinstance(x, (Variable, TensorBase)) or not isinstance(x, Iterable)
+    return (x,) if single else tuple(x)
 
 
 def backward(variables, grad_variables=None, retain_graph=None, create_graph=None, retain_variables=None):
@@ -87,11 +91,13 @@ def backward(variables, grad_variables=None, retain_graph=None, create_graph=Non
 
 
 def check_outputs(variables, grads):
-    for v in variables:
+    for i, v in enumerate(variables):
         if not isinstance(v, Variable):
             raise TypeError("backward expects Variables, but got %s" % type(v).__name__)
         if v.volatile:
-            raise RuntimeError("calling backward on a volatile variable")
+            raise RuntimeError("element %d of variables tuple is volatile" % i)
+        if v.is_leaf and not v.requires_grad:
+            raise RuntimeError("element %d of variables tuple does not require grad" % i)
     if len(grads) != len(variables):
         raise RuntimeError("%d gradients were given for %d Variables" % (len(grads), len(variables)))
     if not any(v.requires_grad or is_sample(v) for v in variables):
