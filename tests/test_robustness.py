@@ -279,6 +279,27 @@ def test_sequences_that_lie_or_never_end():
         tensorlib.FloatTensor(endless)
 
 
+def test_empty_masks_and_operands():
+    empty = tensorlib.ByteTensor()
+    for call in (lambda x: x.masked_select(empty), lambda x: x.masked_fill_(empty, 1), lambda x: x + x.new(),
+                 lambda x: x.masked_scatter_(empty, x), lambda x: tensorlib.where(empty, x, x),
+                 lambda x: x.add_(x.new())):
+        with pytest.raises(RuntimeError, match="broadcast"):
+            call(tensorlib.ones(1))
+
+
+def test_a_number_that_wraps_to_zero_is_no_divisor():
+    for call in (lambda x: x / 256, lambda x: x % 256, lambda x: x.fmod(512), lambda x: x.div_(1 << 40)):
+        with pytest.raises(ZeroDivisionError):
+            call(tensorlib.ByteTensor([1, 2]))
+
+
+def test_keywords_that_are_none():
+    x = tensorlib.ones(2, 3)
+    assert x.sum(dim=None) == tensorlib.sum(x, dim=None) == 6
+    assert Variable(x).sum(dim=None).data[0] == 6
+
+
 # ---- objects in unusual states ------------------------------------------------------------------------
 
 class Mine(tensorlib.FloatTensor):

@@ -11,7 +11,12 @@ cdef extern from *:
         return ((PyTypeObject*)cls)->tp_new((PyTypeObject*)cls, no_arguments, NULL);
     }
     static void tl_name_class(PyObject* cls, const char* name) { ((PyTypeObject*)cls)->tp_name = name; }
+    static void tl_method_descriptor(PyObject* cls) {
+        ((PyTypeObject*)cls)->tp_flags |= Py_TPFLAGS_METHOD_DESCRIPTOR;
+        PyType_Modified((PyTypeObject*)cls);
+    }
     """
     int set_class_attribute "tl_set_class_attribute"(object cls, object name, object value) except -1
     object new_object "tl_new_object"(object cls, object no_arguments)      # cls.__new__(cls), without __init__
+    void method_descriptor "tl_method_descriptor"(object cls)       # x.name(...) may call cls's objects with x first
     void name_class "tl_name_class"(object cls, const char* name)           # name must live for ever

@@ -276,12 +276,16 @@ cdef bint widen(Job* job, TensorBase t) noexcept:
 cdef bint fall_back(Pointwise op, TensorBase t, TensorBase first) except *:
     """Sizes that do not broadcast: go element by element where the numbers of elements agree, else raise."""
     if t.numel_ != first.numel_:
-        raise RuntimeError("%s(): sizes [%s] and [%s] do not broadcast, and have %d and %d elements: inconsistent "
-                           "tensor size" % (op.name, size_text(first), size_text(t), first.numel_, t.numel_))
+        raise do_not_broadcast(op, t, first)
     warnings.warn("%s(): sizes [%s] and [%s] do not broadcast, but have the same number of elements. "
                   "Falling back to deprecated pointwise behavior." % (op.name, size_text(first), size_text(t)),
                   UserWarning, stacklevel=3)
     return True
+
+
+cdef object do_not_broadcast(Pointwise op, TensorBase t, TensorBase first):
+    return RuntimeError("%s(): sizes [%s] and [%s] do not broadcast, and have %d and %d elements: inconsistent "
+                        "tensor size" % (op.name, size_text(first), size_text(t), first.numel_, t.numel_))
 
 
 cdef int warn_where_broadcast(Pointwise op, tuple args, TensorBase first) except -1:
@@ -294,6 +298,9 @@ cdef int warn_where_broadcast(Pointwise op, tuple args, TensorBase first) except
 
 cdef object flattened(Pointwise op, tuple args, TensorBase first, TensorBase out):
     """The operation on the operands' elements in order."""
+    for x in args:
+        if isinstance(x, TensorBase) and (<TensorBase>x).numel_ != first.numel_ and (<TensorBase>x).numel_ != 1:
+            raise do_not_broadcast(op, <TensorBase>x, first)
     dense = [(<object>x).contiguous().view(-1) if isinstance(x, TensorBase) else x for x in args]
     result = pointwise(op, tuple(dense), None)
     (<object>out).copy_((<object>result).view(*(<object>out).size()))

@@ -405,6 +405,8 @@ cdef int broadcast_sizes(TensorBase a, TensorBase b, Py_ssize_t* sizes) except -
     """The common sizes of two tensors; returns their number, or 0 if there are none."""
     cdef int d, n = max(a.ndim, b.ndim)
     cdef Py_ssize_t x, y
+    if a.ndim == 0 or b.ndim == 0:
+        return 0
     for d in range(n):
         x = a.sizes[d - n + a.ndim] if d >= n - a.ndim else 1
         y = b.sizes[d - n + b.ndim] if d >= n - b.ndim else 1

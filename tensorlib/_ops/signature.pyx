@@ -5,6 +5,7 @@ taken from the left of the dot; as a function, it stands where the signature has
 self first and the other parameters in order. Optional numbers before a tensor may be left out.
 """
 from .copying cimport copy_into
+from .classes cimport method_descriptor
 from .dispatch import DTYPE_NAMES
 from .engine cimport Op, VariableBase
 from .tensor cimport TensorBase, item, resize, same_size, type_name
@@ -211,12 +212,16 @@ cdef class Public:
                 values = form.match(me, args, 1, keywords, -1, True)
                 if values is not NO_MATCH:
                     return invoke(form, <list>values)
+            if has_none(kwargs):
+                return self(*args, **{k: v for k, v in kwargs.items() if v is not None})
             return self.refuse(args[1:], kwargs, self.variable_forms)
         dtype = (<TensorBase?>me).dtype
         for form in self.forms:
             values = form.match(me, args, 1, keywords, dtype, False)
             if values is not NO_MATCH:
                 return invoke(form, <list>values)
+        if has_none(kwargs):
+            return self(*args, **{k: v for k, v in kwargs.items() if v is not None})
         return self.refuse(args[1:], kwargs, self.forms)
 
     def function(self, *args, **kwargs):
@@ -259,6 +264,10 @@ cdef class Public:
                     raise TypeError("%s: no out= for a result that is a number" % self.name)
                 result = invoke(form, <list>values)
                 return result if out is None else write_out(self.name, out, result)
+        if has_none(kwargs):
+            if out is not None:
+                kwargs["out"] = out
+            return self.function(*args, **{k: v for k, v in kwargs.items() if v is not None})
         return self.refuse(args, kwargs, self.variable_forms if variables else self.forms)
 
     def add_variable_function(self, function):
@@ -297,6 +306,17 @@ cdef class Public:
 
     def __reduce__(self):
         return self.name
+
+
+method_descriptor(Public)
+
+
+cdef bint has_none(dict kwargs):
+    """Whether a keyword is None, as in sum(dim=None): where no form takes that, it is as if it were not there."""
+    for value in kwargs.values():
+        if value is None:
+            return True
+    return False
 
 
 cdef str described(object x):
