@@ -60,7 +60,7 @@ test-debug: $(VENV)/.test debug
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check $(wildcard $(CODE))
-	-$(BIN)/cython-lint tensorlib		# told, not demanded: it takes names used by C macros alone for unused
+	-$(BIN)/cython-lint tensorlib		# told, not demanded
 
 types: $(VENV)/.dev build
 	$(BIN)/mypy --ignore-missing-imports --follow-imports=silent --warn-unused-ignores tests/typed.py
