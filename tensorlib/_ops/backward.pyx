@@ -3,15 +3,29 @@
 A loop over nodes whose gradients have all come, so that depth costs no stack; saved values go as it passes.
 Gradients are raw Tensors, or Variables where the walk itself is recorded.
 """
+import os
+from threading import Lock
+
 from cpython.object cimport PyObject
 
+from .copying import dense_copy
 from .engine cimport FunctionNode, Node, VariableBase, engine_row, wrap
 from .tensor cimport TensorBase, is_contiguous, same_size, size_text, type_name
-from .copying import dense_copy
 
 cdef extern from "Python.h":
     Py_ssize_t Py_REFCNT(PyObject* o)
     object PyNumber_InPlaceAdd(object a, object b)
+
+
+cdef object accumulating = Lock()       # held while a leaf's gradient changes: kernels let other threads go on
+
+
+def _after_fork():
+    global accumulating
+    accumulating = Lock()               # the thread that held the old one does not exist in the child
+
+
+os.register_at_fork(after_in_child=_after_fork)
 
 
 cdef class Walk:
@@ -122,7 +136,9 @@ cdef class Walk:
             return 0
         if v._backward_hooks:
             self.arrived[v] = call_hooks(v._backward_hooks, self.arrived.pop(v), self.graph)
-        accumulate(v, self.arrived.pop(v), self.graph)
+        g = self.arrived.pop(v)
+        with accumulating:
+            accumulate(v, g, self.graph)
         return 0
 
 
@@ -147,7 +163,7 @@ cdef bint exclusive(TensorBase g, Py_ssize_t references):
 cdef int accumulate(VariableBase v, object g, bint graph) except -1:
     """Add a gradient to .grad of a leaf; the first one is taken over, not copied, where nobody else has it."""
     cdef TensorBase t = (<VariableBase>g).data_ if graph else <TensorBase>g
-    cdef VariableBase earlier = v.grad_     # another thread may put another one in its place meanwhile
+    cdef VariableBase earlier = v.grad_     # user code in another thread may replace it meanwhile
     if t.dtype != v.data_.dtype:
         raise RuntimeError("expected a gradient of type %s, but got %s" % (type_name(v.data_), type_name(t)))
     if not same_size(t, v.data_):
@@ -241,7 +257,7 @@ def run_backward(tuple variables, list grads, bint retain, bint graph, tuple inp
         walk.captured, walk.found = {}, [None] * len(inputs)
         for i, v in enumerate(inputs):
             walk.captured.setdefault(v if v.fn is None else (v.fn, v.output_nr), []).append(i)
-    for v, g in zip(variables, grads):
+    for v in variables:
         if begins(v) and v.fn is not None and v.fn not in seen:
             seen.add(v.fn)
             starts.append(v.fn)

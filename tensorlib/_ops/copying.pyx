@@ -41,7 +41,6 @@ cdef int copy_into(TensorBase dst, TensorBase src) except -1:
     cdef Job job
     cdef TensorBase dense
     cdef int d
-    cdef bint threaded
     if dst.device >= 0 or src.device >= 0:
         hooks["cuda_copy"](dst, src)
         return 0

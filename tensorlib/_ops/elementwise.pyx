@@ -17,7 +17,7 @@ from .storage cimport itemsize
 from .tensor cimport (ADD, AND, DIV, EQ, GE, GT, IADD, IAND, IDIV, ILSHIFT, IMUL, IOR, IPOW, IRSHIFT, ISUB, IXOR, LE,
                       LSHIFT, LT, MOD, MUL, NE, OR, POW, RDIV, RSHIFT, RSUB, SUB, XOR, TensorBase, empty, empty_like,
                       is_contiguous, ptr, same_size, set_binary_hook, size_text, type_name)
-from .types cimport F16, MAXDIM, NDTYPE, U8, row_fn
+from .types cimport F16, NDTYPE, U8, row_fn
 
 cdef enum:
     SMALL = 256         # below this many elements a dense operation skips the driver

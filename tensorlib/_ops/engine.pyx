@@ -116,7 +116,6 @@ cdef class Op:
 
     def inplace(self, *args):
         """Run the row on its first argument in place, and record that."""
-        cdef VariableBase v
         if len(args) < len(self.params):
             args = self.complete(args, {})
         for a in args:

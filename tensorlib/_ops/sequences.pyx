@@ -1,5 +1,4 @@
 """Tensors from nested Python sequences, and lists from tensors."""
-from .dispatch import DTYPE_NAMES
 from .numbers cimport store_number
 from .storage cimport itemsize
 from .tensor cimport TensorBase, item

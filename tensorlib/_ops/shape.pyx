@@ -5,9 +5,9 @@ Views share the storage and copy nothing. Errors name the sizes.
 from libc.string cimport memcpy
 
 from .copying cimport contiguous, copy_into, fill
-from .tensor cimport (MAXDIM, TensorBase, empty, is_contiguous, new_header, read_sizes, same_size, set_sizes, size_text,
-                      type_name, view_of, wrap_dim)
 from .copying import dense_copy
+from .tensor cimport (MAXDIM, TensorBase, empty, is_contiguous, new_header, read_sizes, set_sizes, size_text,
+                      type_name, view_of, wrap_dim)
 
 
 def view(TensorBase self not None, sizes):
@@ -351,7 +351,6 @@ def scatter_window(TensorBase self not None, size, str kind, arguments):
     """
     cdef Py_ssize_t wanted[MAXDIM]
     cdef TensorBase out = empty(self.dtype, read_sizes(size, wanted), wanted)
-    cdef int dim
     fill(out, 0)
     window = globals()[kind](out, *arguments)
     if kind != "unfold":

@@ -8,9 +8,9 @@ from .copying cimport copy_into
 from .classes cimport method_descriptor
 from .dispatch import DTYPE_NAMES
 from .engine cimport Op, VariableBase
-from .tensor cimport TensorBase, item, resize, same_size, type_name
+from .tensor cimport TensorBase, item, resize, type_name
 from .storage cimport Storage
-from .types cimport F16, I32, I64, U8
+from .types cimport F16, U8
 
 cdef extern from "Python.h":
     object PyMethod_New(object function, object self)

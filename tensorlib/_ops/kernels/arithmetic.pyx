@@ -3,7 +3,7 @@ from libc.math cimport fabs, fabsf, floor, floorf, fmod, fmodf
 from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 from tensorlib._ops.dispatch cimport put
-from tensorlib._ops.types cimport F32, F64, I8, I16, I32, I64, U8, integer, number, real
+from tensorlib._ops.types cimport F32, F64, I8, I16, I32, I64, U8, integer, number
 
 
 cdef void add_row(number** p, Py_ssize_t n) noexcept nogil:
