@@ -389,3 +389,12 @@ def test_backward_names_the_output_it_cannot_start_from():
                          (Variable(tensorlib.ones(1), volatile=True), "element 1 of variables tuple is volatile")):
         with pytest.raises(RuntimeError, match=words):
             tensorlib.autograd.backward([x * 2, other])
+
+
+def test_numpy_never_takes_a_variable_out_of_its_graph():
+    x = Variable(tensorlib.ones(2), requires_grad=True)
+    (np.float64(3) * x + (np.float64(1) - x)).sum().backward()
+    assert x.grad.data.tolist() == [2, 2]
+    for operate in (lambda: np.ones(2) * x, lambda: x + np.ones(2), lambda: x + np.array(2), lambda: np.sqrt(x)):
+        with pytest.raises(TypeError):
+            operate()

@@ -161,6 +161,8 @@ class Variable(engine.VariableBase):
     def __repr__(self):
         return "Variable containing:" + tensor_text(self.data)
 
+    __array_ufunc__ = None          # NumPy leaves arithmetic to us: an array as the result would lose the graph
+
     def __array__(self, *args, **kwargs):
         return self.data.__array__(*args, **kwargs)
 
