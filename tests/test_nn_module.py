@@ -268,3 +268,9 @@ def test_data_parallel_without_gpus_just_calls():
     x = x_of(4, 2)
     assert (net(x).data == net.module(x).data).all()
     assert list(net.state_dict()) == ["module.weight", "module.bias"]
+
+
+def test_module_is_found_where_scripts_of_the_time_import_it():
+    from tensorlib.nn.modules import Module
+    from tensorlib.nn.modules.module import Module as by_file
+    assert Module is by_file is nn.Module

@@ -1,4 +1,5 @@
 """The layers, a file for each family."""
+from ..module import Module
 from .activation import (
     ELU,
     GLU,
@@ -75,6 +76,7 @@ from .sparse import Embedding, EmbeddingBag
 from .upsampling import Upsample, UpsamplingBilinear2d, UpsamplingNearest2d
 
 __all__ = [
+    "Module",
     "ELU", "GLU", "Hardshrink", "Hardtanh", "LeakyReLU", "LogSigmoid", "LogSoftmax", "PReLU", "RReLU", "ReLU",
     "ReLU6", "SELU", "Sigmoid", "Softmax", "Softmax2d", "Softmin", "Softplus", "Softshrink", "Softsign", "Tanh",
     "Tanhshrink", "Threshold", "BatchNorm1d", "BatchNorm2d", "BatchNorm3d", "Container", "ModuleList",
