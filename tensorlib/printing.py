@@ -1,8 +1,11 @@
 """The text of tensors and storages, exactly as v0.2 wrote it."""
 import math
 
-from ._ops.shape import select
-from ._ops.copying import dense_copy, make_contiguous
+from ._ops.shape import cast, narrow, select, view
+from ._ops.copying import make_contiguous
+from ._ops.elementwise import Pointwise
+from ._ops.index import masked_select
+from ._ops.reduce import max_number, min_number
 from ._ops.sequences import to_list
 
 
@@ -62,6 +65,32 @@ def number_format(values, least=0):
     return "{:%d.%df}" % (width, precision), scale, width
 
 
+ABS, FLOOR = Pointwise("abs", 1), Pointwise("floor", 1)
+LESS, UNEQUAL = Pointwise("lt", 2, to_byte=True), Pointwise("ne", 2, to_byte=True)
+FEW = 4096
+DOUBLE = 7
+
+
+def telling_values(t):
+    """The numbers a format depends on: all of a small tensor; of a large one the extremes, a fraction, a nan."""
+    t = view(make_contiguous(t), (-1,))
+    if t.numel() <= FEW:
+        return to_list(t)
+    sizes = ABS(cast(t, DOUBLE))
+    finite = masked_select(sizes, LESS(sizes, math.inf))
+    values = [math.nan] if finite.numel() < sizes.numel() else []
+    if finite.numel():
+        fractions = masked_select(finite, UNEQUAL(FLOOR(finite), finite))
+        values += [min_number(finite), max_number(finite)] + to_list(fractions)[:1]
+    return values
+
+
+def edges(t, cut):
+    """The rows of a tensor as lists; if it is cut, those at the edges only."""
+    n, edge = t.size(0), Options.edgeitems
+    return to_list(narrow(t, 0, 0, edge)) + to_list(narrow(t, 0, n - edge, edge)) if cut else to_list(t)
+
+
 def scale_line(scale):
     return "{:.5e} *\n".format(scale) if scale != 1 else ""
 
@@ -75,10 +104,8 @@ def vector_text(t):
     """One value a line."""
     n, edge = t.size(0), Options.edgeitems
     dots = n >= Options.threshold and 2 * edge < n
-    values = to_list(t)
-    form, scale, width = number_format(values, 3 if n > 2 * edge else 2)
-    shown = values[:edge] + values[-edge:] if dots else values
-    lines = [(" " if scale != 1 else "") + form.format(v / scale) for v in shown]
+    form, scale, width = number_format(telling_values(t), 3 if n > 2 * edge else 2)
+    lines = [(" " if scale != 1 else "") + form.format(v / scale) for v in edges(t, dots)]
     if dots:
         lines.insert(edge, centred("\u22ee", width + (scale != 1)))
     return scale_line(scale) + "\n".join(lines) + "\n"
@@ -90,8 +117,8 @@ def matrix_text(t, indent="", form=None, force_dots=None):
     edge = Options.edgeitems
     dots = t.numel() >= Options.threshold if force_dots is None else force_dots
     cut_columns, cut_rows = columns > 2 * edge, rows > 2 * edge
-    data = to_list(t)
-    form = form or number_format([v for row in data for v in row], 5 if cut_columns or cut_rows else 0)
+    data = edges(t, dots and cut_rows)
+    form = form or number_format(telling_values(t), 5 if cut_columns or cut_rows else 0)
     text, scale, width = form
     head = scale_line(scale) if not indent else ""
     margin = indent + (" " if scale != 1 else "")
@@ -137,7 +164,7 @@ def block_text(t):
     edge = Options.edgeitems
     dots = t.numel() >= Options.threshold
     cut = t.size(-1) > 2 * edge or t.size(-2) > 2 * edge
-    form = number_format(flat_values(t), 3 if cut else 0)
+    form = number_format(telling_values(t), 3 if cut else 0)
     width = max(2, len(str(max(t.size()))))
     text, last = "", None
     for position in positions(outer, edge if dots else None):
@@ -147,7 +174,7 @@ def block_text(t):
         for i in position:
             matrix = select(matrix, 0, i)
         text += "(%s,.,.) = \n" % ",".join([centred(str(i), width) for i in position])
-        text += matrix_text(make_contiguous(matrix).view(t.size(-2), t.size(-1)), " ", form, dots)
+        text += matrix_text(view(make_contiguous(matrix), (t.size(-2), t.size(-1))), " ", form, dots)
         last = position
     return scale_line(form[1]) + text
 
@@ -172,10 +199,6 @@ def positions(sizes, edge):
     if edge is not None and sizes[0] > 2 * edge:
         first = list(first[:edge]) + list(first[-edge:])
     return [(i,) + rest for i in first for rest in positions(sizes[1:], edge)]
-
-
-def flat_values(t):
-    return to_list(dense_copy(t).view(-1))
 
 
 def tensor_text(t):

@@ -109,6 +109,22 @@ def test_every_method_of_a_variable_raises_cleanly(name):
     run_apart("sweep", name, "variables")
 
 
+@pytest.mark.parametrize("name", TYPES)
+def test_every_tensor_has_a_text(name):
+    for sizes in ((), (1,), (5000,), (3, 4), (2, 5000), (5000, 2), (100, 100), (2, 2, 2), (3, 40, 50)):
+        x = getattr(tensorlib, name + "Tensor")(*sizes).fill_(3)
+        assert str(x).endswith("]\n") and len(str(x)) < 4000
+
+
+def test_the_format_of_a_large_tensor_follows_all_its_values():
+    x = tensorlib.zeros(100, 100)
+    assert "    0     0     0  ..." in str(x)
+    x[50, 50] = 0.25
+    assert "0.0000  0.0000  0.0000" in str(x)
+    x[50, 51] = 1e9
+    assert "0.0000e+00  0.0000e+00" in str(x)
+
+
 # ---- random operations beside NumPy -------------------------------------------------------------------
 
 def random_view(choose, x, a):
