@@ -32,7 +32,10 @@ LEVELS = {
     },
 }.get(platform.machine().lower().replace("amd64", "x86_64"), {"generic": []})
 # Never -ffast-math: one such module flushes denormals for the whole process and breaks NaN.
-OPTIMIZE = ["-O0", "-g"] if DEBUG else ["-O3", "-g0", "-fno-math-errno", "-fno-trapping-math"]
+OPTIMIZE = ["-O0", "-g"] if DEBUG else ["-O3", "-g0", "-fno-math-errno", "-fno-trapping-math",
+                                        "-ffunction-sections", "-fno-asynchronous-unwind-tables"]
+# Drivers call Python and wait for kernels: less code serves them as well.
+SMALL = [] if DEBUG else ["-O2"]
 WARNINGS = ["-Wno-unused-function", "-Wno-unused-variable", "-Wno-maybe-uninitialized", "-Wno-psabi"]
 DIRECTIVES = dict(
     language_level=3, cdivision=True, embedsignature=False, binding=False,
@@ -68,7 +71,7 @@ def chosen_levels():
 def extension(name, source, flags, openmp):
     return Extension(name, [str(source)], include_dirs=[str(OPS)], depends=[str(h) for h in OPS.glob("**/*.h")],
                      extra_compile_args=OPTIMIZE + WARNINGS + flags + openmp,
-                     extra_link_args=openmp + ([] if DEBUG else ["-s"]), optional=KEEP_GOING)
+                     extra_link_args=openmp + ([] if DEBUG else ["-s", "-Wl,--gc-sections"]), optional=KEEP_GOING)
 
 
 def wrapper(level, name):
@@ -96,7 +99,7 @@ def translated(extensions):
 
 def extensions():
     openmp = openmp_flags()
-    drivers = [extension("tensorlib._ops." + p.stem, p, [], openmp) for p in sorted(OPS.glob("*.pyx"))]
+    drivers = [extension("tensorlib._ops." + p.stem, p, SMALL, openmp) for p in sorted(OPS.glob("*.pyx"))]
     kernels = [extension("tensorlib._ops.kernels." + p.stem, p, [], openmp) for p in sorted(OPS.glob("kernels/*.pyx"))]
     kernels = translated(kernels)
     built = []

@@ -30,6 +30,11 @@ def test_late_names_come_when_asked_for():
         "Linear", "(2", "->", "3)"]
 
 
+def test_the_switches_of_cudnn_can_be_set():
+    assert run("import tensorlib.backends.cudnn as cudnn; cudnn.benchmark = True; import tensorlib as t; "
+               "print(t.backends.cudnn.benchmark, cudnn.is_available(), cudnn.version())") == ["True", "False", "None"]
+
+
 def test_unknown_names_say_so():
     assert run("import tensorlib\ntry:\n    tensorlib.nonsense\nexcept AttributeError as e:\n"
                "    print('nonsense' in str(e))") == ["True"]

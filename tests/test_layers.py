@@ -12,7 +12,7 @@ LAYERS = [
     {"_ops"},
     {"ops", "tensor", "storage", "random", "indexing", "printing", "hooks", "shared", "multiprocessing",
      "serialization", "_archives", "_arrays", "_construct", "_factories", "_names", "_types", "_utils", "version"},
-    {"autograd", "cuda"},
+    {"autograd", "backends", "cuda"},
     {"nn", "optim", "utils"},
     {"vision", "onnx", "distributed"},
 ]
