@@ -12,9 +12,9 @@ EXAMPLES = pathlib.Path(__file__).resolve().parent.parent / "examples"
 TELLING = {
     "array_basics": r"a\.add_\(b\) changed a itself: True",
     "variables_and_gradients": r"5 \(x \+ 2\) is \[15\.0, 15\.0\]\n.*is \[10\.0, 10\.0\]",
-    "handwritten_network": r"after 500 steps: squared error \d(\.\d+)?e-0[3-9]",
-    "sequential_network": r"after 500 steps: squared error \d(\.\d+)?e-0[3-9]",
-    "network_class": r"after 500 steps: squared error \d(\.\d+)?e-0[3-9]",
+    "handwritten_network": r"after 500 steps: squared error (0\.00\d+|\d(\.\d+)?e-0[3-9])\n",
+    "sequential_network": r"after 500 steps: squared error (0\.00\d+|\d(\.\d+)?e-0[3-9])\n",
+    "network_class": r"after 500 steps: squared error (0\.00\d+|\d(\.\d+)?e-0[3-9])\n",
     "mixed_network": r"features of size 2 x 24 x 32 x 32\nthe network has 2952 weights",
     "convolutions": r"1 x 1 x 28 x 28 becomes 1 x 64 x 20 x 20\n.* becomes 1 x 16 x 4 x 4",
     "custom_functions": r"new style.* are \[0\.0, 1\.0, 1\.0, 0\.0\]\nold style.* are \[0\.0, 1\.0, 1\.0, 0\.0\]",
