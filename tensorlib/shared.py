@@ -73,8 +73,9 @@ class NamedBlock(mmap.mmap):
             self.key = file_key(fd)
         finally:
             os.close(fd)
-        # Runs when the block dies or the process ends, and not in a forked child, which is no user.
-        Finalize(self, change_count, (name, position, -1), exitpriority=0)
+        # Runs when the block dies or the process ends, and not in a forked child, which is no user. At the end it
+        # runs after the threads of queues (-5) have sent what they hold, or a message would lose its block.
+        Finalize(self, change_count, (name, position, -1), exitpriority=-100)
         return self
 
     def count(self, change):
