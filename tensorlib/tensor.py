@@ -265,7 +265,8 @@ def copy_into(dst, src, broadcast=True):
             if src.numel() != dst.numel():
                 raise RuntimeError(
                     "inconsistent tensor size, expected tensor [%s] and src [%s] to have the same number of elements, "
-                    "but got %d and %d elements respectively" % (size_text(dst), size_text(src), dst.numel(), src.numel())
+                    "but got %d and %d elements respectively"
+                    % (size_text(dst), size_text(src), dst.numel(), src.numel())
                 ) from None
             warnings.warn("src is not broadcastable to dst, but they have the same number of elements. Falling back to "
                           "deprecated pointwise behavior.", UserWarning, stacklevel=3)

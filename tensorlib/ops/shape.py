@@ -113,7 +113,8 @@ def inverse_permutation(dims):
 clone = op("clone(Tensor self)", shape.clone, grad=dict(self=lambda g: g), types=ALL, function=False,
            ref="self", samples=unary(-1, 1), doc="A copy.")
 contiguous = op("contiguous(Tensor self)", shape.contiguous_view, grad=dict(self=lambda g: g), types=ALL,
-                function=False, variable=False, ref="self", samples=unary(-1, 1), doc="Dense in memory: self's memory, or a copy.")
+                function=False, variable=False, ref="self", samples=unary(-1, 1),
+                doc="Dense in memory: self's memory, or a copy.")
 cast = op("cast(Tensor self, int dtype, int from_dtype)", lambda self, dtype, from_dtype: shape.cast(self, dtype),
           grad=dict(self=lambda g, dtype, from_dtype: cast(g, from_dtype, dtype)), types=ALL, public=False,
           node_name="Type", doc="The values in another element type.")
