@@ -362,9 +362,8 @@ SYMBOLS = {ADD: "+", SUB: "-", RSUB: "-", MUL: "*", DIV: "/", RDIV: "/", MOD: "%
 cdef object operate(int code, TensorBase self, object other):
     """Carry out a Python operator on a tensor."""
     cdef Pointwise op = kernel_of(code)
-    if not isinstance(other, (TensorBase, int, float)):
-        if EQ <= code <= GE or not is_number(other):
-            return mismatch(code, self, other)
+    if not isinstance(other, (TensorBase, int, float)) and not is_number(other):
+        return mismatch(code, self, other)
     if op.rows[self.dtype] == NULL:
         return unsupported(code, self, other)
     if IADD <= code <= IRSHIFT:

@@ -678,6 +678,8 @@ cdef object operate(str name, VariableBase v, object other):
         raise AssertionError("%s: expected a Variable or a number, but got %s: wrap it in a Variable"
                              % (name, type_name(<TensorBase>other)))
     if not isinstance(other, (VariableBase, int, float)):
+        if getattr(other, "ndim", None) == 0 and hasattr(other, "item"):        # a scalar of NumPy
+            return operate(name, v, other.item())
         if name in COMPARISONS:
             raise TypeError("%s: expected a Variable or a number, but got %s" % (name, type(other).__name__))
         return NotImplemented

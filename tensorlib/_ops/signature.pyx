@@ -4,6 +4,8 @@ A signature reads `(Number beta=1, Tensor self, Number alpha=1, Tensor mat1, Ten
 taken from the left of the dot; as a function, it stands where the signature has it. The target is called with
 self first and the other parameters in order. Optional numbers before a tensor may be left out.
 """
+import warnings
+
 from .copying cimport copy_into
 from .classes cimport method_descriptor
 from .dispatch import DTYPE_NAMES
@@ -16,6 +18,7 @@ cdef extern from "Python.h":
     object PyMethod_New(object function, object self)
 
 cdef object MISSING = object()          # no argument for a parameter
+cdef bint warn_of_keepdim = False       # utils.backcompat.keepdim_warning
 cdef object NO_MATCH = object()         # the arguments do not fit a signature
 
 cdef enum Kind:
@@ -108,11 +111,13 @@ cdef class Form:
     cdef readonly object target
     cdef readonly bint number           # a Tensor call gives a Python number
     cdef readonly bint inplace
+    cdef Py_ssize_t keepdim_position, dim_position      # among params, or -1
 
     def __init__(self, str text, target, number=False, inplace=False):
         self.text, self.target, self.number, self.inplace = text, target, number, inplace
         self.params, self.self_position = [], -1
         keyword_only = False
+        self.keepdim_position = self.dim_position = -1
         for part in [p.strip() for p in text.strip()[1:-1].split(",") if p.strip()]:
             if part == "*":
                 keyword_only = True
@@ -120,6 +125,10 @@ cdef class Form:
                 self.self_position = len(self.params)
             else:
                 self.params.append(Param(part, keyword_only))
+                if self.params[-1].name == "keepdim":
+                    self.keepdim_position = len(self.params) - 1
+                elif self.params[-1].name == "dim":
+                    self.dim_position = len(self.params) - 1
 
     cdef object match(self, object me, tuple args, Py_ssize_t start, dict kwargs, int self_dtype, bint variables):
         """What to call the target with, self first, for args[start:]; or NO_MATCH."""
@@ -155,7 +164,18 @@ cdef class Form:
                 return NO_MATCH
         if i < n or kwargs is not None and used != len(kwargs):
             return NO_MATCH
+        if warn_of_keepdim and self.keepdim_position >= 0:
+            self.warn_without_keepdim(values, n - start > self.keepdim_position, kwargs)
         return values
+
+    cdef int warn_without_keepdim(self, list values, bint positional, dict kwargs) except -1:
+        """Say that a reduction along a dim drops it now, where keepdim is left to its default."""
+        given = positional or kwargs is not None and "keepdim" in kwargs
+        along_all = self.dim_position >= 0 and values[self.dim_position + (self.self_position >= 0)] is None
+        if not given and not along_all:
+            warnings.warn("say keepdim=True or keepdim=False: the default was True before v0.2, and is False now",
+                          UserWarning, stacklevel=2)
+        return 0
 
     cdef bint tensor_after(self, Param param):
         """Whether a required tensor follows: then an optional number before it may be left out."""
@@ -353,3 +373,10 @@ cdef object write_out(str name, object out, object result):
     resize(<TensorBase>out, (<TensorBase>result).ndim, (<TensorBase>result).sizes)
     copy_into(<TensorBase>out, <TensorBase>result)
     return out
+
+
+def set_keepdim_warning(bint on):
+    """Warn where a reduction along a dim is not told keepdim, whose default v0.2 changed; returns what it was."""
+    global warn_of_keepdim
+    before, warn_of_keepdim = warn_of_keepdim, on
+    return before

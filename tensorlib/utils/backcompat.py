@@ -1,5 +1,6 @@
 """Warnings where v0.2 differs from v0.1, for code of that time: `backcompat.broadcast_warning.enabled = True`."""
 from .._ops.elementwise import set_broadcast_warning
+from .._ops.signature import set_keepdim_warning
 
 
 class Warning:
@@ -20,3 +21,4 @@ class Warning:
 
 
 broadcast_warning = Warning(set_broadcast_warning)
+keepdim_warning = Warning(set_keepdim_warning)
