@@ -60,7 +60,7 @@ test-debug: $(VENV)/.test debug
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check $(wildcard $(CODE))
-	-$(BIN)/cython-lint tensorlib		# told, not demanded
+	PATH="$(CURDIR)/$(BIN):$$PATH" cython-lint tensorlib
 
 types: $(VENV)/.dev build
 	$(BIN)/mypy --ignore-missing-imports --follow-imports=silent --warn-unused-ignores tests/typed.py

@@ -552,11 +552,11 @@ def masked_scatter_(TensorBase x not None, TensorBase mask not None, TensorBase 
 cdef void find_nonzero(TensorBase x, nonzero_fn kernel, int64_t* out) noexcept nogil:
     """Write the coordinates of the nonzero elements, row by row."""
     cdef int64_t where[MAXDIM]
-    cdef Py_ssize_t row, offset = 0, found = 0, n = x.sizes[x.ndim - 1]
+    cdef Py_ssize_t _row, offset = 0, found = 0, n = x.sizes[x.ndim - 1]
     cdef int d, item = itemsize(x.dtype)
     for d in range(x.ndim):
         where[d] = 0
-    for row in range(x.numel_ // n):
+    for _row in range(x.numel_ // n):
         found += kernel(ptr(x) + offset * item, x.strides[x.ndim - 1], n, where, x.ndim, out + found * x.ndim)
         for d in range(x.ndim - 2, -1, -1):
             where[d] += 1

@@ -8,7 +8,7 @@ from libc.stdint cimport int64_t
 from .copying cimport contiguous, fill
 from .dispatch cimport get
 from .tensor cimport TensorBase, empty, empty_like, ptr, size_text, type_name
-from .types cimport F32, F64, I64, MAXDIM
+from .types cimport F32, I64, MAXDIM
 
 ctypedef double (*loss_fn)(int what, char* x, char* t, char* w, double margin, Py_ssize_t n) noexcept nogil
 ctypedef void (*loss_grad_fn)(int what, char* out, char* x, char* t, char* w, double margin, double scale,
@@ -294,7 +294,7 @@ cdef TensorBase class_loss(str kernel_name, str name, TensorBase self, TensorBas
     cdef class_loss_fn kernel = <class_loss_fn>get(kernel_name, self.dtype)
     cdef double[2] sums
     cdef Classes c
-    alive = classes_of(name, self.dtype, self.ndim, self.sizes, target, weight, ignore, &c)
+    _alive = classes_of(name, self.dtype, self.ndim, self.sizes, target, weight, ignore, &c)
     self = contiguous(self)
     with nogil:
         kernel(ptr(self), c.target, c.weight, c.batch, c.classes, c.inner, ignore, sums)
@@ -317,7 +317,7 @@ def nll_loss_grad(TensorBase g not None, size, TensorBase target not None, Tenso
     cdef int d, ndim = len(size)
     for d in range(min(ndim, MAXDIM)):
         sizes[d] = size[d]
-    alive = classes_of("nll_loss_grad", g.dtype, ndim, sizes, target, weight, ignore_index, &c)
+    _alive = classes_of("nll_loss_grad", g.dtype, ndim, sizes, target, weight, ignore_index, &c)
     out = empty(g.dtype, ndim, sizes)
     fill(out, 0)
     with nogil:
@@ -338,7 +338,7 @@ def cross_entropy_grad(TensorBase g not None, TensorBase self not None, TensorBa
     cdef double scale = number_of("cross_entropy_grad", g, self)
     cdef Classes c
     cdef TensorBase out
-    alive = classes_of("cross_entropy_grad", self.dtype, self.ndim, self.sizes, target, weight, ignore_index, &c)
+    _alive = classes_of("cross_entropy_grad", self.dtype, self.ndim, self.sizes, target, weight, ignore_index, &c)
     self = contiguous(self)
     out = empty_like(self)
     with nogil:

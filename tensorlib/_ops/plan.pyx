@@ -4,7 +4,6 @@ Kept and folded dims are each sorted and merged. Then the innermost dim decides:
 off one by one; if it is kept, many are folded side by side, in columns.
 """
 from .tensor cimport TensorBase
-from .types cimport MAXDIM
 
 
 cdef inline bint outside(Dims* d, int i, int j) noexcept nogil:

@@ -315,7 +315,7 @@ cdef int is_real(TensorBase t, str name) except -1:
 
 cdef int draw_order(TensorBase t, int* order) except -1:
     """Dims from outermost to innermost: strided tensors are filled as they lie in memory."""
-    cdef int i, j, d
+    cdef int i, j
     for i in range(t.ndim):
         j = i
         while j > 0 and (t.strides[order[j - 1]] < t.strides[i]

@@ -263,7 +263,8 @@ cdef void tile_grad(real* dx, const real* g, const real* x, Py_ssize_t batch, Py
 
 cdef void batch_norm_grad_range(real* dx, const real* g, const real* x, Py_ssize_t batch, Py_ssize_t channels,
                                 Py_ssize_t inner, const real* weight, const real* mean, const real* invstd,
-                                bint training, real* dweight, real* dbias, Py_ssize_t c, Py_ssize_t stop) noexcept nogil:
+                                bint training, real* dweight, real* dbias,
+                                Py_ssize_t c, Py_ssize_t stop) noexcept nogil:
     cdef Py_ssize_t number
     while c < stop:
         if inner < SHORT:

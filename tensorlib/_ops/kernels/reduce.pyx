@@ -57,12 +57,12 @@ cdef inline double sum_short(const real* x, Py_ssize_t n) noexcept nogil:
 cdef inline double sum_reals(const real* x, Py_ssize_t n) noexcept nogil:
     cdef real lanes[LANES]
     cdef double total = 0
-    cdef Py_ssize_t i = 0, j, k, steps
+    cdef Py_ssize_t i = 0, _j, k, steps
     while n - i >= LANES:
         steps = min((n - i) // LANES, <Py_ssize_t>STEPS)
         for k in range(LANES):
             lanes[k] = x[i + k]
-        for j in range(1, steps):
+        for _j in range(1, steps):
             i += LANES
             for k in range(LANES):
                 lanes[k] += x[i + k]
