@@ -486,14 +486,11 @@ cdef class FunctionNode(Node):
                 slots.append(0)
         self.targets, self.slots, self.n_outputs = tuple(targets), tuple(slots), n_outputs
 
-    def edge_targets(self):
-        return self.targets
-
     def attach(self, VariableBase v not None, int number, bint requires_grad):
         """Make v the output `number` of this function."""
         v.fn, v.output_nr, v.requires_grad_ = self, number, requires_grad
 
-    def rewrap(self, TensorBase data, Py_ssize_t edge, VariableBase like):
+    def rewrap(self, TensorBase data, Py_ssize_t edge):
         """A Variable on saved input data, with the history that input had."""
         target = self.targets[edge]
         if target is None:

@@ -273,7 +273,7 @@ cdef class Public:
         if variables and self.variable_function is not None:
             return self.variable_function(*args, **kwargs)
         for form in (self.variable_forms if variables else self.forms):
-            found = self.split_self(form, args, keywords, dtype, variables)
+            found = self.split_self(form, args, keywords, variables)
             if found is None:
                 continue
             me, rest, words = found
@@ -294,7 +294,7 @@ cdef class Public:
         """Let a Python function serve calls with Variables."""
         self.variable_function = function
 
-    cdef object split_self(self, Form form, tuple args, dict keywords, int dtype, bint variables):
+    cdef object split_self(self, Form form, tuple args, dict keywords, bint variables):
         """(self, the other arguments, keywords) for a function call, or None where self is not there."""
         cdef Py_ssize_t i
         if form.self_position < 0:

@@ -77,7 +77,7 @@ class Saved:
         self.check()
         if self.output is not None:
             return function.rewrap_output(self.data, self.output)
-        return function.rewrap(self.data, self.edge, None)
+        return function.rewrap(self.data, self.edge)
 
 
 class FunctionMeta(type(engine.FunctionNode)):
