@@ -9,7 +9,7 @@ cdef class Op:
     cdef readonly str name, signature, node_name
     cdef readonly tuple params      # canonical parameter names, self first
     cdef readonly tuple defaults    # one for each parameter; REQUIRED where there is none
-    cdef readonly object kernel, inplace_kernel, cuda_kernel
+    cdef readonly object kernel, inplace_kernel
     cdef readonly bint view, broadcast, variadic
     cdef tuple formulas             # for each parameter (function, codes of what it names), or None
     cdef tuple joint                # the same, for a formula that gives all gradients at once

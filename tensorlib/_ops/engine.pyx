@@ -123,10 +123,6 @@ cdef class Op:
                 return record_inplace(self, args)
         return self.inplace_kernel(*args)
 
-    def saved_names(self):
-        """What a node of this row keeps, as (kind, position) pairs."""
-        return tuple([(code & 7, code >> 3) for code in self.saved])
-
     def formula_of(self, str param):
         """The formula of a parameter, or None."""
         formula = self.formulas[self.params.index(param)] or self.joint
@@ -135,9 +131,6 @@ cdef class Op:
     @property
     def is_differentiable(self):
         return self.differentiable
-
-    def set_cuda_kernel(self, kernel):
-        self.cuda_kernel = kernel
 
     def __repr__(self):
         return "<op %s>" % self.signature
