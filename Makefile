@@ -91,7 +91,7 @@ examples: $(VENV)/.test build
 	$(PY) -m pytest tests/test_examples.py
 
 bench: $(VENV)/.test build
-	for script in benchmarks/*.py; do $(PY) $$script || exit 1; done
+	for script in benchmarks/[!_]*.py; do $(PY) $$script || exit 1; done
 
 clean:
 	rm -rf build dist *.egg-info $(VENV) .pytest_cache .hypothesis .ruff_cache
