@@ -1,7 +1,7 @@
 """The harness of all benchmarks: two sides take turns in one process, and a row tells the median of their ratios.
 
-A benchmark is a function `cases(suite)` that calls `suite.compare(name, ours, theirs)` for each of its rows, and ends with
-`main(__doc__, cases)`. It runs once for each number of threads. Knows nothing of what is measured.
+A benchmark is a function `cases(suite)` that calls `suite.compare(name, ours, theirs)` for each of its rows, and ends
+with `main(__doc__, cases)`. It runs once for each number of threads. Knows nothing of what is measured.
 """
 import argparse
 import json
@@ -10,7 +10,7 @@ import platform
 import statistics
 import time
 
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")      # before NumPy: its idle threads would take turns from both sides
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")      # before NumPy: its idle threads would disturb both sides
 
 import tensorlib                                        # noqa: E402
 
