@@ -4,6 +4,8 @@ All three give an object whose storages are filled once each. A file is never be
 what is there before memory is taken. It knows nothing of places and of classes' sources; these come in as functions.
 """
 import contextlib
+import functools
+import io
 import pickle
 import struct
 import sys
@@ -30,12 +32,14 @@ def read(file, name, restore, check_source, pickle_module, weights_only):
     """Return the object in a file of any known format.
 
     Args:
-        file: a binary file that can seek.
+        file: a binary file; one that cannot seek is read to its end first.
         name: what messages call it.
         restore: function (storage, place) that returns the storage in that place.
         check_source: function (class, file, source) that is told how each class of a module was saved.
         pickle_module, weights_only: see `serialization.load`.
     """
+    if hasattr(file, "seekable") and not file.seekable():
+        file = io.BytesIO(file.read())
     start = file.tell()
     head = file.read(512)
     file.seek(start)
@@ -69,6 +73,7 @@ class Reader:
     def damaged(self, what):
         return RuntimeError("%s cannot be read: it is damaged or cut short (%s)" % (self.name, what))
 
+    @functools.cached_property
     def length(self):
         """The bytes of the whole file: no storage in it can have more."""
         here = self.file.tell()
@@ -131,7 +136,7 @@ class StreamReader(Reader):
 
     def storage(self, kind, key, location, size, view=None):
         if key not in self.storages:
-            if not 0 <= size * itemsize(kind) <= self.length():
+            if not 0 <= size * itemsize(kind) <= self.length:
                 raise self.damaged("a storage of %d elements is longer than the file" % size)
             self.storages[key] = self.restore(new_storage(kind, size), location)
             self.kinds[key] = kind
@@ -183,7 +188,7 @@ class TarReader(Reader):
         for _ in range(self.unpickle(file)):
             key, location, kind = self.unpickle(file)
             count, = COUNT.unpack(file.read(COUNT.size))
-            if not 0 <= count * itemsize(kind) <= self.length():
+            if not 0 <= count * itemsize(kind) <= self.length:
                 raise self.damaged("a storage of %d elements is longer than the file" % count)
             storage = new_storage(kind, count)
             fill(storage, kind, file)

@@ -80,6 +80,14 @@ def local_name(module, name):
     return _compat_pickle.IMPORT_MAPPING.get(module, module), name
 
 
+def torch_name(module, name):
+    """Return how PyTorch calls a name of this package."""
+    for ours, theirs in ((PACKAGE + ".vision", "torchvision"), (PACKAGE, "torch")):
+        if module == ours or module.startswith(ours + "."):
+            return theirs + module[len(ours):], name
+    return module, name
+
+
 def _find_ours(module, name):
     """Find a name of this package: where the file says, or in a package around it."""
     here = module

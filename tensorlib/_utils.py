@@ -8,18 +8,15 @@ PACKAGE = __name__.partition(".")[0]
 
 
 def _rebuild_tensor(storage, storage_offset, size, stride):
-    """Return a tensor on a storage; sizes of today's files that do not exist here are adapted.
+    """Return a tensor on a storage; with no dims, or a size of 0, the empty tensor.
 
-    A tensor with no dims but one element becomes one of size (1,), one with a size of 0 the empty tensor.
     Raises RuntimeError where the tensor would reach beyond its storage: a file may say anything.
     """
     size, stride = tuple(size), tuple(stride)
     classes = cuda_classes() if getattr(storage, "is_cuda", False) else cpu_classes()
     cls = classes[_storage.dtype_of(storage)]
-    if 0 in size or (not size and len(storage) == 0):
+    if not size or 0 in size:
         return cls()
-    if not size:
-        size, stride = (1,), (1,)
     if len(size) != len(stride) or storage_offset < 0 or min(size) < 0 or min(stride) < 0:
         raise RuntimeError("a tensor of size %s cannot have offset %s and strides %s" % (size, storage_offset, stride))
     last = storage_offset + sum((n - 1) * s for n, s in zip(size, stride))
@@ -30,8 +27,11 @@ def _rebuild_tensor(storage, storage_offset, size, stride):
 
 
 def _rebuild_tensor_v2(storage, storage_offset, size, stride, requires_grad, backward_hooks, metadata=None):
-    """Return what today's PyTorch means: a tensor, or a Variable where it requires grad."""
-    tensor = _rebuild_tensor(storage, storage_offset, size, stride)
+    """Return what today's PyTorch means: a tensor, or a Variable where it requires grad.
+
+    There, no dims mean one element: that becomes a tensor of size (1,).
+    """
+    tensor = _rebuild_tensor(storage, storage_offset, tuple(size) or (1,), tuple(stride) or (1,))
     if not requires_grad:
         return tensor
     return _late("autograd.variable", "Variable")(tensor, requires_grad=True)

@@ -1,26 +1,22 @@
-"""save and load: the file format of v0.2, written whole or not at all.
+"""save and load: the places of storages, the sources of classes, and files written whole or not at all.
 
-A file is a row of pickles (a magic number, a version, the machine, the object, the storage keys) and then the bytes
-of each storage. In the object's pickle, storages and the classes of modules stand as persistent ids.
-Other formats are read by `_archives.py`; which names a pickle may hold is told in `_names.py`.
+A file of v0.2 is a row of pickles (a magic number, a version, the machine, the object, the storage keys) and then the
+bytes of each storage. In the object's pickle, storages and the classes of modules stand as persistent ids.
+`_writers.py` writes it, `_archives.py` reads it and other formats; `_names.py` tells which names a pickle may hold.
 """
 import contextlib
 import difflib
 import inspect
-import io
 import os
 import pickle
 import secrets
 import stat
-import sys
 import warnings
 
-from . import _archives
-from ._archives import COUNT, MAGIC_NUMBER, PROTOCOL_VERSION
+from . import _archives, _writers
 from ._names import PACKAGE
-from ._ops import storage as _storage
 
-SYSTEM = {"protocol_version": PROTOCOL_VERSION, "little_endian": True, "type_sizes": {"short": 2, "int": 4, "long": 4}}
+FORMATS = ("tensorlib", "torch", "zip")
 
 
 class SourceChangeWarning(Warning):
@@ -96,7 +92,7 @@ def _restorer(map_location):
 
 # ---- saving --------------------------------------------------------------------------------------------
 
-def save(obj, f, pickle_module=pickle, pickle_protocol=2):
+def save(obj, f, pickle_module=pickle, pickle_protocol=2, format="tensorlib"):
     """Save an object to a file: tensors, Variables, modules, and containers of them.
 
     A path is written atomically: the bytes go to a new file in the same folder, which replaces the old one when
@@ -108,6 +104,13 @@ def save(obj, f, pickle_module=pickle, pickle_protocol=2):
         f: a path, or a binary file opened for writing.
         pickle_module: the module that pickles.
         pickle_protocol: its protocol, 1 or above.
+        format: whom the file is for. "tensorlib": the layout of v0.2, with the names of this package. "torch": the
+            same with the names of torch, so that PyTorch reads it, 0.2 as well as today's (Variables and modules with
+            weights_only=False only). "zip": the file of PyTorch since 1.6, for tensors, Variables and containers.
+
+    Raises:
+        ValueError: an unknown format, protocol 0, or a pickler that a format for PyTorch cannot use.
+        pickle.PicklingError, AttributeError, TypeError: the object cannot be pickled; nothing was written.
 
     Example:
         >>> import os, tempfile
@@ -116,12 +119,20 @@ def save(obj, f, pickle_module=pickle, pickle_protocol=2):
         >>> tensorlib.load(path)["epoch"]
         3
     """
+    if format not in FORMATS:
+        raise ValueError("save(format=%r): expected one of %s" % (format, ", ".join(FORMATS)))
+    if pickle_protocol == 0:
+        raise ValueError("save(pickle_protocol=0): the text protocol cannot name storages; 1 and above can")
+    if format != "tensorlib" and (pickle_module is not pickle or pickle_protocol != 2):
+        raise ValueError("save(format=%r): files for PyTorch are written by the standard pickle module in protocol 2"
+                         % format)
     if isinstance(f, (str, bytes, os.PathLike)):
         with _replacing(os.fsdecode(f)) as file:
-            _save(obj, file, pickle_module, pickle_protocol)
+            _save(obj, file, pickle_module, pickle_protocol, format)
     else:
-        _save(obj, f, pickle_module, pickle_protocol)
-        f.flush()
+        _save(obj, f, pickle_module, pickle_protocol, format)
+        if hasattr(f, "flush"):
+            f.flush()
 
 
 @contextlib.contextmanager
@@ -158,66 +169,15 @@ def _sync_folder(folder):
         os.close(descriptor)
 
 
-def _save(obj, f, pickle_module, protocol):
-    """Pickle first, write after: an object that cannot be pickled leaves the file untouched."""
-    if protocol == 0:
-        raise ValueError("save(pickle_protocol=0): the text protocol cannot name storages; 1 and above can")
-    ids = _PersistentIds()
-
-    class Pickler(pickle_module.Pickler):
-        def persistent_id(self, value):
-            return ids.of(value)
-
-    pickled = io.BytesIO()
-    Pickler(pickled, protocol).dump(obj)
-    for header in (MAGIC_NUMBER, PROTOCOL_VERSION, SYSTEM):
-        pickle_module.dump(header, f, protocol=protocol)
-    f.write(pickled.getbuffer())
-    keys = sorted(ids.roots)
-    pickle_module.dump(keys, f, protocol=protocol)
-    for key in keys:
-        storage = ids.roots[key]
-        f.write(COUNT.pack(len(storage)))
-        f.write(memoryview(storage.cpu() if getattr(storage, "is_cuda", False) else storage))
-
-
-class _PersistentIds:
-    """The storages and module classes met while an object is pickled."""
-
-    def __init__(self):
-        self.roots = {}         # key -> storage that owns its memory
-        self.keys = {}          # id of a storage -> (key, storage); holding the storage keeps the id its own
-        self.classes = set()
-
-    def of(self, value):
-        if isinstance(value, _storage.Storage):
-            return self.of_storage(value)
-        if isinstance(value, type) and value not in self.classes and _is_module_class(value):
-            self.classes.add(value)
-            return ("module", value) + _source_of(value)
-        return None
-
-    def key(self, storage):
-        return self.keys.setdefault(id(storage), (str(len(self.keys)), storage))[0]
-
-    def of_storage(self, storage):
-        root = storage
-        while isinstance(_storage.owner_of(root), _storage.Storage):
-            root = _storage.owner_of(root)
-        key = self.key(root)
-        self.roots[key] = root
-        view = None
-        if root is not storage:
-            nbytes = _storage.address_of(storage) - _storage.address_of(root)
-            view = (self.key(storage), nbytes // storage.element_size(), len(storage))
-        cls = _storage.class_of(_storage.dtype_of(root))
-        return ("storage", cls, key, location_tag(root), len(root), view)
-
-
-def _is_module_class(cls):
-    """Whether it is a subclass of nn.Module; if nn was never imported, nothing is."""
-    module = sys.modules.get(PACKAGE + ".nn")
-    return module is not None and issubclass(cls, module.Module)
+def _save(obj, f, pickle_module, protocol, format):
+    if format == "zip":
+        _writers.write_zip(obj, f, _writers.ZipIds(location_tag, _source_of))
+    elif format == "torch":
+        _writers.write_stream(obj, f, _writers.TorchPickler, pickle_module, protocol,
+                              _writers.TorchIds(location_tag, _source_of))
+    else:
+        _writers.write_stream(obj, f, pickle_module.Pickler, pickle_module, protocol,
+                              _writers.PersistentIds(location_tag, _source_of))
 
 
 def _source_of(cls):
@@ -246,7 +206,7 @@ def load(f, map_location=None, pickle_module=pickle, weights_only=None):
     for anything at all, as v0.2 did it. Use False for files of people you trust only: they can run any program.
 
     Args:
-        f: a path, or a binary file opened for reading that can seek.
+        f: a path, or a binary file opened for reading; one that cannot seek, as a pipe, is read to its end.
         map_location: where storages go: None (where they were), a place ("cpu"), a dict from saved places to
             places, or a function (storage, place) that returns the storage there, or None for the default.
         pickle_module: the module that unpickles; another one than pickle follows its own rules about names.
@@ -277,14 +237,23 @@ def _check_source(cls, file, source):
         return
     hint = "set dump_patches = True in the class to get the difference as a file"
     if getattr(cls, "dump_patches", False):
-        hint = "the difference is in %s" % _write_patch(cls, source, now)
+        hint = _write_patch(cls, file, source, now)
     warnings.warn("the source of class %s.%s has changed since it was saved; %s"
                   % (cls.__module__, cls.__qualname__, hint), SourceChangeWarning, stacklevel=2)
 
 
-def _write_patch(cls, source, now):
+def _write_patch(cls, file, source, now):
+    """Write what leads back to the saved source, never over another file; returns what to tell of it."""
     name = cls.__name__ + ".patch"
-    lines = difflib.unified_diff(now.splitlines(), source.splitlines(), "now", "as saved", lineterm="")
-    with open(name, "w") as file:
-        file.write("\n".join(lines) + "\n")
-    return name
+    lines = difflib.unified_diff(now.splitlines(), source.splitlines(), str(file), str(file), lineterm="")
+    text = "\n".join(lines) + "\n"
+    try:
+        with open(name, "x") as patch:
+            patch.write(text)
+    except FileExistsError:
+        with open(name, errors="replace") as patch:
+            if patch.read() != text:
+                return "%s is another file, so the difference was not written; move it away" % name
+    except OSError as error:
+        return "the difference could not be written to %s: %s" % (name, error.strerror)
+    return "the difference is in %s: `patch -p0 < %s` leads back to the saved source" % (name, name)

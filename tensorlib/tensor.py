@@ -19,6 +19,7 @@ from ._ops.tensor import (ByteTensor, CharTensor, DoubleTensor, FloatTensor, Hal
                           ShortTensor, Size, TensorBase)
 from ._types import (CPU, NO_CUDA, Default, class_of, described, full_name, is_storage, is_tensor,  # noqa: F401
                      set_default_tensor_type, tensor_classes, typename)
+from ._utils import _rebuild_tensor
 from .ops import _bind
 from .printing import set_printoptions, tensor_text
 from .storage import CLASSES as STORAGE_CLASSES
@@ -321,7 +322,7 @@ def deepcopy(self, memo):
 
 
 def reduce(self):
-    return type(self), (), (self.storage(), self.storage_offset(), tuple(self.size()), self.stride())
+    return _rebuild_tensor, (self.storage(), self.storage_offset(), tuple(self.size()), self.stride())
 
 
 def setstate(self, state):

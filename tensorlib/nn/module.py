@@ -53,6 +53,13 @@ class Module:
         self._forward_hooks = OrderedDict()
         self._backward_hooks = OrderedDict()
 
+    def __setstate__(self, state):
+        """Take the state of a pickle: kinds of hooks that an older version did not know are empty."""
+        self.__dict__.update(state)
+        self.__dict__.pop("_backend", None)     # modules of v0.2 carry their C functions
+        for hooks in ("_forward_pre_hooks", "_forward_hooks", "_backward_hooks"):
+            self.__dict__.setdefault(hooks, OrderedDict())
+
     def forward(self, *input):
         """Compute the output from the inputs. Every subclass writes its own."""
         raise NotImplementedError("%s has no forward()" % type(self).__name__)

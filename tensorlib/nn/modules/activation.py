@@ -329,6 +329,8 @@ class Softmax(_Activation):
         dim (int, optional): another dim, for input of any number of dims.
     """
 
+    dim = None              # modules in files of v0.2 have none
+
     def __init__(self, dim=None):
         super().__init__()
         self.dim = dim
@@ -354,6 +356,8 @@ class LogSoftmax(_Activation):
     Args:
         dim (int, optional): another dim.
     """
+
+    dim = None              # modules in files of v0.2 have none
 
     def __init__(self, dim=None):
         super().__init__()

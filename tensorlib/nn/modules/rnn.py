@@ -50,18 +50,18 @@ class RNNBase(_Recurrent):
         self.batch_first = batch_first
         self.dropout = dropout
         self.bidirectional = bidirectional
-        self._weight_names = []
+        self._all_weights = []
         directions = ("", "_reverse") if bidirectional else ("",)
         for layer in range(num_layers):
             size = input_size if layer == 0 else hidden_size * len(directions)
             for direction in directions:
-                self._weight_names.append(self._add_weights(mode, "_l%d%s" % (layer, direction), size))
+                self._all_weights.append(self._add_weights(mode, "_l%d%s" % (layer, direction), size))
         self.reset_parameters()
 
     @property
     def all_weights(self):
         """The parameters, a list for each layer and direction."""
-        return [[getattr(self, name) for name in names] for names in self._weight_names]
+        return [[getattr(self, name) for name in names] for names in self._all_weights]
 
     def flatten_parameters(self):
         """Lay the weights out for the GPU. On the CPU each is used where it lies, and nothing changes."""
