@@ -2,7 +2,7 @@
 import importlib
 
 from ._ops import storage as _storage
-from ._ops.tensor import cpu_classes, cuda_classes
+from ._ops.tensor import TensorBase, cpu_classes, cuda_classes
 
 PACKAGE = __name__.partition(".")[0]
 
@@ -39,7 +39,8 @@ def _rebuild_tensor_v2(storage, storage_offset, size, stride, requires_grad, bac
 
 def _rebuild_parameter(data, requires_grad, backward_hooks):
     """Return a Parameter on a tensor, as today's files write it."""
-    return _late("nn.parameter", "Parameter")(getattr(data, "data", data), requires_grad=requires_grad)
+    data = data if isinstance(data, TensorBase) else data.data
+    return _late("nn.parameter", "Parameter")(data, requires_grad=requires_grad)
 
 
 def _late(module, name):

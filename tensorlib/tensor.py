@@ -44,6 +44,11 @@ class Methods:
             array = array.astype("uint8")
         return from_numpy(array) if array.ndim and array.dtype.name in TAKEN_FROM_NUMPY else array
 
+    @property
+    def data(self):
+        """Tensors have no data: Variables do."""
+        raise RuntimeError("cannot call .data on a %s: did you intend to use autograd.Variable?" % self.type())
+
     def numpy(self):
         """Return an ndarray that shares memory; the tensor cannot be resized any more."""
         return as_array(self)

@@ -16,7 +16,7 @@ cdef class Op:
     cdef tuple saved                # codes of what a node keeps
     cdef tuple users                # for each of them the parameters whose formulas name it; None: the joint formula
     cdef bint differentiable
-    cdef object node_class, constant_class
+    cdef object node_class, constant_class      # of x + y, and of x + 2 where that has a name of its own
     cdef public object row          # the Python side: ref, samples, doc, ...
     cdef tuple named(self, f)
     cdef object call(self, tuple args)
@@ -43,7 +43,7 @@ cdef class VariableBase:
     cdef TensorBase data_
     cdef VariableBase grad_
     cdef Node fn
-    cdef object creator             # what made it where nothing is recorded: an Op
+    cdef object creator             # what made it where nothing is recorded: a class of nodes
     cdef Version version
     cdef public object _backward_hooks
     cdef readonly int output_nr

@@ -30,6 +30,7 @@ cdef enum Kind:
     OUTPUT = 3
     REST = 4            # all tensors of a variadic row, as a list
     REST_SIZES = 5
+    GRADS = 6           # the gradients of all outputs, as a list
 
 
 cdef class Version:
@@ -39,16 +40,16 @@ cdef class Version:
 
 # ---- rows ---------------------------------------------------------------------------------------------
 
-def node_type(name):
+def node_type(row, name):
     """The class of the nodes of a row: what type(v.grad_fn) shows."""
-    return type(name + "Backward", (Node,), {"__slots__": (), "__module__": "tensorlib"})
+    return type(name + "Backward", (Node,), {"__slots__": (), "__module__": "tensorlib", "row": row})
 
 
 cdef class Op:
     """One row of the table, callable on Tensors and on Variables."""
 
     def __init__(self, str name, str signature, params, defaults, kernel, grad, joint=None, view=False,
-                 broadcast=False, variadic=False, inplace_kernel=None, node_name=None):
+                 broadcast=False, variadic=False, inplace_kernel=None, node_name=None, constant=False):
         self.name, self.signature, self.kernel = name, signature, kernel
         self.params, self.defaults = tuple(params), tuple(defaults)
         self.view, self.broadcast, self.variadic = view, broadcast, variadic
@@ -61,18 +62,20 @@ cdef class Op:
         self.joint = None if joint is None else self.named(joint)
         self.differentiable = bool(grad) or joint is not None
         every = [f for f in self.formulas + (self.joint,) if f is not None]
-        self.saved = tuple(sorted({code for f in every for code in f[1] if code & 7 != GRAD}))
+        self.saved = tuple(sorted({code for f in every for code in f[1] if code & 7 not in (GRAD, GRADS)}))
         self.users = tuple([None if self.joint is not None and code in self.joint[1] else
                             frozenset([i for i, f in enumerate(self.formulas) if f is not None and code in f[1]])
                             for code in self.saved])
-        self.node_class = node_type(self.node_name)
-        self.constant_class = node_type(self.node_name + "Constant") if broadcast and len(self.params) == 2 else None
+        self.node_class = node_type(self, self.node_name)
+        self.constant_class = node_type(self, self.node_name + "Constant") if constant else None
 
     cdef tuple named(self, f):
         """(f, codes of the values its parameter names ask for)."""
         codes = []
         for name in f.__code__.co_varnames[:f.__code__.co_argcount]:
-            if name == "g" or name[0] == "g" and name[1:].isdigit():
+            if name == "grads":
+                codes.append(GRADS)
+            elif name == "g" or name[0] == "g" and name[1:].isdigit():
                 codes.append(GRAD | int(name[1:] or 0) << 3)
             elif name in self.params and not (self.variadic and name == self.params[-1]):
                 codes.append(INPUT | self.params.index(name) << 3)
@@ -163,16 +166,17 @@ cdef object record(Op op, tuple args):
                 first = v
     result = op.kernel(*raw)
     need = need and not inert and op.differentiable and not silent
-    node = new_node(op, args, raw, result) if need else None
+    cls = class_of(op, args)
+    node = new_node(op, cls, args, raw, result) if need else None
     if isinstance(result, TensorBase):
-        return output(op, first, <TensorBase>result, node, 0, inert)
+        return output(op, cls, first, <TensorBase>result, node, 0, inert)
     if isinstance(result, tuple):
-        return tuple([output(op, first, <TensorBase>t, node, i, inert) if isinstance(t, TensorBase) else t
+        return tuple([output(op, cls, first, <TensorBase>t, node, i, inert) if isinstance(t, TensorBase) else t
                       for i, t in enumerate(result)])
     return result
 
 
-cdef VariableBase output(Op op, VariableBase first, TensorBase data, Node node, int number, bint inert):
+cdef VariableBase output(Op op, object cls, VariableBase first, TensorBase data, Node node, int number, bint inert):
     cdef VariableBase v = wrap(data)
     if inert:
         v.volatile_ = True
@@ -183,7 +187,7 @@ cdef VariableBase output(Op op, VariableBase first, TensorBase data, Node node, 
         v.requires_grad_ = node.n_outputs == 1 or data.dtype > 4 or data.dtype == first.data_.dtype
         watch_output(node, v)
     else:
-        v.creator = op
+        v.creator = cls
     if op.view:
         if first.version is None:
             first.version = Version.__new__(Version)
@@ -205,7 +209,7 @@ cdef int watch_output(Node node, VariableBase v) except -1:
     return 0
 
 
-cdef Node new_node(Op op, tuple args, list raw, object result):
+cdef Node new_node(Op op, object cls, tuple args, list raw, object result):
     """The node of an applied row: its edges, and the values that its formulas name."""
     cdef Node node
     cdef list positions = [], targets = [], slots = []
@@ -220,7 +224,7 @@ cdef Node new_node(Op op, tuple args, list raw, object result):
             slots.append(v.output_nr)
             if op.broadcast and not same_size(v.data_, <TensorBase>result):
                 resized = True
-    node = <Node>new_object(class_of(op, args), NO_ARGUMENTS)
+    node = <Node>new_object(cls, NO_ARGUMENTS)
     node.op = op
     node.positions, node.targets, node.slots = tuple(positions), tuple(targets), tuple(slots)
     if resized:
@@ -234,8 +238,8 @@ cdef Node new_node(Op op, tuple args, list raw, object result):
     return node
 
 
-cdef object class_of(Op op, tuple args):
-    """`x + 2` is an AddConstant, `x + y` an Add."""
+cdef inline object class_of(Op op, tuple args):
+    """The class of the node: `x + 2` is an AddConstant, `x + y` an Add."""
     if op.constant_class is None or isinstance(args[0], VariableBase) and isinstance(args[1], VariableBase):
         return op.node_class
     return op.constant_class
@@ -298,7 +302,7 @@ cdef object record_inplace(Op op, tuple args):
             inert |= v.volatile_
     need = need and not inert and op.differentiable and not silent
     if need:
-        node = new_node(op, args, raw, target.data_)
+        node = new_node(op, class_of(op, args), args, raw, target.data_)
     op.inplace_kernel(*raw)
     if target.version is None:
         target.version = Version.__new__(Version)
@@ -309,7 +313,7 @@ cdef object record_inplace(Op op, tuple args):
         for i, code in enumerate(op.saved):
             if code & 7 == OUTPUT:
                 node.versions[i] = (target.version, target.version.value)
-    target.fn, target.output_nr, target.creator = node, 0, op
+    target.fn, target.output_nr, target.creator = node, 0, class_of(op, args)
     target.requires_grad_, target.volatile_ = need, inert
     return target
 
@@ -372,6 +376,8 @@ cdef class Node:
             kind = code & 7
             if kind == GRAD:
                 values.append(grads[code >> 3])
+            elif kind == GRADS:
+                values.append(grads)
             else:
                 values.append(self.value(self.op.saved.index(code), code, graph))
         return formula[0](*values)
@@ -597,6 +603,10 @@ cdef class VariableBase:
     def grad(self, value):
         set_grad(self, value)
 
+    @grad.deleter
+    def grad(self):
+        self.grad_ = None
+
     @property
     def _grad(self):
         return self.grad_
@@ -638,8 +648,18 @@ cdef class VariableBase:
     @property
     def grad_fn(self):
         if self.fn is None and self.creator is not None and not self.volatile_:
-            self.fn = unrecorded(<Op>self.creator)
+            self.fn = unrecorded(self.creator)
         return self.fn
+
+    @property
+    def _grad_fn(self):
+        return self.grad_fn
+
+    @_grad_fn.setter
+    def _grad_fn(self, value):
+        if value is not None:
+            raise RuntimeError("_grad_fn can be only set to None, but got %s" % type(value).__name__)
+        self.fn, self.creator, self.output_nr = None, None, 0
 
     @property
     def _version(self):
@@ -653,12 +673,13 @@ cdef inline bint leaf(VariableBase v):
     return v.fn is None and (v.creator is None or v.volatile_)
 
 
-cdef Node unrecorded(Op op):
+cdef Node unrecorded(object cls):
     """What grad_fn shows of an operation that needed no recording."""
-    cdef Node node = <Node>new_object(op.node_class, NO_ARGUMENTS)
+    cdef Node node = <Node>new_object(cls, NO_ARGUMENTS)
+    cdef Op op = cls.row
     node.op = op
     node.positions, node.n_outputs = (), 1
-    node.targets = tuple([None for f in op.formulas if f is not None])
+    node.targets = (None,) if cls is op.constant_class else tuple([None for f in op.formulas if f is not None])
     node.slots = (0,) * len(node.targets)
     return node
 

@@ -313,6 +313,9 @@ cdef class Public:
         """Raise a TypeError that lists what was given and what is expected."""
         cdef Form form
         if forms is self.variable_forms and any([isinstance(x, TensorBase) for x in args]):
+            if self.name in TAKE_NO_TENSOR:
+                raise AssertionError("%s of a Variable: expected a Variable or a number, but got (%s): wrap the tensor "
+                                     "in a Variable" % (self.name, ", ".join([described(x) for x in args])))
             raise RuntimeError("%s of a Variable: expected Variables, but got (%s)"
                                % (self.name, ", ".join([described(x) for x in args])))
         given = [described(x) for x in args] + ["%s=%s" % (k, described(x)) for k, x in kwargs.items()]
@@ -327,6 +330,9 @@ cdef class Public:
     def __reduce__(self):
         return self.name
 
+
+# Of these the original asserts that the other operand of a Variable is no tensor.
+cdef frozenset TAKE_NO_TENSOR = frozenset("add add_ sub sub_ mul div pow eq ne lt le gt ge".split())
 
 method_descriptor(Public)
 

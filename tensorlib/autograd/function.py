@@ -180,7 +180,10 @@ def run_forward(ctx, forward, prefix, args, new_style):
 def connect(ctx, variables, raw, outputs, volatile, requires_grad):
     """Make Variables of the outputs; those that are inputs changed in place are the same Variables again."""
     dirty = getattr(ctx, "dirty_tensors", ())
-    without = getattr(ctx, "non_differentiable", ())
+    for i, d in enumerate(dirty):
+        if not any(d is x for x in raw):
+            raise RuntimeError("mark_dirty only accepts input tensors, but argument %d isn't one" % i)
+    without = getattr(ctx, "non_differentiable", ()) if requires_grad else ()
     if not all(any(t is n for t in outputs) for n in without):
         raise RuntimeError("mark_non_differentiable only accepts function outputs")
     wrapped = []
@@ -201,13 +204,24 @@ def connect(ctx, variables, raw, outputs, volatile, requires_grad):
             ctx.attach(out, number, requires_grad and not any(t is n for n in without))
         wrapped.append(out)
     for d in dirty:
-        if not any(d is x for x in raw):
-            raise RuntimeError("mark_dirty only accepts input tensors, but one of its arguments is none")
         if not any(d is t for t in outputs):
             at = next(i for i, x in enumerate(raw) if x is d)
             if variables[at] is not None:
                 engine.bump_version(variables[at])
+    share_versions(getattr(ctx, "shared_pairs", ()), variables + wrapped, raw + list(outputs))
     return wrapped
+
+
+def share_versions(pairs, variables, tensors):
+    """Let the Variables of each pair of tensors, of which both are inputs or outputs, count changes together."""
+    for i, pair in enumerate(pairs):
+        if not isinstance(pair, tuple) or len(pair) != 2:
+            raise RuntimeError("mark_shared_storage accepts pairs of tensors, but argument %d is %r" % (i, pair))
+        both = [next((v for v, t in zip(variables, tensors) if t is one and v is not None), None) for one in pair]
+        if any(v is None for v in both):
+            raise RuntimeError("mark_shared_storage only accepts pairs of input and output tensors, but argument %d "
+                               "doesn't satisfy this condition" % i)
+        engine.share_version(*both)
 
 
 def remember(ctx, variables, raw, outputs, wrapped, volatile):

@@ -281,7 +281,7 @@ def set_item(variable, key, value):
 def scaling(name, row):
     """mul_ and div_: in place, by numbers only."""
     def method(self, other):
-        if isinstance(other, Variable):
+        if isinstance(other, (Variable, TensorBase)):
             raise RuntimeError("%s only supports scalar multiplication: a number, no Variable" % name)
         return row.inplace(self, other)
     method.__doc__ = "In place: %s by a number." % name[:-1]

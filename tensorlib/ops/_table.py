@@ -55,7 +55,7 @@ def parse(signature):
 
 def op(signature, kernel, grad=None, joint=None, types=REAL, inplace=False, view=False, broadcast=False, number=False,
        public=True, variable=True, function=True, ref=None, samples=(), tolerance=None, cuda=None, doc="",
-       node_name=None):
+       node_name=None, constant=False):
     """Declare a row.
 
     Args:
@@ -68,6 +68,7 @@ def op(signature, kernel, grad=None, joint=None, types=REAL, inplace=False, view
         variable: False where Variables have no such method, or a dict of forms of their own.
         ref: the same in NumPy, on arrays. samples: argument tuples for the tests (see _samples.py).
         tolerance: relative, where the default does not do. cuda: a C expression or the name of a kernel.
+        node_name: what `grad_fn` is called, without "Backward"; constant: with "Constant" behind it for x + 2.
     """
     name, params, defaults = parse(signature)
     variadic = bool(params) and params[-1].startswith("*")
@@ -78,7 +79,7 @@ def op(signature, kernel, grad=None, joint=None, types=REAL, inplace=False, view
     if inplace is True:
         inplace = kernel.inplace if isinstance(kernel, Pointwise) else in_place(kernel)
     row = Op(name, signature, params, defaults, kernel, grad or {}, joint, view=view, broadcast=broadcast,
-             variadic=variadic, inplace_kernel=inplace or None, node_name=node_name)
+             variadic=variadic, inplace_kernel=inplace or None, node_name=node_name, constant=constant)
     row.row = Row(tuple(types), ref, samples, tolerance, cuda, doc)
     TABLE[name] = row
     if public:

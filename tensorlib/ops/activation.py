@@ -213,6 +213,7 @@ softsign = pointwise(
 
 gated = pointwise(
     "gated(Tensor self, Tensor gate)", public=False, inplace=False, cuda="self / (1 + exp(-gate))",
+    node_name="GatedLinear",
     grad=dict(self=lambda g, gate: gated(g, gate),
               gate=lambda g, self, gate: gated(g * self, gate) * (-gate).sigmoid()),
     ref="self / (1 + np.exp(-gate))", samples=binary(-3, 3),

@@ -22,21 +22,21 @@ def scaled(x, number):
 # ---- products -----------------------------------------------------------------------------------------------------
 
 mm = op(
-    "mm(Tensor self, Tensor mat2)", linalg.mm, types=ALL,
+    "mm(Tensor self, Tensor mat2)", linalg.mm, types=ALL, node_name="Addmm",
     grad=dict(self=lambda g, mat2: mm(g, mat2.t()),
               mat2=lambda g, self: mm(self.t(), g)),
     ref="self @ mat2", samples=arguments((3, 4), (4, 2)) + arguments((1, 5), (5, 3)) + arguments((20, 17), (17, 33)),
     doc="Product of two matrices.")
 
 mv = op(
-    "mv(Tensor self, Tensor vec)", linalg.mv, types=ALL,
+    "mv(Tensor self, Tensor vec)", linalg.mv, types=ALL, node_name="Addmv",
     grad=dict(self=lambda g, vec: ger(g, vec),
               vec=lambda g, self: mv(self.t(), g)),
     ref="self @ vec", samples=arguments((3, 4), (4,)) + arguments((1, 5), (5,)),
     doc="Product of a matrix and a vector.")
 
 ger = op(
-    "ger(Tensor self, Tensor vec2)", linalg.ger, types=ALL,
+    "ger(Tensor self, Tensor vec2)", linalg.ger, types=ALL, node_name="Addr",
     grad=dict(self=lambda g, vec2: mv(g, vec2),
               vec2=lambda g, self: mv(g.t(), self)),
     ref="np.outer(self, vec2)", samples=arguments((3,), (4,)) + arguments((1,), (5,)),
@@ -50,7 +50,7 @@ dot = op(
     doc="Inner product of two vectors, as a number.")
 
 bmm = op(
-    "bmm(Tensor self, Tensor mat2)", linalg.bmm, types=ALL,
+    "bmm(Tensor self, Tensor mat2)", linalg.bmm, types=ALL, node_name="Baddbmm",
     grad=dict(self=lambda g, mat2: bmm(g, mat2.transpose(1, 2)),
               mat2=lambda g, self: bmm(self.transpose(1, 2), g)),
     ref="self @ mat2", samples=arguments((2, 3, 4), (2, 4, 2)) + arguments((1, 1, 5), (1, 5, 3)),

@@ -17,7 +17,7 @@ def pair(low, high):
 # ---- arithmetic ---------------------------------------------------------------------------------------
 
 add = pointwise(
-    "add(Tensor self, Tensor other)", types=ALL, public=False, cuda="self + other",
+    "add(Tensor self, Tensor other)", types=ALL, public=False, cuda="self + other", constant=True,
     grad=dict(self=lambda g: g, other=lambda g: g),
     ref="self + other", samples=pair(-2, 2), doc="Sum.")
 
@@ -27,7 +27,7 @@ add_scaled = pointwise(
     ref="self + value * other", samples=binary(-2, 2, value=2), doc="self + value * other.")
 
 sub = pointwise(
-    "sub(Tensor self, Tensor other)", types=ALL, public=False, cuda="self - other",
+    "sub(Tensor self, Tensor other)", types=ALL, public=False, cuda="self - other", constant=True,
     grad=dict(self=lambda g: g, other=lambda g: neg(g)),
     ref="self - other", samples=pair(-2, 2), doc="Difference.")
 
@@ -37,22 +37,23 @@ sub_scaled = pointwise(
     ref="self - value * other", samples=binary(-2, 2, value=2), doc="self - value * other.")
 
 rsub = pointwise(
-    "rsub(Tensor self, Tensor other)", types=ALL, public=False, cuda="other - self", node_name="Sub",
+    "rsub(Tensor self, Tensor other)", types=ALL, public=False, cuda="other - self", node_name="Sub", constant=True,
     grad=dict(self=lambda g: neg(g), other=lambda g: g),
     ref="other - self", samples=pair(-2, 2), doc="other - self.")
 
 mul = pointwise(
-    "mul(Tensor self, Tensor other)", types=ALL, public=False, cuda="self * other",
+    "mul(Tensor self, Tensor other)", types=ALL, public=False, cuda="self * other", constant=True,
     grad=dict(self=lambda g, other: g * other, other=lambda g, self: g * self),
     ref="self * other", samples=pair(-2, 2), doc="Product.")
 
 div = pointwise(
-    "div(Tensor self, Tensor other)", types=ALL, public=False, divisor=1, cuda="self / other",
+    "div(Tensor self, Tensor other)", types=ALL, public=False, divisor=1, cuda="self / other", constant=True,
     grad=dict(self=lambda g, other: g / other, other=lambda g, self, other: neg(g * self / other / other)),
     ref="self / other", samples=pair(0.5, 2) + SIGNS, doc="Quotient; of whole numbers truncated toward zero.")
 
 rdiv = pointwise(
     "rdiv(Tensor self, Tensor other)", types=ALL, public=False, divisor=0, cuda="other / self", node_name="Div",
+    constant=True,
     grad=dict(self=lambda g, self, other: neg(g * other / self / self), other=lambda g, self: g / self),
     ref="other / self", samples=pair(0.5, 2), doc="other / self.")
 
@@ -69,7 +70,7 @@ fmod = pointwise(
     ref="np.fmod(self, other)", samples=pair(0.6, 3) + SIGNS, doc="Remainder with the sign of the dividend.")
 
 pow = pointwise(
-    "pow(Tensor self, Tensor exponent)", public=False, cuda="pow(self, exponent)",
+    "pow(Tensor self, Tensor exponent)", public=False, cuda="pow(self, exponent)", constant=True,
     grad=dict(self=lambda g, self, exponent: pow_grad(g, self, exponent),
               exponent=lambda g, self, out: g * out * log(self)),
     ref="self ** exponent", samples=binary(0.5, 2)
@@ -84,7 +85,7 @@ def pow_grad(g, base, exponent):
 
 
 rpow = op(
-    "rpow(Tensor self, Number base)", lambda self, base: pow.kernel(base, self), public=False, node_name="Pow",
+    "rpow(Tensor self, Number base)", lambda self, base: pow.kernel(base, self), public=False, node_name="PowConstant",
     grad=dict(self=lambda g, base, out: g * out * (math.log(base) if base > 0 else math.nan if base < 0 else 0)),
     ref="base ** self", samples=unary(-2, 2, base=1.5), doc="base ** self.")
 

@@ -18,17 +18,17 @@ view = view_row("view(Tensor self, int... size)", shape.view, lambda g, self_siz
 select = view_row("select(Tensor self, int dim, int index)", shape.select,
                   lambda g, self_size, dim, index: scatter_window(g, self_size, "select", (dim, index)),
                   arguments((3, 4), dim=1, index=2), "np.take(self, index, dim)",
-                  "One position of a dim, that dim removed.", public=False)
+                  "One position of a dim, that dim removed.", public=False, node_name="Index")
 narrow = view_row("narrow(Tensor self, int dimension, int start, int length)", shape.narrow,
                   lambda g, self_size, dimension, start, length:
                       scatter_window(g, self_size, "narrow", (dimension, start, length)),
                   arguments((3, 5), dimension=1, start=1, length=3), "self[:, start:start + length]",
-                  "`length` positions of a dim from `start` on.", function=False)
+                  "`length` positions of a dim from `start` on.", function=False, node_name="Index")
 stepped = view_row("stepped(Tensor self, int dim, int start, int length, int step)", shape.stepped,
                    lambda g, self_size, dim, start, length, step:
                        scatter_window(g, self_size, "stepped", (dim, start, length, step)),
                    arguments((3, 5), dim=1, start=0, length=3, step=2), "self[:, start::step]",
-                   "Every step-th position of a dim.", public=False)
+                   "Every step-th position of a dim.", public=False, node_name="Index")
 transpose = view_row("transpose(Tensor self, int dim0, int dim1)", shape.transpose,
                      lambda g, dim0, dim1: transpose(g, dim0, dim1),
                      arguments((2, 3, 4), dim0=0, dim1=2), "np.swapaxes(self, dim0, dim1)", "Two dims exchanged.")
@@ -57,8 +57,13 @@ unfold = view_row("unfold(Tensor self, int dimension, int size, int step)", shap
                   arguments((2, 7), dimension=1, size=3, step=2),
                   "np.lib.stride_tricks.sliding_window_view(self, size, dimension)[:, ::step]",
                   "Sliding windows along a dim, in a new last dim.", function=False)
+pieces = op("pieces(Tensor self, int size, int dim)", lambda self, size, dim: cut_up(self, size, dim),
+            grad=dict(self=lambda grads, dim: cat(dim, *grads)), view=True, types=ALL, public=False,
+            node_name="Chunk", ref="tuple(np.split(self, range(size, self.shape[dim], size), dim))",
+            samples=arguments((2, 5), size=2, dim=1) + arguments((2, 3), size=4, dim=0),
+            doc="Pieces of a size along a dim, the last one smaller.")
 alias = view_row("alias(Tensor self)", shape.alias, lambda g: g, unary(-1, 1), "self", "The same memory again.",
-                 public=False)
+                 public=False, node_name="Index")
 
 set_item = op("set_item(Tensor self, object key, Tensor value)", lambda self, key, value: put(self.clone(), key, value),
               inplace=lambda self, key, value: put(self, key, value), types=ALL, public=False, node_name="SetItem",
@@ -78,6 +83,12 @@ scatter_window = op("scatter_window(Tensor self, object size, object kind, objec
                     + arguments((2, 3), size=(5, 3), kind="stepped", arguments=(0, 1, 2, 2))
                     + arguments((3, 2, 3), size=(3, 6), kind="unfold", arguments=(1, 3, 2)),
                     doc="Zeros of `size` with self in the window that a view makes of it: the derivative of views.")
+
+
+def cut_up(self, size, dim):
+    """The views of `size` positions of a dim each, the last one with what is left."""
+    whole = self.size(dim)
+    return tuple([shape.narrow(self, dim, i, min(size, whole - i)) for i in range(0, whole, size)])
 
 
 def put(x, key, value):
@@ -195,12 +206,9 @@ def stack(sequence, dim=0):
 
 def split(self, split_size, dim=0):
     """Pieces of split_size along a dim, the last one smaller; a tuple of views."""
-    if dim < 0:
-        dim += self.dim()
-    size = self.size(dim)
     if split_size == 0:
         raise ZeroDivisionError("split_size has to be positive, but it is 0")
-    return tuple([narrow(self, dim, i, min(split_size, size - i)) for i in range(0, size, split_size)])
+    return pieces(self, split_size, dim + self.dim() if dim < 0 else dim)
 
 
 def chunk(self, n_chunks, dim=0):

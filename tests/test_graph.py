@@ -1,0 +1,121 @@
+"""What a graph shows of itself: names of nodes, edges to the next, and the flags of Variables in it.
+
+The names are those of v0.2, which scripts that draw graphs print.
+"""
+import pytest
+
+import tensorlib
+from tensorlib.autograd import Variable
+from tensorlib.nn import functional as F
+
+
+def longs(*values):
+    return Variable(tensorlib.LongTensor(values))
+
+
+def name_of(v):
+    v = v[0] if isinstance(v, tuple) else v
+    return type(v.grad_fn).__name__
+
+
+NAMES = {
+    "Add": lambda x: x + x, "AddConstant": lambda x: x + 1, "Sub": lambda x: x - x, "SubConstant": lambda x: 1 - x,
+    "Mul": lambda x: x * x, "MulConstant": lambda x: 2 * x, "Div": lambda x: x / x, "DivConstant": lambda x: 1 / x,
+    "Pow": lambda x: x ** x, "PowConstant": lambda x: x ** 2, "Negate": lambda x: -x, "Remainder": lambda x: x % 2,
+    "Fmod": lambda x: x.fmod(2), "CmaxConstant": lambda x: x.clamp(min=0), "CminConstant": lambda x: x.clamp(max=1),
+    "Clamp": lambda x: x.clamp(0, 1), "Cmax": lambda x: tensorlib.max(x, x), "Exp": lambda x: x.exp(),
+    "Sum": lambda x: x.sum(0), "Mean": lambda x: x.mean(), "Max": lambda x: x.max(1), "Norm": lambda x: x.norm(2, 1),
+    "Sqrt": lambda x: x.std(0), "Sort": lambda x: x.sort(0), "Kthvalue": lambda x: x.kthvalue(1, 0),
+    "Addmm": lambda x: x.mm(x), "Addmv": lambda x: x.mv(x[0]), "Addr": lambda x: x[0].ger(x[1]),
+    "Baddbmm": lambda x: x.unsqueeze(0).bmm(x.unsqueeze(0)), "Dot": lambda x: x[0].dot(x[1]),
+    "Transpose": lambda x: x.t(), "View": lambda x: x.view(-1), "Expand": lambda x: x.expand(2, 3, 3),
+    "Index": lambda x: x[0, 1:], "Chunk": lambda x: x.chunk(2), "Concat": lambda x: tensorlib.stack([x, x]),
+    "IndexSelect": lambda x: x[longs(1, 0)], "MaskedSelect": lambda x: x[x > 0], "Type": lambda x: x.float(),
+    "Gt": lambda x: x > 0, "Threshold": lambda x: F.relu(x), "LeakyReLU": lambda x: F.leaky_relu(x),
+    "ELU": lambda x: F.elu(x), "Softmax": lambda x: F.softmax(x), "LogSoftmax": lambda x: F.log_softmax(x),
+    "NLLLoss": lambda x: F.nll_loss(x, longs(0, 1, 2)),
+}
+
+
+@pytest.mark.parametrize("requires_grad", [True, False])
+@pytest.mark.parametrize("name", NAMES)
+def test_names_of_nodes(name, requires_grad):
+    """Also of what needed no recording: computed Variables always have a grad_fn."""
+    x = Variable(tensorlib.rand(3, 3).add_(0.5).double(), requires_grad=requires_grad)
+    assert name_of(NAMES[name](x)) == name + "Backward"
+
+
+def test_in_place_names():
+    x = Variable(tensorlib.ones(2))
+    assert name_of(x.add_(1)) == "AddConstantBackward"
+    assert name_of(x.add_(Variable(tensorlib.ones(2)))) == "AddBackward"
+
+
+def test_edges():
+    a, x = Variable(tensorlib.ones(2)), Variable(tensorlib.ones(2), requires_grad=True)
+    edges = (a * x.exp()).grad_fn.next_functions
+    assert edges[0] == (None, 0) and type(edges[1][0]).__name__ == "ExpBackward" and edges[1][1] == 0
+    end, number = edges[1][0].next_functions[0]
+    assert type(end).__name__ == "AccumulateGrad" and end.variable is x and number == 0
+    assert end.next_functions == ()
+    assert len((a + 1).grad_fn.next_functions) == 1 and len((a + a).grad_fn.next_functions) == 2
+
+
+def test_pieces_are_outputs_of_one_node():
+    x = Variable(tensorlib.arange(0, 10).view(2, 5), requires_grad=True)
+    pieces = x.chunk(3, 1)
+    assert [p.output_nr for p in pieces] == [0, 1, 2] and len({p.grad_fn for p in pieces}) == 1
+    assert [tuple(p.size()) for p in pieces] == [(2, 2), (2, 2), (2, 1)]
+    (pieces[0].sum() + (pieces[2] * 3).sum()).backward()
+    assert x.grad.data.tolist() == [[1, 1, 0, 0, 3]] * 2
+    with pytest.raises(RuntimeError, match="share"):
+        pieces[1].add_(1)
+
+
+def test_history_is_cut_by_grad_fn_alone():
+    y = Variable(tensorlib.ones(2), requires_grad=True) * 2
+    with pytest.raises(RuntimeError, match="can be only set to None"):
+        y._grad_fn = y
+    assert y._grad_fn is y.grad_fn
+    y._grad_fn = None
+    assert y.is_leaf and y.requires_grad and y.grad_fn is None
+    y.sum().backward()
+    assert y.grad.data.tolist() == [1, 1]
+    del y.grad
+    assert y.grad is None
+
+
+@pytest.mark.parametrize("name", ["is_leaf", "grad_fn", "output_nr", "_version"])
+def test_what_cannot_be_set(name):
+    with pytest.raises(AttributeError):
+        setattr(Variable(tensorlib.ones(2)), name, None)
+
+
+@pytest.mark.parametrize("call", [
+    lambda x, t: x + t, lambda x, t: x - t, lambda x, t: x * t, lambda x, t: x / t, lambda x, t: x ** t,
+    lambda x, t: x == t, lambda x, t: x < t, lambda x, t: x.add(t), lambda x, t: x.sub(t), lambda x, t: x.mul(t),
+    lambda x, t: x.div(t), lambda x, t: x.pow(t), lambda x, t: x.eq(t), lambda x, t: x.ge(t), lambda x, t: x.add_(t),
+    lambda x, t: tensorlib.add(x, t), lambda x, t: tensorlib.eq(x, t)])
+def test_a_bare_tensor_is_no_operand(call):
+    with pytest.raises(AssertionError, match="wrap"):
+        call(Variable(tensorlib.ones(2)), tensorlib.ones(2))
+
+
+@pytest.mark.parametrize("call", [lambda x, t: t + x, lambda x, t: t * x, lambda x, t: t - x, lambda x, t: t == x])
+def test_a_variable_is_no_operand_of_a_tensor(call):
+    with pytest.raises(TypeError):
+        call(Variable(tensorlib.ones(2)), tensorlib.ones(2))
+
+
+@pytest.mark.parametrize("name", ["mul_", "div_"])
+@pytest.mark.parametrize("other", [tensorlib.ones(2), Variable(tensorlib.ones(2))])
+def test_scaling_in_place_is_by_numbers(name, other):
+    x = Variable(tensorlib.ones(2))
+    with pytest.raises(RuntimeError, match="scalar"):
+        getattr(x, name)(other)
+    assert x._version == 0
+
+
+def test_data_of_a_tensor_is_a_mistake():
+    with pytest.raises(RuntimeError, match="did you intend to use autograd.Variable"):
+        tensorlib.ones(2).data  # noqa: B018
