@@ -171,6 +171,18 @@ def test_only_what_is_needed_is_saved():
 
 # ---- in place -----------------------------------------------------------------------------------------
 
+def test_sizes_and_numbers_alone_are_not_freed():
+    """What saved no tensor may run backward again."""
+    x = variable(1, 2)
+    for y in (tensorlib.cat([x, x]), x.view(2, 1), x * 3, x.expand(2, 2), x.chunk(2)[1], x.narrow(0, 0, 1)):
+        x.grad = None
+        z = y.sum()
+        z.backward()
+        once = numbers(x.grad)
+        z.backward()
+        assert numbers(x.grad) == [2 * g for g in once]
+
+
 def test_in_place_error_names_the_operation():
     x = variable(1, 2)
     y = x * 1

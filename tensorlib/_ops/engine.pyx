@@ -416,7 +416,7 @@ cdef class Node:
         if self.saved is None:
             return
         for value in self.saved:
-            if isinstance(value, (TensorBase, list)):
+            if isinstance(value, TensorBase) or isinstance(value, list) and isinstance(value[0], TensorBase):
                 self.saved = None
                 self.versions = None
                 return
