@@ -17,7 +17,8 @@ LAYERS = [
     {"nn", "optim", "utils"},
     {"vision", "onnx", "distributed"},
 ]
-OPTIONAL = {"PIL": "vision", "tqdm": "vision", "pycuda": "cuda", "mpi4py": "distributed", "onnx": "onnx"}
+OPTIONAL = {"PIL": "vision", "scipy": "vision", "tqdm": "vision", "pycuda": "cuda", "mpi4py": "distributed",
+            "onnx": "onnx"}
 # Programs that are run, never imported: they read the finished package.
 PROGRAMS = {ROOT / "ops" / "__main__.py", ROOT / "ops" / "_stubs.py"}
 ABOVE_TENSORS = ("autograd", "nn", "optim", "cuda")

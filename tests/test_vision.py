@@ -173,10 +173,8 @@ def test_mnist(tmp_path, place, packed, dotted):
 
 
 def test_missing_files(tmp_path):
-    with pytest.raises(RuntimeError, match="train-images-idx3-ubyte.gz"):
+    with pytest.raises(RuntimeError, match="train-images-idx3-ubyte.gz.*download=True"):
         datasets.MNIST(str(tmp_path))
-    with pytest.raises(RuntimeError, match="nothing is downloaded"):
-        datasets.FashionMNIST(str(tmp_path), download=True)
 
 
 @pytest.mark.parametrize("code, dtype", [(8, "u1"), (9, "i1"), (11, ">i2"), (12, ">i4"), (13, ">f4"), (14, ">f8")])

@@ -1,4 +1,4 @@
-"""Images: transforms, datasets in folders and files, grids. Pillow is imported where an image is first touched."""
-from . import datasets, transforms, utils
+"""Images: transforms, datasets, networks, grids. Pillow is imported where an image is first touched."""
+from . import datasets, models, transforms, utils
 
-__all__ = ["datasets", "transforms", "utils"]
+__all__ = ["datasets", "models", "transforms", "utils"]

@@ -1,8 +1,8 @@
 """Images in a folder for each class."""
 import os
 
-from ...utils.data import Dataset
 from .._pillow import pillow
+from ._base import ImageDataset
 
 IMG_EXTENSIONS = [".jpg", ".jpeg", ".png", ".ppm", ".bmp"]
 
@@ -39,7 +39,7 @@ def default_loader(path):
     return pil_loader(path)
 
 
-class ImageFolder(Dataset):
+class ImageFolder(ImageDataset):
     """Images in the files `root/CLASS/.../NAME.png`.
 
     Args:
@@ -55,24 +55,17 @@ class ImageFolder(Dataset):
     """
 
     def __init__(self, root, transform=None, target_transform=None, loader=default_loader):
-        self.root = root
-        self.classes, self.class_to_idx = find_classes(root)
-        self.imgs = make_dataset(root, self.class_to_idx)
+        super().__init__(root, transform, target_transform)
+        self.classes, self.class_to_idx = find_classes(self.root)
+        self.imgs = make_dataset(self.root, self.class_to_idx)
         if not self.imgs:
             raise RuntimeError("found no images in the folders of %s; endings are %s"
                                % (root, ", ".join(IMG_EXTENSIONS)))
-        self.transform = transform
-        self.target_transform = target_transform
         self.loader = loader
 
-    def __getitem__(self, index):
+    def _sample(self, index):
         path, target = self.imgs[index]
-        image = self.loader(path)
-        if self.transform is not None:
-            image = self.transform(image)
-        if self.target_transform is not None:
-            target = self.target_transform(target)
-        return image, target
+        return self.loader(path), target
 
     def __len__(self):
         return len(self.imgs)

@@ -7,8 +7,9 @@ import zlib
 import numpy
 
 from ...tensor import from_numpy
-from ...utils.data import Dataset
 from .._pillow import pillow
+from ._base import ImageDataset
+from .utils import download_url
 
 # idx: two zero bytes, a code of the element type, the number of dims; each size in 4 bytes; the elements. Big-endian.
 TYPES = {8: "u1", 9: "i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
@@ -38,7 +39,7 @@ def read_idx(path):
     return numpy.frombuffer(data, dtype, offset=start).reshape(sizes).astype(dtype.newbyteorder("="))
 
 
-class MNIST(Dataset):
+class MNIST(ImageDataset):
     """60,000 training and 10,000 test images of digits, 28 x 28.
 
     Args:
@@ -46,24 +47,26 @@ class MNIST(Dataset):
         train: the training images, or the test images.
         transform: applied to each image, a Pillow image of mode L.
         target_transform: applied to each label, an int.
-        download: must be False: put the files in place yourself.
+        download: get the files that are missing, into the folder `raw`.
 
     Attributes: train_data and train_labels, or test_data and test_labels: a ByteTensor and a LongTensor.
 
     Raises:
-        RuntimeError: files are missing, or download is asked for.
+        RuntimeError: files are missing, or cannot be downloaded.
         ValueError: a file is damaged.
     """
 
-    source = "http://yann.lecun.com/exdb/mnist/"
+    mirrors = ("https://ossci-datasets.s3.amazonaws.com/mnist/", "http://yann.lecun.com/exdb/mnist/")
+    md5 = {"train-images-idx3-ubyte": "f68b3c2dcbeaaa9fbdd348bbdeb94873",
+           "train-labels-idx1-ubyte": "d53e105ee54ea40749a09fcbcd1e9432",
+           "t10k-images-idx3-ubyte": "9fb629c4189551a2d022fa330f9573f3",
+           "t10k-labels-idx1-ubyte": "ec29112dd5afa0611ce80d1b7f02629c"}
 
     def __init__(self, root, train=True, transform=None, target_transform=None, download=False):
-        self.root = os.path.expanduser(root)
+        super().__init__(root, transform, target_transform)
         self.train = train
-        self.transform = transform
-        self.target_transform = target_transform
-        if download and not self._check_exists():
-            raise RuntimeError("nothing is downloaded by this package. %s" % self._help())
+        if download:
+            self._download()
         part = "train" if train else "t10k"
         images, labels = self._read(part + "-images-idx3-ubyte"), self._read(part + "-labels-idx1-ubyte")
         if images.ndim != 3 or labels.ndim != 1 or len(images) != len(labels):
@@ -75,14 +78,9 @@ class MNIST(Dataset):
         else:
             self.test_data, self.test_labels = images, labels
 
-    def __getitem__(self, index):
+    def _sample(self, index):
         images, labels = self._tensors()
-        image, target = pillow().fromarray(images[index].numpy()), labels[index]
-        if self.transform is not None:
-            image = self.transform(image)
-        if self.target_transform is not None:
-            target = self.target_transform(target)
-        return image, target
+        return pillow().fromarray(images[index].numpy()), labels[index]
 
     def __len__(self):
         return self._tensors()[0].size(0)
@@ -101,22 +99,25 @@ class MNIST(Dataset):
                         return path
         return None
 
-    def _check_exists(self):
-        part = "train" if self.train else "t10k"
-        return bool(self._find(part + "-images-idx3-ubyte") and self._find(part + "-labels-idx1-ubyte"))
+    def _download(self):
+        for name, md5 in self.md5.items():
+            if self._find(name) is None:
+                download_url([mirror + name + ".gz" for mirror in self.mirrors], os.path.join(self.root, "raw"),
+                             name + ".gz", md5)
 
     def _read(self, name):
         path = self._find(name)
         if path is None:
-            raise RuntimeError("there is no %s in %s. %s" % (name, self.root, self._help()))
+            raise RuntimeError("%s: there is no %s.gz (nor unpacked) in %s; download=True gets it from %s"
+                               % (type(self).__name__, name, self.root, self.mirrors[0]))
         return read_idx(path)
-
-    def _help(self):
-        return ("Get train-images-idx3-ubyte.gz, train-labels-idx1-ubyte.gz, t10k-images-idx3-ubyte.gz and "
-                "t10k-labels-idx1-ubyte.gz from %s and put them in %s, packed or not" % (self.source, self.root))
 
 
 class FashionMNIST(MNIST):
     """70,000 images of clothes in the same form as MNIST."""
 
-    source = "https://github.com/zalandoresearch/fashion-mnist"
+    mirrors = ("http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",)
+    md5 = {"train-images-idx3-ubyte": "8d4fb7e6c68d591d4c3dfef9ec88bf0d",
+           "train-labels-idx1-ubyte": "25c81989df183df01b3e8a0aad5dffbe",
+           "t10k-images-idx3-ubyte": "bef4ecab320f06d8554ea6380940ec79",
+           "t10k-labels-idx1-ubyte": "bb300cfdad3c16e7a12a480ee83cd310"}
