@@ -6,7 +6,7 @@ PY      = $(BIN)/python
 PIP     = $(PY) -m pip install -q --disable-pip-version-check
 CODE    = tensorlib tests examples benchmarks setup.py
 
-.PHONY: help build debug test test-tiny test-debug lint types docs doctest gen gen-check sdist-test demo examples bench mutate clean
+.PHONY: help build debug test test-tiny test-debug test-mpi lint types docs doctest gen gen-check sdist-test demo examples bench mutate clean
 
 help:
 	@echo "make demo       build, then train a network on handwritten digits (under a minute after the build)"
@@ -57,6 +57,14 @@ test-tiny: $(VENV)/.tiny build
 
 test-debug: $(VENV)/.test debug
 	$(PY) -m pytest
+
+$(VENV)/.mpi: $(VENV)/.test
+	$(PIP) mpi4py
+	@touch $@
+
+# Needs an MPI library with mpiexec: on Debian and Ubuntu `apt-get install openmpi-bin libopenmpi-dev`.
+test-mpi: $(VENV)/.mpi build
+	TENSORLIB_TEST_MPI=1 $(PY) -m pytest tests/test_distributed_mpi.py
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check $(wildcard $(CODE))

@@ -28,8 +28,8 @@ def _set_defaults(cls):
 
 
 _tensor.Default.listeners.append(_set_defaults)
-_LATE = {name: "." + name for name in ("backends", "cuda", "multiprocessing", "nn", "optim", "serialization", "utils",
-                                       "vision")}
+_LATE = {name: "." + name for name in ("backends", "cuda", "distributed", "multiprocessing", "nn", "optim",
+                                       "serialization", "utils", "vision")}
 _LATE_NAMES = {"load": ".serialization", "save": ".serialization"}
 
 

@@ -3,7 +3,7 @@
 
 from typing import Any, Optional, Sequence, TypeVar, overload
 
-from . import autograd as autograd, cuda as cuda, multiprocessing as multiprocessing, nn as nn, optim as optim, random as random, serialization as serialization, utils as utils, vision as vision
+from . import autograd as autograd, cuda as cuda, distributed as distributed, multiprocessing as multiprocessing, nn as nn, optim as optim, random as random, serialization as serialization, utils as utils, vision as vision
 from ._ops.dispatch import get_num_threads as get_num_threads, set_num_threads as set_num_threads
 from ._ops.storage import empty_cache as empty_cache, memory_stats as memory_stats, set_cache_limit as set_cache_limit
 from ._ops.tensor import TensorBase as TensorBase, ByteTensor as ByteTensor, CharTensor as CharTensor, ShortTensor as ShortTensor, IntTensor as IntTensor, LongTensor as LongTensor, HalfTensor as HalfTensor, FloatTensor as FloatTensor, DoubleTensor as DoubleTensor

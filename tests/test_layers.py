@@ -21,6 +21,12 @@ OPTIONAL = {"PIL": "vision", "scipy": "vision", "tqdm": "vision", "pycuda": "cud
             "onnx": "onnx"}
 # Programs that are run, never imported: they read the finished package.
 PROGRAMS = {ROOT / "ops" / "__main__.py", ROOT / "ops" / "_stubs.py"}
+# Files that import by a name they are given or put together. A layer above is reached so only by those marked.
+LATE = {"_names.py": "a class that a file names", "_utils.py": "a class that a file names",
+        "_ops/__init__.py": "the kernels of one level", "ops/_samples.py": "references, in tests",
+        "utils/__init__.py": "its own modules",
+        "nn/__init__.py": "nn.optim, beside it, where code of the time looks for it",
+        "utils/data/distributed.py": "distributed, above it, for rank and size that were not given"}
 ABOVE_TENSORS = ("autograd", "nn", "optim", "cuda")
 
 
@@ -70,6 +76,14 @@ def test_imports_point_downward():
             if level(there) >= level(here) and not level(there) == level(here) == 1:
                 wrong.append("%s:%d: %s imports %s" % (path.relative_to(ROOT), line, here, there))
     assert not wrong, "\n".join(wrong)
+
+
+def test_late_imports_are_few_and_known():
+    found = {str(path.relative_to(ROOT)) for path in python_sources()
+             if any(isinstance(node, ast.Attribute) and node.attr in ("import_module", "__import__")
+                    or isinstance(node, ast.Name) and node.id == "__import__"
+                    for node in ast.walk(ast.parse(path.read_text())))}
+    assert found == set(LATE)
 
 
 def test_programs_are_not_imported():

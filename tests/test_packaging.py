@@ -22,7 +22,7 @@ def test_numpy_is_all_it_needs():
     config.read(ROOT / "setup.cfg")
     assert config["options"]["install_requires"].split() == ["numpy"]
     assert config["options"]["python_requires"] == ">=3.10"
-    assert {"vision", "data", "cuda", "test", "dev"} <= set(config["options.extras_require"])
+    assert {"vision", "data", "cuda", "mpi", "test", "dev"} <= set(config["options.extras_require"])
 
 
 @needs_source

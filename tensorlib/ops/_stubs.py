@@ -211,7 +211,7 @@ def package_stub():
     from .. import random, tensor
     from ..storage import CLASSES
     imports = {
-        ".": "autograd cuda multiprocessing nn optim random serialization utils vision".split(),
+        ".": "autograd cuda distributed multiprocessing nn optim random serialization utils vision".split(),
         "._ops.dispatch": ["get_num_threads", "set_num_threads"],
         "._ops.storage": ["empty_cache", "memory_stats", "set_cache_limit"],
         "._ops.tensor": ["TensorBase"] + TENSOR_NAMES,

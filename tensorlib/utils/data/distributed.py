@@ -1,4 +1,5 @@
 """The sampler of training by several processes: each reads its own share."""
+import importlib
 from itertools import cycle, islice
 
 from ...ops.random import randperm
@@ -6,13 +7,18 @@ from ...random import Generator
 from .sampler import Sampler
 
 
+def _distributed():
+    """The package of a layer above, found by name: only who uses it needs it."""
+    return importlib.import_module(__name__.partition(".")[0] + ".distributed")
+
+
 class DistributedSampler(Sampler):
     """A share of a dataset, contiguous in an order that is shuffled by the epoch number, the same in all processes.
 
     Args:
         dataset: the dataset, whose length counts.
-        num_replicas: number of processes.
-        rank: number of this process, from 0.
+        num_replicas: number of processes; those of `tensorlib.distributed` unless given.
+        rank: number of this process, from 0; that of `tensorlib.distributed` unless given.
 
     The first samples come twice where the length is no multiple of num_replicas, so that all shares are equally long.
 
@@ -24,9 +30,10 @@ class DistributedSampler(Sampler):
     """
 
     def __init__(self, dataset, num_replicas=None, rank=None):
-        if num_replicas is None or rank is None:
-            raise ValueError("DistributedSampler: num_replicas and rank must be given: the number of processes, and of "
-                             "this one")
+        if num_replicas is None:
+            num_replicas = _distributed().get_world_size()
+        if rank is None:
+            rank = _distributed().get_rank()
         if not 0 <= rank < num_replicas:
             raise ValueError("DistributedSampler: rank %d is not in 0 .. %d" % (rank, num_replicas - 1))
         self.dataset = dataset
