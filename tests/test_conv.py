@@ -34,6 +34,12 @@ def geometries():
         cases.append(((batch, 3, 40, 41), (4, 3, 3, 3), (1, 1), (1, 1), (1, 1), 1))
         cases.append(((batch, 70, 9, 9), (5, 70, 3, 3), (1, 1), (1, 1), (1, 1), 1))
         cases.append(((batch, 8, 7, 5), (6, 8, 1, 1), (1, 1), (0, 0), (1, 1), 1))
+    for i in range(30):                                         # 3x3, stride 1: channels around whole vectors and tiles
+        groups, cin, cout = (1, 1, 2)[i % 3], rng.randint(1, 40), rng.randint(1, 70)
+        padding, batch = tuple(rng.randint(0, 4, 2)), (1, 2, 5)[rng.randint(3)]
+        size = tuple(rng.randint(max(1, 3 - 2 * p), 24) for p in padding)
+        cases.append(((batch, groups * cin) + size, (groups * cout, cin, 3, 3), (1, 1), padding, (1, 1), groups))
+    cases.append(((2, 300, 5, 6), (8, 300, 3, 3), (1, 1), (1, 1), (1, 1), 1))      # more inputs than one step of a sum
     cases.append(((2, 3, 5000), (2, 3, 5), (1,), (2,), (1,), 1))
     cases.append(((40, 2, 4, 4), (3, 2, 3, 3), (1, 1), (0, 0), (1, 1), 1))
     cases.append(((2, 2, 1, 4, 3), (8, 1, 1, 2, 1), (3, 3, 2), (1, 3, 1), (3, 1, 2), 2))   # one plane, padded
@@ -84,9 +90,9 @@ def test_definition(case):
     close(conv.row.ref(x, w, b, *case[2:]), want, 1e-12)
 
 
-@pytest.fixture(params=["im2col", "direct"])
+@pytest.fixture(params=["im2col", "direct", "winograd"])
 def path(request):
-    """Each path of the kernels; one that does not apply falls back to im2col."""
+    """Each path of the kernels; one that does not apply falls back to another."""
     force_path(request.param)
     yield request.param
     force_path(None)
@@ -147,6 +153,19 @@ def test_strided_operands():
     turned = [tensor(a.transpose()).permute(*range(a.ndim - 1, -1, -1)) if a.ndim > 1 else tensor(a) for a in (x, w, b)]
     assert not turned[0].is_contiguous()
     close(conv(*turned, *options).numpy(), want, 1e-12)
+
+
+def test_winograd_is_taken_and_accurate():
+    """Where it applies the fast path is used, and its error stays near that of a plain float32 product."""
+    x, w, b, g = data((4, 64, 16, 16), (64, 64, 3, 3), ((1, 1), (1, 1), (1, 1), 1), np.float32)
+    options, errors, results = ((1, 1), (1, 1), (1, 1), 1), {}, {}
+    want = conv.row.ref(x.astype(np.float64), w.astype(np.float64), b.astype(np.float64), *options)
+    for name in ("im2col", "winograd", None):
+        force_path(name)
+        results[name] = conv(tensor(x), tensor(w), tensor(b), *options).numpy()
+        errors[name] = np.abs(results[name] - want).max() / np.abs(want).max()
+    assert (results[None] == results["winograd"]).all() and (results[None] != results["im2col"]).any()
+    assert errors["winograd"] < 3 * errors["im2col"]
 
 
 def test_result_does_not_depend_on_threads(path):

@@ -1,6 +1,6 @@
 # cython: language_level=3
 """Convolution: checks, geometry, and the choice of a path. The loops are in `kernels/conv.pyx` (im2col and GEMM, for
-every shape) and `kernels/conv_direct.pyx` (no columns, for few channels).
+every shape), `kernels/conv_direct.pyx` (no columns, for few channels) and `kernels/winograd.pyx` (3x3, stride 1).
 
 `conv`, `conv_dx` and `conv_dw` are the three faces of one trilinear form, so each is a derivative of the others; a
 transposed convolution is `conv_dx` used forward. Nothing here knows autograd.
@@ -23,7 +23,7 @@ cdef enum:
     LIMIT = 0x7fffffff              # of strides, padding and dilation, so that sizes computed from them cannot overflow
 
 cdef enum Path:
-    ANY, IM2COL, DIRECT
+    ANY, IM2COL, DIRECT, WINOGRAD
 
 cdef Path forced_path = ANY
 
@@ -180,22 +180,34 @@ cdef void balance_weight(ConvShape* s, int threads) noexcept nogil:
     s.shared = (s.parts - 1) * s.groups * s.cout * s.depth
 
 
-cdef bint prefers_direct(ConvShape* s, str kernel, int dtype, int threads, double useful, Py_ssize_t uses) except -1:
-    """Plan the direct path, and tell whether to take it.
+cdef str chosen_path(ConvShape* s, str kernel, int dtype, int threads, double useful, Py_ssize_t uses):
+    """The kernel for this geometry, with its work cut in s: `kernel` for im2col, or that name and a path behind it.
 
-    `useful` is the part of its products that im2col would have to do too, and `uses` how often im2col multiplies
-    each element of the columns, which costs it about 16 multiplications to make.
+    Paths are compared by their speed beside a plain product of the same size. `useful` is the part of the products
+    of the special paths that im2col would have to do too, and `uses` how often im2col multiplies each element of the
+    columns, which costs it about 16 multiplications to make.
     """
-    if forced_path == IM2COL or s.plain or s.cout > MOST_DIRECT and forced_path != DIRECT:
-        return False
-    useful *= (<plan_fn>get(kernel + "_plan", dtype))(s, threads)
-    return useful > 0 and (forced_path == DIRECT or useful > uses / (uses + 16.0))
+    cdef ConvShape cut
+    cdef double speed, best = uses / (uses + 16.0)
+    cdef str path, chosen = kernel
+    if forced_path == IM2COL or s.plain:
+        return kernel
+    for path in ("_direct", "_winograd"):
+        if path == "_direct" and (s.cout > MOST_DIRECT or forced_path == WINOGRAD):
+            continue
+        cut = s[0]
+        speed = useful * (<plan_fn>get(kernel + path + "_plan", dtype))(&cut, threads)
+        if speed > best or speed > 0 and forced_path == (DIRECT if path == "_direct" else WINOGRAD):
+            s[0], best, chosen = cut, speed, kernel + path
+            if forced_path != ANY:
+                break
+    return chosen
 
 
 def force_path(str name):
-    """Force "im2col", "direct" (where it applies) or, with None, the usual choice. For tests and measurements."""
+    """Force "im2col", "direct" or "winograd", where they apply; None: the usual choice. For tests and measurements."""
     global forced_path
-    forced_path = {None: ANY, "im2col": IM2COL, "direct": DIRECT}[name]
+    forced_path = {None: ANY, "im2col": IM2COL, "direct": DIRECT, "winograd": WINOGRAD}[name]
 
 
 # ---- the operations ------------------------------------------------------------------------------------------------
@@ -210,12 +222,11 @@ def conv(TensorBase input not None, TensorBase weight not None, TensorBase bias,
     input, weight, bias = contiguous(input), contiguous(weight), checked_bias("conv", input, bias, weight.sizes[0])
     cdef int n = output_sizes(&s, weight.ndim - 2, sizes), threads = threads_of(&s)
     cdef TensorBase out = empty(input.dtype, n, sizes)
-    if prefers_direct(&s, "conv_direct", input.dtype, threads, 1, s.cout):
-        run("conv_direct", &s, input, weight, bias, out, threads)
-        return out
-    set_tiles(&s, input.dtype, threads)
-    balance_forward(&s, threads)
-    run("conv", &s, input, weight, bias, out, threads)
+    cdef str path = chosen_path(&s, "conv", input.dtype, threads, 1, s.cout)
+    if path == "conv":
+        set_tiles(&s, input.dtype, threads)
+        balance_forward(&s, threads)
+    run(path, &s, input, weight, bias, out, threads)
     return out
 
 
@@ -263,9 +274,11 @@ cdef TensorBase run_dx(ConvShape* s, TensorBase grad, TensorBase weight, TensorB
     cdef TensorBase out = empty(grad.dtype, grad.ndim, sizes)
     cdef ConvShape turned
     grad, weight = contiguous(grad), contiguous(weight)
-    if turned_around(s, &turned) and prefers_direct(&turned, "conv_direct", grad.dtype, threads,
-                                                    <double>s.positions / s.pixels, s.cout):
-        run("conv_direct", &turned, grad, weight, bias, out, threads)
+    cdef str path = "conv"
+    if turned_around(s, &turned):
+        path = chosen_path(&turned, "conv", grad.dtype, threads, <double>s.positions / s.pixels, s.cout)
+    if path != "conv":
+        run(path, &turned, grad, weight, bias, out, threads)
         return out
     set_tiles(s, grad.dtype, threads)
     s.row_blocks = min(s.cin, ceil_div(threads, s.blocks * s.groups))
@@ -297,12 +310,11 @@ def conv_dw(TensorBase grad not None, TensorBase input not None, weight_size, st
     grad, input = contiguous(grad), contiguous(input)
     cdef int threads = threads_of(&s)
     cdef TensorBase out = empty(grad.dtype, grad.ndim, sizes)
-    if prefers_direct(&s, "conv_dw_direct", grad.dtype, threads, 1, s.cout):
-        run("conv_dw_direct", &s, grad, input, None, out, threads)
-        return out
-    set_tiles(&s, grad.dtype, threads)
-    balance_weight(&s, threads)
-    run("conv_dw", &s, grad, input, None, out, threads)
+    cdef str path = chosen_path(&s, "conv_dw", grad.dtype, threads, 1, s.cout)
+    if path == "conv_dw":
+        set_tiles(&s, grad.dtype, threads)
+        balance_weight(&s, threads)
+    run(path, &s, grad, input, None, out, threads)
     return out
 
 
