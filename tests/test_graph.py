@@ -119,3 +119,37 @@ def test_scaling_in_place_is_by_numbers(name, other):
 def test_data_of_a_tensor_is_a_mistake():
     with pytest.raises(RuntimeError, match="did you intend to use autograd.Variable"):
         tensorlib.ones(2).data  # noqa: B018
+
+
+def test_a_callback_is_called_at_the_end_of_backward():
+    """The engine's part: hooks that see `.grad` changed, and callbacks, inner walks among them."""
+    engine, seen = Variable._execution_engine, []
+    x, y = (Variable(tensorlib.ones(2), requires_grad=True) for _ in range(2))
+
+    def hook(inputs, outputs):
+        seen.append((inputs, outputs[0].data.tolist(), x.grad.data.tolist()))
+        engine.queue_callback(lambda: seen.append(y.grad is not None))
+        (y * 5).sum().backward()
+
+    end = (x * 1).grad_fn.next_functions[0][0]
+    handle = end.register_hook(hook)
+    for _ in range(2):
+        (x * 3).sum().backward()
+    assert seen == [((), [3, 3], [3, 3]), True, ((), [3, 3], [6, 6]), True]
+    assert y.grad.data.tolist() == [10, 10]
+    handle.remove()
+    (x * 3).sum().backward()
+    assert len(seen) == 4
+    with pytest.raises(RuntimeError, match="during backward only"):
+        engine.queue_callback(print)
+
+
+def test_the_engine_can_be_called_by_its_old_name():
+    engine = Variable._execution_engine
+    x = Variable(tensorlib.ones(2), requires_grad=True)
+    one = Variable(tensorlib.ones(2), volatile=True)
+    engine.run_backward((x * 3,), (one,), False)
+    assert x.grad.data.tolist() == [3, 3] and x.grad.volatile
+    found, = engine.run_backward((x * x * x,), (Variable(tensorlib.ones(2)),), True, (x,), True)
+    assert found.data.tolist() == [3, 3] and found.grad_fn is not None
+    assert x.grad.data.tolist() == [3, 3]

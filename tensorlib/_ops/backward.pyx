@@ -4,7 +4,7 @@ A loop over nodes whose gradients have all come, so that depth costs no stack; s
 Gradients are raw Tensors, or Variables where the walk itself is recorded.
 """
 import os
-from threading import Lock
+from threading import Lock, get_ident
 
 from cpython.object cimport PyObject
 
@@ -34,6 +34,7 @@ cdef class Walk:
     cdef dict arrived               # node -> list of gradients by output; leaf -> gradient
     cdef dict captured              # (node, output) or leaf -> positions in `found`, for autograd.grad
     cdef list found
+    cdef list callbacks             # to be called at the end
     cdef bint graph, retain, into_leaves
 
     cdef int count(self, list starts) except -1:
@@ -139,6 +140,9 @@ cdef class Walk:
         g = self.arrived.pop(v)
         with accumulating:
             accumulate(v, g, self.graph)
+        if v._accumulated_hooks:
+            for hook in list(v._accumulated_hooks.values()):
+                hook((), (as_variable(g, self.graph),))
         return 0
 
 
@@ -236,6 +240,40 @@ cdef list call_post_hooks(Node node, list result, list grads, bint graph):
     return [v if graph or v is None else (<VariableBase>v).data_ for v in values]
 
 
+cdef dict walks = {}                # thread -> the Walk it is in
+
+
+cdef int walk_to_the_end(Walk walk, list ready) except -1:
+    """Visit all nodes, then call what was queued meanwhile. A formula may begin another walk inside."""
+    thread = get_ident()
+    outer = walks.get(thread)
+    walks[thread] = walk
+    try:
+        walk.go(ready)
+        while walk.callbacks:
+            walk.callbacks.pop(0)()
+    finally:
+        if outer is None:
+            del walks[thread]
+        else:
+            walks[thread] = outer
+    return 0
+
+
+def queue_callback(callback):
+    """Let callback() be called at the end of the backward that this thread is in.
+
+    Raises:
+        RuntimeError: it is in none.
+    """
+    cdef Walk walk = walks.get(get_ident())
+    if walk is None:
+        raise RuntimeError("queue_callback() can be called during backward only: from a hook or a Function")
+    if walk.callbacks is None:
+        walk.callbacks = []
+    walk.callbacks.append(callback)
+
+
 cdef bint begins(VariableBase v):
     """Whether backward may begin at v."""
     return v.requires_grad_ or isinstance(v.fn, FunctionNode) and (<FunctionNode>v.fn).stochastic
@@ -277,5 +315,5 @@ def run_backward(tuple variables, list grads, bint retain, bint graph, tuple inp
             ready.append(target)
     target = None
     seen.clear()
-    walk.go(ready)
+    walk_to_the_end(walk, ready)
     return [as_variable(g, graph) for g in walk.found] if inputs is not None else None

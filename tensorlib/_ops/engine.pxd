@@ -46,6 +46,7 @@ cdef class VariableBase:
     cdef object creator             # what made it where nothing is recorded: a class of nodes
     cdef Version version
     cdef public object _backward_hooks
+    cdef public object _accumulated_hooks       # called when .grad of a leaf has changed
     cdef readonly int output_nr
     cdef bint requires_grad_, volatile_
     cdef object __weakref__

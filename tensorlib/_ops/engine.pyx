@@ -515,6 +515,10 @@ class AccumulateGrad:
     def __hash__(self):
         return id(self.variable)
 
+    def register_hook(self, hook):
+        """Call hook((), (gradient,)) after a gradient was added to `.grad`; returns a handle that removes it."""
+        return handle_hook(self.variable, "_accumulated_hooks", hook)
+
 
 # ---- variables ----------------------------------------------------------------------------------------
 

@@ -5,7 +5,7 @@ Shapes and types of gradients are those of the Variables they belong to.
 from collections.abc import Iterable
 
 from .._ops import engine
-from .._ops.backward import run_backward
+from .._ops.backward import queue_callback, run_backward
 from .._ops.copying import filled_like
 from .._ops.tensor import TensorBase, code_of
 from .function import Function, NestedIOFunction
@@ -130,6 +130,29 @@ def grad(outputs, inputs, grad_outputs=None, retain_graph=None, create_graph=Non
                            "have been used in the graph")
     return tuple(found)
 
+
+class ImperativeEngine:
+    """The walk back, under the name that code of the time knows: `Variable._execution_engine`."""
+
+    def run_backward(self, variables, grad_variables, retain_graph, inputs=None, only_inputs=True):
+        """Send gradients back; recorded if one of them is a Variable that is not volatile.
+
+        Args: Variables; a gradient for each; whether saved values stay; as for `grad`, Variables whose gradients are
+        returned, and whether others are left alone.
+        """
+        variables = sequence(variables)
+        check_outputs(variables, sequence(grad_variables))
+        grads, graph = make_grads(variables, sequence(grad_variables), None)
+        if inputs is None:
+            return run_backward(variables, grads, retain_graph, graph)
+        return tuple(run_backward(variables, grads, retain_graph, graph, sequence(inputs), not only_inputs))
+
+    def queue_callback(self, callback):
+        """Let callback() be called at the end of the backward that this thread is in."""
+        queue_callback(callback)
+
+
+Variable._execution_engine = ImperativeEngine()
 
 from . import stochastic as _stochastic  # noqa: E402
 from .gradcheck import gradcheck, gradgradcheck  # noqa: E402  they need `grad` from above
