@@ -26,6 +26,7 @@ LATE = {"_names.py": "a class that a file names", "_utils.py": "a class that a f
         "_ops/__init__.py": "the kernels of one level", "ops/_samples.py": "references, in tests",
         "utils/__init__.py": "its own modules",
         "nn/__init__.py": "nn.optim, beside it, where code of the time looks for it",
+        "nn/parallel/distributed.py": "distributed, above it, when a module is wrapped",
         "utils/data/distributed.py": "distributed, above it, for rank and size that were not given"}
 ABOVE_TENSORS = ("autograd", "nn", "optim", "cuda")
 
