@@ -17,7 +17,7 @@ LAYERS = [
     {"nn", "optim", "utils"},
     {"vision", "onnx", "distributed"},
 ]
-OPTIONAL = {"PIL": "vision", "scipy": "vision", "tqdm": "vision", "pycuda": "cuda", "mpi4py": "distributed",
+OPTIONAL = {"PIL": "vision", "scipy": "vision", "tqdm": "utils", "pycuda": "cuda", "mpi4py": "distributed",
             "onnx": "onnx"}
 # Programs that are run, never imported: they read the finished package.
 PROGRAMS = {ROOT / "ops" / "__main__.py", ROOT / "ops" / "_stubs.py"}
