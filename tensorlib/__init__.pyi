@@ -7,10 +7,11 @@ from . import autograd as autograd, cuda as cuda, distributed as distributed, mu
 from ._ops.dispatch import get_num_threads as get_num_threads, set_num_threads as set_num_threads
 from ._ops.storage import empty_cache as empty_cache, memory_stats as memory_stats, set_cache_limit as set_cache_limit
 from ._ops.tensor import TensorBase as TensorBase, ByteTensor as ByteTensor, CharTensor as CharTensor, ShortTensor as ShortTensor, IntTensor as IntTensor, LongTensor as LongTensor, HalfTensor as HalfTensor, FloatTensor as FloatTensor, DoubleTensor as DoubleTensor
+from .backends.cudnn import has_cudnn as has_cudnn
 from .autograd import Variable as Variable, enable_grad as enable_grad, no_grad as no_grad
 from .random import Generator as Generator, default_generator as default_generator, get_rng_state as get_rng_state, initial_seed as initial_seed, manual_seed as manual_seed, rand as rand, randn as randn, randperm as randperm, set_rng_state as set_rng_state
 from .serialization import load as load, save as save
-from .tensor import Size as Size, Storage as Storage, Tensor as Tensor, arange as arange, eye as eye, from_dlpack as from_dlpack, from_numpy as from_numpy, is_storage as is_storage, is_tensor as is_tensor, linspace as linspace, logspace as logspace, ones as ones, range as range, set_default_tensor_type as set_default_tensor_type, set_printoptions as set_printoptions, tensor_classes as tensor_classes, typename as typename, zeros as zeros
+from .tensor import FatalError as FatalError, Size as Size, Storage as Storage, Tensor as Tensor, arange as arange, eye as eye, from_dlpack as from_dlpack, from_numpy as from_numpy, is_storage as is_storage, is_tensor as is_tensor, linspace as linspace, logspace as logspace, ones as ones, range as range, set_default_tensor_type as set_default_tensor_type, set_printoptions as set_printoptions, tensor_classes as tensor_classes, typename as typename, zero as zero, zeros as zeros
 from .version import __version__ as __version__
 T = TypeVar("T", bound=TensorBase)
 _int = int

@@ -28,6 +28,13 @@ def zeros(*sizes, out=None):
     return filled(sizes_of(sizes), 0, out)
 
 
+def zero(tensor):
+    """Set every element of a tensor to 0; returns it."""
+    if not isinstance(tensor, core.TensorBase):
+        raise TypeError("zero expects (Tensor), but got (%s)" % described(tensor))
+    return copying.fill_(tensor, 0)
+
+
 def ones(*sizes, out=None):
     """Return a tensor of ones of the default type."""
     return filled(sizes_of(sizes), 1, out)

@@ -12,6 +12,12 @@ ALIASES = {name.replace("tensorlib", "torch", 1): cls for name, cls in BY_NAME.i
 NO_CUDA = "Torch not compiled with CUDA enabled"
 
 
+class FatalError(Exception):
+    """An error after which the program cannot go on. Nothing here raises it; scripts may name it."""
+
+    __module__ = "tensorlib"
+
+
 def tensor_classes():
     """All tensor classes, those of the GPU too."""
     return CPU + CUDA

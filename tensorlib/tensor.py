@@ -8,7 +8,7 @@ import warnings
 from . import indexing
 from ._arrays import TAKEN_FROM_NUMPY, as_array, from_dlpack, from_numpy
 from ._construct import construct
-from ._factories import arange, eye, linspace, logspace, ones, range, sizes_of, target, zeros  # noqa: F401
+from ._factories import arange, eye, linspace, logspace, ones, range, sizes_of, target, zero, zeros  # noqa: F401
 from ._ops import copying, sequences
 from ._ops import shape as views
 from ._ops import storage as storages
@@ -17,17 +17,17 @@ from ._ops.dispatch import DTYPE_NAMES
 from ._ops.engine import VariableBase
 from ._ops.tensor import (ByteTensor, CharTensor, DoubleTensor, FloatTensor, HalfTensor, IntTensor, LongTensor,
                           ShortTensor, Size, TensorBase)
-from ._types import (CPU, NO_CUDA, Default, class_of, described, full_name, is_storage, is_tensor,  # noqa: F401
-                     set_default_tensor_type, tensor_classes, typename)
+from ._types import (CPU, NO_CUDA, Default, FatalError, class_of, described, full_name, is_storage,  # noqa: F401
+                     is_tensor, set_default_tensor_type, tensor_classes, typename)
 from ._utils import _rebuild_tensor
 from .ops import _bind
 from .printing import set_printoptions, tensor_text
 from .storage import CLASSES as STORAGE_CLASSES
 
-__all__ = ["ByteTensor", "CharTensor", "DoubleTensor", "FloatTensor", "HalfTensor", "IntTensor", "LongTensor",
-           "ShortTensor", "Size", "Storage", "Tensor", "TensorBase", "arange", "eye", "from_dlpack", "from_numpy",
-           "is_storage", "is_tensor", "linspace", "logspace", "ones", "range", "set_default_tensor_type",
-           "set_printoptions", "tensor_classes", "typename", "zeros"]
+__all__ = ["ByteTensor", "CharTensor", "DoubleTensor", "FatalError", "FloatTensor", "HalfTensor", "IntTensor",
+           "LongTensor", "ShortTensor", "Size", "Storage", "Tensor", "TensorBase", "arange", "eye", "from_dlpack",
+           "from_numpy", "is_storage", "is_tensor", "linspace", "logspace", "ones", "range", "set_default_tensor_type",
+           "set_printoptions", "tensor_classes", "typename", "zero", "zeros"]
 
 Tensor = FloatTensor
 Storage = STORAGE_CLASSES[6]

@@ -247,3 +247,13 @@ def test_a_failed_write_changes_nothing():
     with pytest.raises(ZeroDivisionError):
         x /= tensorlib.LongTensor([1, 1, 0, 1])
     assert x.tolist() == [0] * 4
+
+
+def test_names_that_scripts_ask_for():
+    x = tensorlib.ones(2, 3)
+    assert tensorlib.zero(x) is x and x.sum() == 0
+    with pytest.raises(TypeError, match="zero expects"):
+        tensorlib.zero([1.0])
+    assert tensorlib.has_cudnn is False
+    assert issubclass(tensorlib.FatalError, Exception) and tensorlib.FatalError.__module__ == "tensorlib"
+    assert tensorlib.Storage._new_shared(3).is_shared()

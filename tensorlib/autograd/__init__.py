@@ -157,3 +157,10 @@ Variable._execution_engine = ImperativeEngine()
 from . import stochastic as _stochastic  # noqa: E402
 from .gradcheck import gradcheck, gradgradcheck  # noqa: E402  they need `grad` from above
 StochasticFunction = _stochastic.StochasticFunction
+
+
+def __getattr__(name):
+    if name == "_functions":            # rarely asked for
+        import importlib
+        return importlib.import_module("._functions", __name__)
+    raise AttributeError("module %r has no attribute %r" % (__name__, name))

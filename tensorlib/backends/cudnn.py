@@ -3,6 +3,7 @@
 enabled = True
 benchmark = False
 verbose = False
+has_cudnn = False
 
 
 def is_available():

@@ -215,6 +215,7 @@ def package_stub():
         "._ops.dispatch": ["get_num_threads", "set_num_threads"],
         "._ops.storage": ["empty_cache", "memory_stats", "set_cache_limit"],
         "._ops.tensor": ["TensorBase"] + TENSOR_NAMES,
+        ".backends.cudnn": ["has_cudnn"],
         ".autograd": ["Variable", "enable_grad", "no_grad"],
         ".random": random_names(random),
         ".serialization": ["load", "save"],
