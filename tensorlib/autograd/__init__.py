@@ -155,7 +155,8 @@ class ImperativeEngine:
 Variable._execution_engine = ImperativeEngine()
 
 from . import stochastic as _stochastic  # noqa: E402
-from .gradcheck import gradcheck, gradgradcheck  # noqa: E402  they need `grad` from above
+from . import gradcheck  # noqa: E402  it needs `grad` from above
+from .gradcheck import gradgradcheck  # noqa: E402
 StochasticFunction = _stochastic.StochasticFunction
 
 

@@ -1,4 +1,10 @@
-"""Compares derivatives with finite differences. It knows Variables only, no rows."""
+"""Compares derivatives with finite differences. It knows Variables only, no rows.
+
+The module can be called as the function that it is named after: both spellings are in use.
+"""
+import sys
+import types
+
 from .._ops.tensor import TensorBase
 from . import grad as autograd_grad
 from .variable import Variable
@@ -163,3 +169,11 @@ def gradgradcheck(func, inputs, grad_outputs, eps=1e-6, atol=1e-5, rtol=1e-3):
         return autograd_grad(outputs, wanted, list(args[n:]), create_graph=True)
 
     return gradcheck(gradients, tuple(inputs) + tuple(grad_outputs), eps, atol, rtol)
+
+
+class _Callable(types.ModuleType):
+    def __call__(self, func, inputs, eps=1e-6, atol=1e-5, rtol=1e-3):
+        return gradcheck(func, inputs, eps, atol, rtol)
+
+
+sys.modules[__name__].__class__ = _Callable

@@ -137,9 +137,9 @@ class Variable(engine.VariableBase):
         """Return the data as an ndarray that shares memory."""
         return self.data.numpy()
 
-    def is_same_size(self, other):
+    def is_same_size(self, other_var):
         """Tell whether both have the same sizes."""
-        return self.data.is_same_size(other.data)
+        return self.data.is_same_size(other_var.data)
 
     def __len__(self):
         return len(self.data)

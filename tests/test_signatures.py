@@ -1,0 +1,78 @@
+"""Every public name of autograd, nn and optim as v0.2 had it: it is there, and takes what it took.
+
+`signatures.tsv` lists them. Parameters may be added behind, and today's names beside; the old ones keep name, place
+and default.
+"""
+import csv
+import importlib
+import inspect
+import pathlib
+
+import pytest
+
+import tensorlib
+
+ROWS = [(row["name"], row["signature"]) for row in csv.DictReader(
+    (pathlib.Path(__file__).parent / "signatures.tsv").read_text().splitlines(), delimiter="\t",
+    quoting=csv.QUOTE_NONE)]
+# What is callable through C, or passes its arguments on, shows no parameters; others tell what they take by calls.
+OPAQUE = ("nn.RNN", "nn.LSTM", "nn.GRU")
+
+
+def reach(name):
+    """The object of a dotted name: attributes, and modules where there is no attribute."""
+    here, path = tensorlib, ["tensorlib"]
+    for part in name.split("."):
+        path.append(part)
+        if not hasattr(here, part):
+            importlib.import_module(".".join(path))
+        here = getattr(here, part)
+    return here
+
+
+def parameters(function):
+    """(name, default) of each parameter but self, or None where Python cannot tell."""
+    try:
+        found = list(inspect.signature(function).parameters.values())
+    except (TypeError, ValueError):
+        return None
+    if found and found[0].name == "self":
+        found = found[1:]
+    return [(p.name, p.default) for p in found]
+
+
+def expected(signature):
+    """The same of a signature as text."""
+    space = {}
+    text = signature if signature.startswith("(") else "()"
+    exec("def function%s: pass" % text.replace("=...", "=Ellipsis"), {}, space)
+    return parameters(space["function"])
+
+
+@pytest.mark.parametrize("name, signature", ROWS, ids=[name for name, _ in ROWS])
+def test_takes_what_it_took(name, signature):
+    owner, _, last = name.rpartition(".")
+    if owner == "autograd.Variable":
+        assert hasattr(tensorlib.autograd.Variable(tensorlib.ones(2, 2)), last)
+        return
+    found = parameters(reach(name))
+    if found is None or name in OPAQUE:
+        return
+    if signature.startswith("(*"):
+        assert found and found[0][1] is inspect.Parameter.empty
+        return
+    for (given, default), (wanted, before) in zip(found, expected(signature)):
+        assert given == wanted
+        if before is not inspect.Parameter.empty and before is not Ellipsis:
+            assert default == before, "%s: %s=%r, not %r" % (name, given, default, before)
+    assert len(found) >= len(expected(signature))
+
+
+@pytest.mark.parametrize("name", OPAQUE)
+def test_recurrent_layers_take_their_arguments_by_place_and_name(name):
+    layer = reach(name)(3, 4, 2, False, True, 0.5, True)
+    assert (layer.input_size, layer.hidden_size, layer.num_layers, layer.bias, layer.batch_first, layer.dropout,
+            layer.bidirectional) == (3, 4, 2, False, True, 0.5, True)
+    again = reach(name)(input_size=3, hidden_size=4, num_layers=2, bias=False, batch_first=True, dropout=0.5,
+                        bidirectional=True)
+    assert repr(again) == repr(layer)
