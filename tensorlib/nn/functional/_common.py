@@ -39,11 +39,6 @@ def constant(like, values, *size):
     return Variable(tensor.view(*size) if size else tensor)
 
 
-def mask(condition, like):
-    """A ByteTensor as a Variable of zeros and ones of like's type, which needs no gradient."""
-    return Variable(condition.type_as(like.data))
-
-
 def positions(like, values):
     """Python ints as a LongTensor Variable on like's device."""
     return Variable(like.data.new(0).long().new(values))

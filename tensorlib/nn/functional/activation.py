@@ -64,7 +64,8 @@ def prelu(input, weight):
         channels = input.size(1) if input.dim() > 1 else input.size(0)
         if channels != n:
             raise RuntimeError("Wrong number of input planes. Expected %d but got %d." % (n, channels))
-        weight = weight.view(*([1, n] + [1] * (input.dim() - 2) if input.dim() > 1 else [n]))
+        for _ in range(2, input.dim()):
+            weight = weight.unsqueeze(-1)
     return rows.leaky_relu(input, weight)
 
 

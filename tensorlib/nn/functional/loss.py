@@ -7,7 +7,7 @@ import warnings
 
 from ...autograd import Variable
 from ...ops import loss as rows
-from ._common import as_variable, mask
+from ._common import as_variable
 
 
 def constant_target(target):
@@ -92,7 +92,7 @@ def poisson_nll_loss(input, target, log_input=True, full=False, size_average=Tru
     if full:
         t = target.data.clamp(min=1)
         stirling = t * t.log() - t + (t * (2 * math.pi)).log() * 0.5
-        loss = loss + Variable(stirling) * mask(target.data > 1, input)
+        loss = loss + Variable(stirling) * (target > 1).type_as(input)
     return _total(loss, size_average)
 
 
@@ -160,8 +160,7 @@ def hinge_embedding_loss(input, target, margin=1.0, size_average=True):
     """x where t = 1, max(0, margin - x) where t = -1, averaged over all elements."""
     if not isinstance(target, Variable):
         raise RuntimeError("hinge_embedding_loss(): expected a Variable as target, got %s" % type(target).__name__)
-    signs = target.data.type_as(input.data)
-    return rows.hinge_embedding_loss(input, Variable(signs), margin, size_average)
+    return rows.hinge_embedding_loss(input, target.type_as(input), margin, size_average)
 
 
 # Several classes -----------------------------------------------------------------------------------------------
@@ -209,7 +208,7 @@ def cosine_embedding_loss(input1, input2, target, margin=0, size_average=True):
     eps = 1e-12
     dot = (input1 * input2).sum(1)
     cosine = dot / (((input1 * input1).sum(1) + eps) * ((input2 * input2).sum(1) + eps)).sqrt()
-    sign = target.data
-    losses = (1 - cosine) * mask(sign == 1, input1) + (cosine - margin).clamp(min=0) * mask(sign == -1, input1)
+    alike, unlike = (target == 1).type_as(input1), (target == -1).type_as(input1)
+    losses = (1 - cosine) * alike + (cosine - margin).clamp(min=0) * unlike
     total = losses.sum()
     return total / target.size(0) if size_average else total
