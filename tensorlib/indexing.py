@@ -26,9 +26,11 @@ def unwrapped(key):
     return key.data if isinstance(key, VariableBase) else key
 
 
-def like_self(x, raw):
-    """An index tensor as x is: a Variable for a Variable."""
-    return wrap_output(raw) if isinstance(x, VariableBase) else raw
+def like_self(x, key):
+    """An index as x is: a Variable for a Variable (itself, if it is one: it may be volatile), else a tensor."""
+    if isinstance(x, VariableBase):
+        return key if isinstance(key, VariableBase) else wrap_output(key)
+    return unwrapped(key)
 
 
 def kind_name(key):
@@ -202,9 +204,9 @@ def getitem(x, key):
     raw = unwrapped(key)
     is_variable = isinstance(x, VariableBase)
     if isinstance(raw, ByteTensor):
-        return x.masked_select(like_self(x, raw))
+        return x.masked_select(like_self(x, key))
     if isinstance(raw, LongTensor):
-        return x.index_select(0, like_self(x, raw))
+        return x.index_select(0, like_self(x, key))
     if is_advanced(key):
         return rows.take(x, advanced(unwrapped(x), key))
     view, single = basic(x, key)

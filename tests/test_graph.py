@@ -153,3 +153,25 @@ def test_the_engine_can_be_called_by_its_old_name():
     found, = engine.run_backward((x * x * x,), (Variable(tensorlib.ones(2)),), True, (x,), True)
     assert found.data.tolist() == [3, 3] and found.grad_fn is not None
     assert x.grad.data.tolist() == [3, 3]
+
+
+# ---- volatile keys ------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("key", [tensorlib.ByteTensor([1, 0]), tensorlib.LongTensor([1])])
+def test_a_volatile_index_makes_the_result_volatile(key):
+    key = Variable(key, volatile=True)
+    x = Variable(tensorlib.ones(2), requires_grad=True)
+    assert x[key].volatile and not x[key].requires_grad
+    y = x * 2
+    y[key] = 3
+    assert y.volatile and y.grad_fn is None and not y.requires_grad
+
+
+def test_resize_is_a_view():
+    y = Variable(tensorlib.ones(4), requires_grad=True) * 2
+    z = y.resize(2, 2)
+    with pytest.raises(RuntimeError, match="share storage"):
+        y.add_(1)
+    del z
+    y.add_(1)
+    assert (y.view(2, 2).t().resize(4) * Variable(tensorlib.arange(0, 4))).sum().data[0] == 18

@@ -141,6 +141,14 @@ def test_state_dict():
     assert other.scale.data is not net.scale.data
 
 
+def test_state_dict_into_a_dict_of_ones_own():
+    net, into = nn.Sequential(nn.Linear(1, 2), nn.BatchNorm1d(2)), {}
+    assert net.state_dict(into, "net.") is into
+    assert list(into)[:3] == ["net.0.weight", "net.0.bias", "net.1.weight"]
+    kept = net.state_dict(keep_vars=True)
+    assert kept["0.weight"] is net[0].weight and kept["1.running_mean"] is net[1].running_mean
+
+
 def test_load_state_dict_errors(capsys):
     net = Net()
     extra = net.state_dict()

@@ -197,7 +197,8 @@ class Variable(engine.VariableBase):
 
     def resize(self, *sizes):
         """View of another size with as many elements."""
-        return shape.view(shape.contiguous(self), tuple(sizes[0]) if isinstance(sizes[0], (tuple, list)) else sizes)
+        dense = self if self.is_contiguous() else shape.contiguous(self)
+        return shape.view(dense, tuple(sizes[0]) if isinstance(sizes[0], (tuple, list)) else sizes)
 
     def resize_as(self, variable):
         """View with the size of another Variable."""
@@ -269,7 +270,7 @@ def set_item(variable, key, value):
     if not isinstance(value, (Variable, int, float)):
         raise (TypeError if isinstance(raw, core.ByteTensor) else RuntimeError)(
             "copy from %s to %s isn't implemented" % (type(value).__name__, variable.data.type()))
-    index = indexing.like_self(variable, raw) if isinstance(raw, TensorBase) else raw
+    index = indexing.like_self(variable, key) if isinstance(raw, TensorBase) else raw
     if isinstance(raw, core.ByteTensor):
         variable.masked_scatter_(index, value) if isinstance(value, Variable) else variable.masked_fill_(index, value)
     elif isinstance(raw, core.LongTensor):

@@ -337,22 +337,26 @@ class Module:
 
     # State ----------------------------------------------------------------------------------------------------
 
-    def state_dict(self, destination=None, prefix=""):
+    def state_dict(self, destination=None, prefix="", keep_vars=False):
         """Return an OrderedDict from dotted names to the tensors of all parameters and buffers.
 
         The tensors are the module's own, not copies. A module's parameters come before its buffers, and these
         before its children.
+
+        Args:
+            destination (dict, optional): what to put them into. prefix (str): of every name.
+            keep_vars (bool): give the parameters themselves, not their tensors.
         """
         destination = OrderedDict() if destination is None else destination
         for name, param in self._parameters.items():
             if param is not None:
-                destination[prefix + name] = param.data
+                destination[prefix + name] = param if keep_vars else param.data
         for name, tensor in self._buffers.items():
             if tensor is not None:
                 destination[prefix + name] = tensor
         for name, module in self._modules.items():
             if module is not None:
-                module.state_dict(destination, prefix + name + ".")
+                module.state_dict(destination, prefix + name + ".", keep_vars)
         return destination
 
     def load_state_dict(self, state_dict):
