@@ -354,9 +354,10 @@ class Module:
         for name, tensor in self._buffers.items():
             if tensor is not None:
                 destination[prefix + name] = tensor
+        more = {"keep_vars": True} if keep_vars else {}      # state_dict() of classes of 2017 takes no third argument
         for name, module in self._modules.items():
             if module is not None:
-                module.state_dict(destination, prefix + name + ".", keep_vars)
+                module.state_dict(destination, prefix + name + ".", **more)
         return destination
 
     def load_state_dict(self, state_dict):
