@@ -19,13 +19,14 @@ class StochasticFunction(Function):
 
     def __init__(self):
         super().__init__()
-        self.stochastic = True
         self.reward = None
 
     def __call__(self, *args):
         sample = super().__call__(*args)
-        self.sample_type, self.sample_size = sample.data, sample.size()
-        self.attach(sample, 0, False)
+        self.sample_size = sample.size()
+        self.stochastic = self.requires_grad
+        if not sample.volatile:
+            self.attach(sample, 0, False)
         return sample
 
     def reinforce(self, reward):
