@@ -90,7 +90,7 @@ def test_definition(case):
     close(conv.row.ref(x, w, b, *case[2:]), want, 1e-12)
 
 
-@pytest.fixture(params=["im2col", "direct", "winograd"])
+@pytest.fixture(params=["im2col", "direct", "winograd", "implicit"])
 def path(request):
     """Each path of the kernels; one that does not apply falls back to another."""
     force_path(request.param)
@@ -166,6 +166,11 @@ def test_winograd_is_taken_and_accurate():
         errors[name] = np.abs(results[name] - want).max() / np.abs(want).max()
     assert (results[None] == results["winograd"]).all() and (results[None] != results["im2col"]).any()
     assert errors["winograd"] < 3 * errors["im2col"]
+
+
+def test_unknown_path():
+    with pytest.raises(ValueError, match="there is no path 'fft'"):
+        force_path("fft")
 
 
 def test_result_does_not_depend_on_threads(path):

@@ -1,6 +1,7 @@
 # cython: language_level=3
 """Convolution: checks, geometry, and the choice of a path. The loops are in `kernels/conv.pyx` (im2col and GEMM, for
-every shape), `kernels/conv_direct.pyx` (no columns, for few channels) and `kernels/winograd.pyx` (3x3, stride 1).
+every shape), `kernels/conv_direct.pyx` (no columns, for few channels), `kernels/winograd.pyx` (3x3, stride 1) and
+`kernels/conv_implicit.pyx` (vectors along channels, for any stride and width).
 
 `conv`, `conv_dx` and `conv_dw` are the three faces of one trilinear form, so each is a derivative of the others; a
 transposed convolution is `conv_dx` used forward. Nothing here knows autograd.
@@ -22,10 +23,7 @@ cdef enum:
     MOST_DIRECT = 192               # output channels whose weights stay in the cache between vectors of outputs
     LIMIT = 0x7fffffff              # of strides, padding and dilation, so that sizes computed from them cannot overflow
 
-cdef enum Path:
-    ANY, IM2COL, DIRECT, WINOGRAD
-
-cdef Path forced_path = ANY
+cdef str forced_path = None
 
 ctypedef void (*channel_sum_fn)(const void* x, void* out, Py_ssize_t batch, Py_ssize_t channels,
                                 Py_ssize_t positions, int threads) noexcept nogil
@@ -180,34 +178,38 @@ cdef void balance_weight(ConvShape* s, int threads) noexcept nogil:
     s.shared = (s.parts - 1) * s.groups * s.cout * s.depth
 
 
-cdef str chosen_path(ConvShape* s, str kernel, int dtype, int threads, double useful, Py_ssize_t uses):
-    """The kernel for this geometry, with its work cut in s: `kernel` for im2col, or that name and a path behind it.
+cdef str chosen_path(ConvShape* s, str kernel, tuple paths, int dtype, int threads, double useful, double* best):
+    """The fastest of some paths, with its work cut in s: the name of its kernel, or None where none is faster.
 
-    Paths are compared by their speed beside a plain product of the same size. `useful` is the part of the products
-    of the special paths that im2col would have to do too, and `uses` how often im2col multiplies each element of the
-    columns, which costs it about 16 multiplications to make.
+    Paths are compared by their speed beside a plain product of the same size; `best` is that of the others, and then
+    the chosen one's. `useful` is the part of the products of these paths that im2col would have to do too.
     """
     cdef ConvShape cut
-    cdef double speed, best = uses / (uses + 16.0)
-    cdef str path, chosen = kernel
-    if forced_path == IM2COL or s.plain:
-        return kernel
-    for path in ("_direct", "_winograd"):
-        if path == "_direct" and (s.cout > MOST_DIRECT or forced_path == WINOGRAD):
+    cdef double speed
+    cdef str path, chosen = None
+    if s.plain:
+        return None
+    for path in paths:
+        if forced_path not in (None, path) or path == "direct" and s.cout > MOST_DIRECT:
             continue
         cut = s[0]
-        speed = useful * (<plan_fn>get(kernel + path + "_plan", dtype))(&cut, threads)
-        if speed > best or speed > 0 and forced_path == (DIRECT if path == "_direct" else WINOGRAD):
-            s[0], best, chosen = cut, speed, kernel + path
-            if forced_path != ANY:
-                break
+        speed = useful * (<plan_fn>get("%s_%s_plan" % (kernel, path), dtype))(&cut, threads)
+        if speed > best[0] or speed > 0 and forced_path == path:
+            s[0], best[0], chosen = cut, speed, "%s_%s" % (kernel, path)
     return chosen
 
 
+cdef double im2col_speed(const ConvShape* s) noexcept nogil:
+    """An element of the columns is multiplied cout times, and costs about 16 products to make."""
+    return s.cout / (s.cout + 16.0)
+
+
 def force_path(str name):
-    """Force "im2col", "direct" or "winograd", where they apply; None: the usual choice. For tests and measurements."""
+    """Force "im2col", "direct", "winograd" or "implicit", where they apply; None: the usual choice. For tests."""
     global forced_path
-    forced_path = {None: ANY, "im2col": IM2COL, "direct": DIRECT, "winograd": WINOGRAD}[name]
+    if name not in (None, "im2col", "direct", "winograd", "implicit"):
+        raise ValueError("force_path(): there is no path %r" % name)
+    forced_path = name
 
 
 # ---- the operations ------------------------------------------------------------------------------------------------
@@ -222,8 +224,10 @@ def conv(TensorBase input not None, TensorBase weight not None, TensorBase bias,
     input, weight, bias = contiguous(input), contiguous(weight), checked_bias("conv", input, bias, weight.sizes[0])
     cdef int n = output_sizes(&s, weight.ndim - 2, sizes), threads = threads_of(&s)
     cdef TensorBase out = empty(input.dtype, n, sizes)
-    cdef str path = chosen_path(&s, "conv", input.dtype, threads, 1, s.cout)
-    if path == "conv":
+    cdef double speed = im2col_speed(&s)
+    cdef str path = chosen_path(&s, "conv", ("direct", "winograd", "implicit"), input.dtype, threads, 1, &speed)
+    if path is None:
+        path = "conv"
         set_tiles(&s, input.dtype, threads)
         balance_forward(&s, threads)
     run(path, &s, input, weight, bias, out, threads)
@@ -274,11 +278,14 @@ cdef TensorBase run_dx(ConvShape* s, TensorBase grad, TensorBase weight, TensorB
     cdef TensorBase out = empty(grad.dtype, grad.ndim, sizes)
     cdef ConvShape turned
     grad, weight = contiguous(grad), contiguous(weight)
-    cdef str path = "conv"
+    cdef double speed = im2col_speed(s)
+    cdef str turned_path = None, path
     if turned_around(s, &turned):
-        path = chosen_path(&turned, "conv", grad.dtype, threads, <double>s.positions / s.pixels, s.cout)
-    if path != "conv":
-        run(path, &turned, grad, weight, bias, out, threads)
+        turned_path = chosen_path(&turned, "conv", ("direct", "winograd"), grad.dtype, threads,
+                                  <double>s.positions / s.pixels, &speed)
+    path = chosen_path(s, "conv_dx", ("implicit",), grad.dtype, threads, 1, &speed)
+    if path is not None or turned_path is not None:
+        run(path or turned_path, &turned if path is None else s, grad, weight, bias, out, threads)
         return out
     set_tiles(s, grad.dtype, threads)
     s.row_blocks = min(s.cin, ceil_div(threads, s.blocks * s.groups))
@@ -310,8 +317,10 @@ def conv_dw(TensorBase grad not None, TensorBase input not None, weight_size, st
     grad, input = contiguous(grad), contiguous(input)
     cdef int threads = threads_of(&s)
     cdef TensorBase out = empty(grad.dtype, grad.ndim, sizes)
-    cdef str path = chosen_path(&s, "conv_dw", grad.dtype, threads, 1, s.cout)
-    if path == "conv_dw":
+    cdef double speed = im2col_speed(&s)
+    cdef str path = chosen_path(&s, "conv_dw", ("direct", "winograd"), grad.dtype, threads, 1, &speed)
+    if path is None:
+        path = "conv_dw"
         set_tiles(&s, grad.dtype, threads)
         balance_weight(&s, threads)
     run(path, &s, grad, input, None, out, threads)

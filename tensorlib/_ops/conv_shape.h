@@ -28,7 +28,8 @@ typedef struct {
     ptrdiff_t plane;                /* elements of all phases of one channel */
     ptrdiff_t step;                 /* rows of the column matrix summed in one go */
 
-    /* Winograd: a block is `band` lines of tiles in each of `images` images; blocks x bands of them. */
+    /* Winograd, implicit: a block is `band` lines (of tiles, or of a phase) in each of `images` images; there are
+       blocks x bands of them. */
 
     ptrdiff_t parts;                /* pieces of the batch with sums of their own (gradient of the weight) */
     ptrdiff_t scratch;              /* elements of scratch memory for each thread */

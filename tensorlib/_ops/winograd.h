@@ -67,10 +67,12 @@ static int thread_number(void) { return tl_thread_id(); }
 
 #define real float
 #include "gemm_tile.h"
+#include "channels_last.h"
 #include "winograd_tile.h"
 #undef real
 #define real double
 #include "gemm_tile.h"
+#include "channels_last.h"
 #include "winograd_tile.h"
 #undef real
 #endif

@@ -1,80 +1,11 @@
-/* Template for one element type `real`: the transforms and products of winograd.h. Needs gemm_tile.h.
-   Tasks are numbered; which thread runs which is the caller's business. */
+/* Template for one element type `real`: the transforms and products of winograd.h. Needs gemm_tile.h and
+   channels_last.h. Tasks are numbered; which thread runs which is the caller's business. */
 
 DEFINE_TILE(tile_panel, 2, 1, TILE_N)
 DEFINE_TILE(tile_half_panel, 1, 1, TILE_N)
 
-static ptrdiff_t NAME(whole_vectors)(ptrdiff_t n) { return (n + LANES - 1) / LANES * LANES; }
-static ptrdiff_t NAME(whole_panels)(ptrdiff_t n) { return (n + TILE_N - 1) / TILE_N * TILE_N; }
-
 /* A distance of n elements or a vector more: many things a power of two apart would share a few lines of the cache. */
 static ptrdiff_t NAME(apart)(ptrdiff_t n) { return n * sizeof(real) % 1024 ? n : n + LANES; }
-
-/* ---- between images, where channels are far apart, and copies, where they are neighbours ------------------------- */
-
-static void NAME(clear_pixels)(ptrdiff_t count, ptrdiff_t pitch, real *out)
-{
-    for (ptrdiff_t x = 0; x < count; x++) memset(out + x * pitch, 0, pitch * sizeof(real));
-}
-
-/* Columns first .. last of a line of all channels to [column][pitch], with zeros behind the last channel. */
-static void NAME(turn_line)(const real *line, ptrdiff_t channels, ptrdiff_t plane, ptrdiff_t first, ptrdiff_t last,
-                            ptrdiff_t pitch, real *out)
-{
-    ptrdiff_t c = 0;
-    for (; c + QUAD <= channels; c += QUAD) {
-        const real *from = line + c * plane;
-        ptrdiff_t x = first;
-        if (c + 4 * QUAD <= channels)           /* each channel is far from the last: no stream that hardware sees */
-            for (ptrdiff_t i = 0; i < QUAD; i++)
-                for (ptrdiff_t k = first; k < last; k += 64 / sizeof(real))
-                    __builtin_prefetch(from + (3 * QUAD + i) * plane + k);
-        for (; x + QUAD <= last; x += QUAD) {
-            quad block[QUAD];
-            for (int i = 0; i < QUAD; i++) block[i] = *(const quad *)(from + i * plane + x);
-            NAME(transpose)(block);
-            for (int i = 0; i < QUAD; i++) *(quad *)(out + (x + i) * pitch + c) = block[i];
-        }
-        for (; x < last; x++)
-            for (int i = 0; i < QUAD; i++) out[x * pitch + c + i] = from[i * plane + x];
-    }
-    for (ptrdiff_t x = first; x < last; x++)
-        for (ptrdiff_t k = c; k < pitch; k++) out[x * pitch + k] = k < channels ? line[k * plane + x] : 0;
-}
-
-/* `height` x `width` pixels of an image, from (top, left) on, to [pixel][pitch]; zeros outside the image. */
-static void NAME(channels_last)(const real *image, ptrdiff_t channels, const ptrdiff_t *size, ptrdiff_t top,
-                                ptrdiff_t left, ptrdiff_t height, ptrdiff_t width, ptrdiff_t pitch, real *out)
-{
-    const ptrdiff_t end = size[2] - left < width ? size[2] - left : width, last = end < 0 ? 0 : end;
-    const ptrdiff_t first = left >= 0 ? 0 : -left < last ? -left : last;
-    for (ptrdiff_t y = top; y < top + height; y++, out += width * pitch) {
-        if (y < 0 || y >= size[1]) {
-            NAME(clear_pixels)(width, pitch, out);
-            continue;
-        }
-        NAME(clear_pixels)(first, pitch, out);
-        NAME(turn_line)(image + y * size[2] + left, channels, size[1] * size[2], first, last, pitch, out);
-        NAME(clear_pixels)(width - last, pitch, out + last * pitch);
-    }
-}
-
-/* A line of [column][TILE_N] back to one line of each channel. */
-static void NAME(channels_first)(const real *line, ptrdiff_t channels, ptrdiff_t plane, ptrdiff_t width, real *out)
-{
-    for (ptrdiff_t c = 0; c < channels; c += QUAD, line += QUAD, out += QUAD * plane) {
-        const ptrdiff_t some = channels - c < QUAD ? channels - c : QUAD;
-        ptrdiff_t x = 0;
-        for (; x + QUAD <= width && some == QUAD; x += QUAD) {
-            quad block[QUAD];
-            for (int i = 0; i < QUAD; i++) block[i] = *(const quad *)(line + (x + i) * TILE_N);
-            NAME(transpose)(block);
-            for (int i = 0; i < QUAD; i++) *(quad *)(out + i * plane + x) = block[i];
-        }
-        for (; x < width; x++)
-            for (ptrdiff_t i = 0; i < some; i++) out[i * plane + x] = line[x * TILE_N + i];
-    }
-}
 
 /* ---- transforms -------------------------------------------------------------------------------------------------- */
 
@@ -167,7 +98,7 @@ static void NAME(transform_input)(const ConvShape *s, const tile_block *b, const
 {
     const ptrdiff_t height = 2 * b->lines + 2, width = 2 * b->across + 2, pitch = NAME(whole_vectors)(s->cin);
     for (ptrdiff_t n = 0; n < b->images; n++)
-        NAME(channels_last)(x + ((b->image + n) * s->groups + b->group) * s->cin * s->pixels, s->cin, s->size,
+        NAME(channels_last)(x + ((b->image + n) * s->groups + b->group) * s->cin * s->pixels, s->cin, s->size + 1,
                             2 * b->top - s->padding[1], -s->padding[2], height, width, pitch,
                             copy + n * height * width * pitch);
     NAME(transform)(0, b, s->cin, 2, copy, l, out);
@@ -178,7 +109,7 @@ static void NAME(transform_gradient)(const ConvShape *s, const tile_block *b, co
 {
     const ptrdiff_t height = 2 * b->lines, width = 2 * b->across, pitch = NAME(whole_vectors)(s->cout);
     for (ptrdiff_t n = 0; n < b->images; n++)
-        NAME(channels_last)(dy + ((b->image + n) * s->groups + b->group) * s->cout * s->positions, s->cout, s->out,
+        NAME(channels_last)(dy + ((b->image + n) * s->groups + b->group) * s->cout * s->positions, s->cout, s->out + 1,
                             2 * b->top, 0, height, width, pitch, copy + n * height * width * pitch);
     NAME(transform)(1, b, s->cout, 0, copy, l, out);
 }
@@ -264,7 +195,7 @@ static void NAME(write_panel)(const ConvShape *s, const tile_block *b, ptrdiff_t
                     NAME(output_tile)(products + v, NAME(apart)(b->tiles * TILE_N), LOAD(biases + v), lines + 2 * x * TILE_N + v,
                                       line);
             for (int i = 0; i < 2 && row + i < s->out[1]; i++)
-                NAME(channels_first)(lines + i * line, channels, s->positions, s->out[2],
+                NAME(channels_first)(lines + i * line, channels, s->positions, s->out[2], 1,
                                      out + (row + i) * s->out[2]);
         }
     }
