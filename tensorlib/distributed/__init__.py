@@ -5,9 +5,9 @@
 Here arguments are checked, and tensors are made dense; backends see dense 1-D tensors on the CPU. They do not need
 networks or gradients. See docs/distributed.md.
 """
-import atexit
 import os
 import warnings
+from multiprocessing.util import Finalize
 
 from .._ops.copying import copy_, make_contiguous
 from .._ops.tensor import HalfTensor, TensorBase, make_view
@@ -42,6 +42,7 @@ class _State:
     name = None
     world = None            # the group of all
     only_ranks = False      # after init_master_worker
+    at_exit = None          # ends all this with the process, also one that multiprocessing has started
 
 
 # ---- beginning and ending -----------------------------------------------------------------------------
@@ -95,6 +96,7 @@ def init_process_group(backend, init_method="env://", **kwargs):
     made = _connect_mpi(*arguments) if backend == "mpi" else _connect_tcp(init_method, *arguments)
     _State.backend, _State.name, _State.only_ranks = made, backend, False
     _State.world = made.new_group(range(made.world_size))
+    _State.at_exit = Finalize(None, destroy_process_group, exitpriority=0)
 
 
 def _init_arguments(world_size=None, rank=None, group_name="", timeout=TIMEOUT):
@@ -140,19 +142,27 @@ def init_master_worker(backend, init_method="env://", **kwargs):
 
 def destroy_process_group():
     """Close all connections, after letters under way have gone; init_process_group can be called again."""
-    backend, _State.backend, _State.name, _State.world = _State.backend, None, None, None
+    backend = _leave()
     if backend is not None:
         backend.close()
 
 
 def _forget():
     """In a forked child: the connections are the parent's."""
-    backend, _State.backend, _State.name, _State.world = _State.backend, None, None, None
+    backend = _leave()
     if backend is not None:
         backend.forget()
 
 
-atexit.register(destroy_process_group)
+def _leave():
+    """Take part in nothing any more; returns the backend there was."""
+    backend, _State.backend, _State.name, _State.world = _State.backend, None, None, None
+    if _State.at_exit is not None:
+        _State.at_exit.cancel()
+        _State.at_exit = None
+    return backend
+
+
 os.register_at_fork(after_in_child=_forget)
 
 

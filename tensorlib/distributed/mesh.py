@@ -17,6 +17,7 @@ HEADER = struct.Struct("<BBBBiIQQ")         # kind, the label, bytes that follow
 DATA, GIVE_UP = 1, 2
 CALLS = ("send", "broadcast", "all_reduce", "reduce", "all_gather", "gather", "scatter", "barrier")
 LONGEST_REASON = 1000
+LONGEST_WAIT = 1e6      # seconds: poll() counts milliseconds in an int
 CLOSED = (errno.ECONNRESET, errno.EPIPE, errno.ECONNABORTED, errno.ENOTCONN, errno.EBADF, errno.ETIMEDOUT)
 
 
@@ -42,10 +43,11 @@ class Outgoing:
 
 
 class Incoming:
-    """A message on its way in: `check(header fields)` is called before its bytes are put anywhere."""
+    """A message on its way in: `check(rank, header fields, data)` is called before its bytes are put anywhere, and
+    tells where; `progress(number of bytes so far)`, if given, whenever some have come."""
 
-    def __init__(self, peer, data, check):
-        self.peer, self.data, self.check = peer, data, check
+    def __init__(self, peer, data, check, progress=None):
+        self.peer, self.data, self.check, self.progress = peer, data, check, progress
         self.header = bytearray(HEADER.size)
         self.rest = memoryview(self.header)
         self.in_header = True
@@ -65,6 +67,8 @@ class Incoming:
                 raise ConnectionResetError(errno.ECONNRESET, "end of file")
             self.begun = True
             self.rest = self.rest[got:]
+            if self.progress is not None and not self.in_header:
+                self.progress(len(self.data) - len(self.rest))
 
 
 class Mesh:
@@ -107,10 +111,11 @@ class Mesh:
 
         Args:
             label: what this process is doing.
-            sends: (rank, bytes) pairs. receives: (rank, writable bytes) pairs; at most one of each for a rank.
+            sends: (rank, bytes) pairs; at most one for a rank, as for the following.
+            receives: (rank, writable bytes) pairs, or triples with a function that is told how many bytes have come.
         """
         self._transfer(self.links, CALLS[label.call], [Outgoing(peer, label, data) for peer, data in sends],
-                       [Incoming(peer, data, self._checker(label)) for peer, data in receives])
+                       [Incoming(peer, data, self._checker(label), *progress) for peer, data, *progress in receives])
 
     def _checker(self, label):
         def check(peer, fields, data):
@@ -284,4 +289,4 @@ def _poll(events, seconds):
     poll = select.poll()
     for fd, wanted in events.items():
         poll.register(fd, wanted)
-    return poll.poll(max(0, seconds) * 1000)
+    return poll.poll(min(max(0, seconds), LONGEST_WAIT) * 1000)

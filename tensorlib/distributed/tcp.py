@@ -53,6 +53,19 @@ def segments(n, size):
     return [(start, min(size, n - start)) for start in range(0, max(n, 1), size)]
 
 
+def combiner(target, source, op):
+    """A function that combines target with those elements of source that have come, while others are under way."""
+    done, item = 0, target.element_size()
+
+    def progress(nbytes):
+        nonlocal done
+        if nbytes - done * item >= SEGMENT or nbytes == target.numel() * item:
+            n = nbytes // item - done
+            COMBINE[op].inplace(target.narrow(0, done, n), source.narrow(0, done, n))
+            done += n
+    return progress
+
+
 class Group:
     """Some of the processes.
 
@@ -191,31 +204,19 @@ class Tcp:
         n, me, left, right = self._ring(group)
         bounds = [tensor.numel() * k // n for k in range(n + 1)]
         parts = [tensor.narrow(0, start, end - start) for start, end in zip(bounds, bounds[1:])]
-        size = SEGMENT // tensor.element_size()
-        scratch = tensor.new(min(size, max(part.numel() for part in parts)))
+        scratch = tensor.new(max(part.numel() for part in parts))
         for step in range(n - 1):
-            self._pass(label, parts[(me - step) % n], parts[(me - step - 1) % n], left, right, size, scratch, op)
+            got = parts[(me - step - 1) % n]
+            into = scratch.narrow(0, 0, got.numel())
+            self.mesh.move(label, [(right, bytes_of(parts[(me - step) % n]))],
+                           [(left, bytes_of(into), combiner(got, into, op))])
         for step in range(n - 1):
-            self._pass(label, parts[(me + 1 - step) % n], parts[(me - step) % n], left, right, size)
+            self.mesh.move(label, [(right, bytes_of(parts[(me + 1 - step) % n]))],
+                           [(left, bytes_of(parts[(me - step) % n]))])
 
     def _ring(self, group):
         n, me = len(group.ranks), group.ranks.index(self.rank)
         return n, me, group.ranks[(me - 1) % n], group.ranks[(me + 1) % n]
-
-    def _pass(self, label, given, got, left, right, size, scratch=None, op=0):
-        """Send one tensor to the right while another comes from the left, into it or combined with it."""
-        outgoing, incoming = segments(given.numel(), size), segments(got.numel(), size)
-        for k in range(max(len(outgoing), len(incoming))):
-            sends, receives, target = [], [], None
-            if k < len(outgoing):
-                sends = [(right, bytes_of(given.narrow(0, *outgoing[k])))]
-            if k < len(incoming):
-                target = got.narrow(0, *incoming[k])
-                into = target if scratch is None else scratch.narrow(0, 0, target.numel())
-                receives = [(left, bytes_of(into))]
-            self.mesh.move(label, sends, receives)
-            if target is not None and scratch is not None:
-                COMBINE[op].inplace(target, into)
 
     def all_gather(self, tensors, tensor, group):
         label = self._label("all_gather", group, tensor)
