@@ -523,6 +523,22 @@ def disagreement(what):
     nothing_left()
 
 
+def bad_news():
+    """Who waits for someone else hears that a call has failed, although nobody has ended."""
+    rank, n = begin()
+    pair, others = dist.new_group([0, 1]), dist.new_group([1, 2])
+    x = tensorlib.ones(1)
+    if rank:
+        y = tensorlib.ones(rank)
+        raises(RuntimeError, "came with", dist.all_reduce, y, group=others)
+        dist.recv(x, 0)
+    else:
+        big = tensorlib.ones(20000000)
+        raises(RuntimeError, "came with all_reduce(SUM) of", dist.broadcast, big, 0, pair)
+        dist.send(x, 1)                 # letters go on
+        dist.send(x, 2)
+
+
 def death(call, victim=1, size=10):
     """One process is killed in the middle; the others hear which, wherever they wait."""
     rank, n = begin()

@@ -147,6 +147,10 @@ def test_a_killed_process_is_named(source, call, size, victim):
         assert status == (-signal.SIGKILL if rank == victim else 0), (rank, status, errors)
 
 
+def test_those_who_have_given_up_are_heard(source):
+    source.run("bad_news", 3)
+
+
 def test_a_silent_process_is_named(source, tmp_path):
     source.run("silence", 2, done=str(tmp_path / "done"))
 

@@ -6,6 +6,7 @@ process to another. A message is a header, which says what its sender is doing, 
 import collections
 import errno
 import select
+import socket
 import struct
 import time
 
@@ -17,6 +18,7 @@ HEADER = struct.Struct("<BBBBiIQQ")         # kind, the label, bytes that follow
 DATA, GIVE_UP = 1, 2
 CALLS = ("send", "broadcast", "all_reduce", "reduce", "all_gather", "gather", "scatter", "barrier")
 LONGEST_REASON = 1000
+ATTENTION = 1           # seconds of silence after which a process looks whether another one has given up
 LONGEST_WAIT = 1e6      # seconds: poll() counts milliseconds in an int
 CLOSED = (errno.ECONNRESET, errno.EPIPE, errno.ECONNABORTED, errno.ENOTCONN, errno.EBADF, errno.ETIMEDOUT)
 
@@ -150,7 +152,7 @@ class Mesh:
             try:
                 if peer not in self.midway:
                     sock.send(HEADER.pack(GIVE_UP, *Label(0, 0, 0, 0, 0, 0), len(text)) + text)
-                sock.shutdown(1)
+                sock.shutdown(socket.SHUT_WR)
             except OSError:
                 pass                # that one has gone, too
 
@@ -203,7 +205,7 @@ class Mesh:
     def _has_letter(self, peer):
         """False where the other side is closed and all that it sent was read."""
         try:
-            return bool(self.mail[peer].recv(1, 2))         # MSG_PEEK
+            return bool(self.mail[peer].recv(1, socket.MSG_PEEK))
         except BlockingIOError:
             return True
         except OSError:
@@ -221,18 +223,42 @@ class Mesh:
                         pending.setdefault(socks[message.peer].fileno(), {})[event] = message
             deadline = time.monotonic() + self.timeout
             while pending:
-                found = _poll({fd: sum(messages) for fd, messages in pending.items()}, deadline - time.monotonic())
-                if not found:
-                    late = sorted({m.peer for messages in pending.values() for m in messages.values()})
-                    raise RuntimeError("%s: nothing moved between rank %d and rank %s for %g seconds"
-                                       % (name, self.rank, ", ".join(map(str, late)), self.timeout))
+                wanted = {fd: sum(messages) for fd, messages in pending.items()}
+                found = _poll(wanted, min(ATTENTION, deadline - time.monotonic()))
                 for fd, events in found:
                     self._proceed(socks, name, pending, fd, events)
-                deadline = time.monotonic() + self.timeout
+                if found:
+                    deadline = time.monotonic() + self.timeout
+                else:
+                    self._still_hoping(socks, name, pending, deadline)
         except BaseException:
             if socks is self.links:
                 self.midway = {m.peer for m in outgoing if m.begun and m.parts}
             raise
+
+    def _still_hoping(self, socks, name, pending, deadline):
+        """Raise if there is no use in waiting any longer: someone has given up, or the time is over."""
+        waiting = {message.peer for messages in pending.values() for message in messages.values()}
+        expected = {m.peer for messages in pending.values() for m in messages.values() if isinstance(m, Incoming)}
+        if socks is self.links:
+            for peer in self.links:
+                reason = None if peer in expected else self._last_words(peer)
+                if reason:
+                    raise RuntimeError(reason)
+        if time.monotonic() > deadline:
+            raise RuntimeError("%s: nothing moved between rank %d and rank %s for %g seconds"
+                               % (name, self.rank, ", ".join(map(str, sorted(waiting))), self.timeout))
+
+    def _last_words(self, peer):
+        """Why a process gave up, if that is what comes next from it; else None."""
+        try:
+            header = self.links[peer].recv(HEADER.size, socket.MSG_PEEK)
+            if len(header) == HEADER.size and header[0] == GIVE_UP:
+                self.links[peer].recv(HEADER.size)
+                return self._read_reason(peer, HEADER.unpack(header)[-1])
+        except OSError:
+            pass
+        return None
 
     def _proceed(self, socks, name, pending, fd, events):
         # An error or a hangup concerns whichever message waits there: it will meet it.
@@ -255,14 +281,8 @@ class Mesh:
 
     def _lost(self, socks, name, message):
         """Why a connection is closed: the other side may have said so before it went."""
-        if socks is self.links and isinstance(message, Outgoing):
-            header = bytearray(HEADER.size)
-            try:
-                if socks[message.peer].recv_into(header) == HEADER.size and header[0] == GIVE_UP:
-                    return self._read_reason(message.peer, HEADER.unpack(header)[-1])
-            except OSError:
-                pass
-        return "%s: the process of rank %d has ended or closed its connection" % (name, message.peer)
+        reason = self._last_words(message.peer) if socks is self.links and isinstance(message, Outgoing) else None
+        return reason or "%s: the process of rank %d has ended or closed its connection" % (name, message.peer)
 
     def close(self, seconds=5):
         """Close all connections, after letters under way have gone or a few seconds have passed."""
@@ -271,7 +291,7 @@ class Mesh:
             lane.join(end)
         for sock in [*self.links.values(), *self.mail.values()]:
             try:
-                sock.shutdown(2)    # wakes the threads that wait for it
+                sock.shutdown(socket.SHUT_RDWR)     # wakes the threads that wait for it
             except OSError:
                 pass
         for lane in [self.order, *self.inbox.values(), *self.outbox.values()]:

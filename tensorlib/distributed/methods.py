@@ -151,7 +151,7 @@ def by_multicast(address, me, own_port):
                            "port": listener.getsockname()[1]}).encode()
         # Who has heard of all must go on telling: others may not have heard of it.
         stack.enter_context(announcing(sock, address, card))
-        heard = listen_to_all(sock, me)
+        heard = listen_to_all(sock, me, number)
         first = min(heard)
         if first == number:
             return meeting.host(me, listener, own_port, first)
@@ -200,9 +200,9 @@ def announcing(sock, address, card):
         thread.join()
 
 
-def listen_to_all(sock, me):
-    """Addresses of the listeners of all processes of the job, by number."""
-    heard = {}
+def listen_to_all(sock, me, number):
+    """Addresses of the listeners of all processes of the job, by number; of this one it is not needed."""
+    heard = {number: None}
     while len(heard) < me.world_size:
         if not select.select([sock], [], [], me.time_left)[0] or not me.time_left:
             raise RuntimeError("init_process_group: only %d of %d processes announced themselves within %g seconds"
