@@ -2,21 +2,16 @@
 
 It knows storages only. How blocks travel between processes is told in `multiprocessing/`.
 """
-import fcntl
-import mmap
 import os
-import struct
-import sys
+import resource
 import weakref
 
 from ._ops import storage as _storage
 
+LARGE = 1 << 26         # from these bytes on, look first whether there is so much
 SHARED = 2                                      # the flag of `_ops.storage`
 STRATEGIES = frozenset(["file_descriptor", "file_system"])
 FOLDER = "/dev/shm" if os.path.isdir("/dev/shm") else os.environ.get("TMPDIR", "/tmp")
-COUNT = struct.Struct("<q")
-# Files by name carry a token, so that the process that drew it can remove at its end what killed children left.
-TOKEN = os.urandom(4).hex()
 
 _strategy = "file_descriptor"
 _made = 0
@@ -43,77 +38,42 @@ def get_all_sharing_strategies():
     return set(STRATEGIES)
 
 
-class Block(mmap.mmap):
+class Block(_storage.Mapping):
     """A mapped file without a name; `fd` stays open to be passed on."""
 
     name = None
+    alive = 0               # of this process: each keeps a file open
 
-    def __new__(cls, fd, nbytes):
-        self = map_file(fd, nbytes, cls)
+    def __init__(self, fd, nbytes):
         self.fd = fd
         self.key = file_key(fd)
-        return self
+        Block.alive += 1
 
     def __del__(self, close=os.close):
-        close(self.fd)
+        if hasattr(self, "key"):
+            Block.alive -= 1
+            close(self.fd)
 
 
-class NamedBlock(mmap.mmap):
-    """A mapped file that is known by name, in whose last bytes its users are counted.
+class NamedBlock(_storage.Mapping):
+    """A mapped file that is known by name, and keeps nothing open. The keeper knows of its users."""
 
-    Users are the processes that map it and the messages under way; the last one removes it.
-    """
-
-    def __new__(cls, fd, nbytes, name):
-        from multiprocessing.util import Finalize
-        position = count_position(nbytes)
-        try:
-            self = map_file(fd, position + COUNT.size, cls)
-            self.name, self.position = name, position
-            self.key = file_key(fd)
-        finally:
-            os.close(fd)
-        # Runs when the block dies or the process ends, and not in a forked child, which is no user. At the end it
-        # runs after the threads of queues (-5) have sent what they hold, or a message would lose its block.
-        Finalize(self, change_count, (name, position, -1), exitpriority=-100)
-        return self
-
-    def count(self, change):
-        """Change the number of users."""
-        change_count(self.name, self.position, change)
+    def __init__(self, fd, nbytes, name):
+        self.name = name
+        self.key = file_key(fd)
+        keeper().leave_at_death(self, name)
 
 
-def change_count(name, position, change):
-    """Change the number of users of a named file; remove it when none is left."""
-    try:
-        fd = os.open(name, os.O_RDWR)
-    except FileNotFoundError:
-        return
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX)
-        users = COUNT.unpack(os.pread(fd, COUNT.size, position))[0] + change
-        os.pwrite(fd, COUNT.pack(users), position)
-        if users <= 0:
-            os.unlink(name)
-    finally:
-        os.close(fd)
-
-
-def count_position(nbytes):
-    """Where the count of users stands in a named file."""
-    return (nbytes + COUNT.size - 1) // COUNT.size * COUNT.size
+def keeper():
+    """The module that talks to the keeper of named files; most programs never need it."""
+    from .multiprocessing import keeper
+    return keeper
 
 
 def file_key(fd):
     """What tells open files apart."""
     stat = os.fstat(fd)
     return stat.st_dev, stat.st_ino
-
-
-def map_file(fd, nbytes, cls=mmap.mmap):
-    """Map a file for reading and writing."""
-    # From 3.13 on a mapping can do without an open file of its own.
-    return mmap.mmap.__new__(cls, fd, nbytes, **({"trackfd": False} if sys.version_info >= (3, 13) else {}))
 
 
 def unnamed_file(nbytes):
@@ -131,41 +91,70 @@ def unnamed_file(nbytes):
 def _new_name():
     global _made
     _made += 1
-    return os.path.join(FOLDER, "tensorlib_%d_%s_%d" % (os.getpid(), TOKEN, _made))
+    return os.path.join(FOLDER, "tensorlib_%d_%s_%d" % (os.getpid(), os.urandom(4).hex(), _made))
 
 
 def new_block(nbytes):
-    """Return a new block of nbytes > 0, of the kind the strategy says."""
-    if _strategy == "file_descriptor":
+    """Return a new block of nbytes > 0, of the kind the strategy says.
+
+    Where many files are open by now it has a name anyway: a queue may hold more tensors than there may be open files.
+    """
+    if _strategy == "file_descriptor" and Block.alive < resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 4:
         fd = unnamed_file(nbytes)
-        reserve(fd, nbytes)
-        return Block(fd, nbytes)
+        try:
+            reserve(fd, nbytes)
+            return mapped(Block, fd, nbytes)
+        except BaseException:
+            os.close(fd)
+            raise
     name = _new_name()
-    fd = os.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+    keeper().use(name)
     try:
-        reserve(fd, count_position(nbytes) + COUNT.size)
-    except MemoryError:
-        os.unlink(name)
+        fd = os.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            reserve(fd, nbytes)
+            return mapped(NamedBlock, fd, nbytes, name)
+        finally:
+            os.close(fd)
+    except BaseException:
+        keeper().leave(name, os.getpid())
         raise
-    block = NamedBlock(fd, nbytes, name)
-    block.count(+1)
-    return block
+
+
+def mapped(cls, fd, nbytes, *args):
+    """Return a block on an open file; a file that is too short would end the process when it is read."""
+    room = os.fstat(fd).st_size
+    if room < nbytes:
+        raise ValueError("a file of %d bytes cannot be mapped for %d" % (room, nbytes))
+    return cls(fd, nbytes, *args)
 
 
 def reserve(fd, nbytes):
     """Make a file nbytes long and get its memory now, for writing to a mapping without memory ends the process.
 
     Raises:
-        MemoryError: there is not so much; the file is closed.
+        MemoryError: there is not so much.
     """
+    # A file without a name may grow until the system kills processes to get memory back, so ask before.
+    if nbytes >= LARGE and nbytes > available_memory():
+        raise MemoryError("not enough shared memory for %d bytes: %d are available" % (nbytes, available_memory()))
     try:
         if hasattr(os, "posix_fallocate"):
             os.posix_fallocate(fd, 0, nbytes)
         else:
             os.ftruncate(fd, nbytes)
     except OSError as error:
-        os.close(fd)
         raise MemoryError("not enough shared memory for %d bytes: %s" % (nbytes, error.strerror)) from error
+
+
+def available_memory():
+    """The bytes that can be had without killing a process, as Linux reckons them."""
+    try:
+        with open("/proc/meminfo") as file:
+            lines = dict(line.split(":", 1) for line in file)
+        return sum(int(lines[key].split()[0]) for key in ("MemAvailable", "SwapFree")) * 1024
+    except (OSError, KeyError):
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
 def block_of(storage):
@@ -208,16 +197,6 @@ def share_memory_(self):
 def _new_shared(cls, size):
     """Return an uninitialised storage in shared memory."""
     return cls(size).share_memory_()
-
-
-def remove_left_files():
-    """Remove the named files that killed children of this process left."""
-    for name in os.listdir(FOLDER):
-        if name.startswith("tensorlib_") and name.split("_")[2:3] == [TOKEN]:
-            try:
-                os.unlink(os.path.join(FOLDER, name))
-            except FileNotFoundError:
-                pass
 
 
 for _code in range(8):

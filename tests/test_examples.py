@@ -21,6 +21,7 @@ TELLING = {
     "train_flag": r"inference: dropout sets 0 % to zero\nand the same input gives the same output: True",
     "learning_rate_schedule": r"epoch 90: learning rate 0\.0001",
     "data_loader": r"60 images in 6 batches, loaded by 16 processes",
+    "hogwild": r"after 400 steps of each of 2 processes: accuracy (9[5-9]|100)\.\d %",
     "volatile_inference": r"no history \(None\) and requires grad: False\nso backward is refused",
     "weight_initialisation": r"the linear bias sums to 0\n",
     "distributed_training": r"rank 0 of 2: 9\d\.\d % right\nthe same weights everywhere: True",

@@ -5,7 +5,8 @@ takes memory whose pages are already mapped. All of it runs under the GIL.
 """
 from libc.stdint cimport uint64_t
 from libc.stdlib cimport free
-from libc.string cimport memcpy
+from libc.string cimport memcpy, strerror
+from libc.errno cimport errno
 from cpython.buffer cimport PyBuffer_FillInfo, PyObject_GetBuffer, PyBuffer_Release, PyBUF_SIMPLE, PyBUF_WRITABLE
 cimport cython
 
@@ -14,6 +15,12 @@ from .types cimport NDTYPE
 
 cdef extern from "stdlib.h" nogil:
     int posix_memalign(void** p, size_t alignment, size_t size)
+
+cdef extern from "sys/mman.h" nogil:
+    void* mmap(void* address, size_t length, int protection, int flags, int fd, long offset)
+    int munmap(void* address, size_t length)
+    int PROT_READ, PROT_WRITE, MAP_SHARED
+    void* MAP_FAILED
 
 cdef extern from *:
     """
@@ -361,6 +368,28 @@ cdef class BufferOwner:
 
     def __dealloc__(self):
         PyBuffer_Release(&self.buffer)
+
+
+cdef class Mapping:
+    """A file mapped for reading and writing. Unlike `mmap.mmap` it needs no open descriptor of its own."""
+    cdef void* start
+    cdef Py_ssize_t nbytes
+
+    def __cinit__(self, int fd, Py_ssize_t nbytes, *args):
+        cdef void* start = mmap(NULL, nbytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0)
+        if start == MAP_FAILED:
+            raise OSError(errno, "a file of %d bytes cannot be mapped: %s" % (nbytes, strerror(errno).decode()))
+        self.start, self.nbytes = start, nbytes
+
+    def __dealloc__(self):
+        if self.start != NULL:
+            munmap(self.start, self.nbytes)
+
+    def __len__(self):
+        return self.nbytes
+
+    def __getbuffer__(self, Py_buffer* buffer, int flags):
+        PyBuffer_FillInfo(buffer, self, self.start, self.nbytes, 0, flags)
 
 
 def storage_from_buffer(int dtype, buffer, Py_ssize_t offset=0, Py_ssize_t size=-1, int flags=0):

@@ -5,14 +5,10 @@ the others see.
 """
 import multiprocessing as _standard
 from multiprocessing import *  # noqa: F403
-from multiprocessing.util import Finalize as _Finalize
 
-from .. import shared as _shared
 from ..shared import get_all_sharing_strategies, get_sharing_strategy, set_sharing_strategy
 from .reductions import register as _register
 
 __all__ = _standard.__all__ + ["get_all_sharing_strategies", "get_sharing_strategy", "set_sharing_strategy"]
 
 _register()
-# After the children were joined: only what a killed one left is still there.
-_Finalize(None, _shared.remove_left_files, exitpriority=-100)

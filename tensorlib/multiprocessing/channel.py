@@ -8,7 +8,6 @@ import os
 import pickle
 import socket
 import struct
-import sys
 import weakref
 from multiprocessing.reduction import ForkingPickler
 
@@ -22,8 +21,8 @@ OWN_BUFFER = 4096       # memory of at least this size stays out of the pickle
 ALIGNMENT = 64
 HEADER = struct.Struct("<4Q")       # bytes in the pipe; in the file: all bytes, position of the pickle, parts
 PART = struct.Struct("<2Q")         # position and bytes
-# Before 3.13 every mapping keeps a file open: beyond this number a message is copied to private memory.
-MOST_MAPPINGS = 256 if sys.version_info < (3, 13) else 16384
+# The system limits the mappings of a process: beyond this number a message is copied to private memory.
+MOST_MAPPINGS = 16384
 
 _mappings = weakref.WeakSet()
 
@@ -96,9 +95,13 @@ class Channel:
         return bytes(data)
 
 
+class _Mapping(_storage.Mapping):
+    """The memory of a message, which may be counted."""
+
+
 def _map(fd, nbytes):
     try:
-        mapping = shared.map_file(fd, nbytes)
+        mapping = shared.mapped(_Mapping, fd, nbytes)
     finally:
         os.close(fd)
     _mappings.add(mapping)

@@ -2,6 +2,7 @@
 
 A thread of the sender answers. A child process that ends waits a while for receivers who have not asked yet.
 """
+import errno
 import os
 import socket
 import sys
@@ -31,10 +32,10 @@ class Server:
         self.listener.listen(64)
         threading.Thread(target=self.serve, daemon=True).start()
 
-    def offer(self, fd):
+    def offer(self, block):
         key = os.urandom(KEY)
         with self.changed:
-            self.offered[key] = os.dup(fd)
+            self.offered[key] = block
         return key
 
     def serve(self):
@@ -49,11 +50,11 @@ class Server:
 
     def answer(self, caller, key):
         with self.changed:
-            fd = self.offered.get(key)
-            if fd is None:
+            block = self.offered.get(key)
+            if block is None:
                 return
-            socket.send_fds(caller, [b"f"], [fd])
-            os.close(self.offered.pop(key))
+            socket.send_fds(caller, [b"f"], [block.fd])
+            del self.offered[key]
             self.changed.notify_all()
 
     def wait(self):
@@ -63,13 +64,13 @@ class Server:
                 self.changed.wait(0.1)
 
 
-def offer(fd):
-    """Offer a copy of an open file once; returns what its receiver must know."""
+def offer(block):
+    """Offer the open file `fd` of a block once, which lives so long; returns what its receiver must know."""
     global _server
     with _lock:
         if _server is None:
             _server = Server()
-    return _server.address, _server.offer(fd)
+    return _server.address, _server.offer(block)
 
 
 def fetch(address, key):
@@ -77,17 +78,20 @@ def fetch(address, key):
 
     Raises:
         RuntimeError: the process that offered it has ended, or the file was fetched before.
+        OSError: this process has too many open files.
     """
     with socket.socket(socket.AF_UNIX) as sock:
         try:
             sock.settimeout(PATIENCE)
             sock.connect(address)
             sock.sendall(key)
-            fds = socket.recv_fds(sock, 1, 1)[1]
+            answer, fds, _, _ = socket.recv_fds(sock, 1, 1)
         except OSError as error:
             raise RuntimeError("the shared memory of a message is gone: its sender has ended") from error
-    if not fds:
+    if not answer:
         raise RuntimeError("the shared memory of a message is gone: it was received before")
+    if not fds:
+        raise OSError(errno.EMFILE, "the shared memory of a message cannot be opened: too many open files")
     return fds[0]
 
 
@@ -96,8 +100,6 @@ def _forget():
     global _server, _lock
     if _server is not None:
         _server.listener.close()
-        for fd in _server.offered.values():
-            os.close(fd)
     _server, _lock = None, threading.Lock()
 
 

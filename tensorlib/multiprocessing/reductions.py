@@ -8,7 +8,7 @@ from multiprocessing.reduction import ForkingPickler
 from .. import shared
 from .._ops import storage as _storage
 from .._ops import tensor as _tensor
-from . import descriptors
+from . import descriptors, keeper
 
 
 def register():
@@ -38,8 +38,8 @@ def reduce_storage(storage):
     block = shared.share(storage)
     code, size, nbytes = _storage.dtype_of(storage), len(storage), len(memoryview(storage))
     if block.name is None:
-        return open_descriptor, (code, size, nbytes) + descriptors.offer(block.fd)
-    block.count(+1)                             # the message; its receiver takes this place over
+        return open_descriptor, (code, size, nbytes) + descriptors.offer(block)
+    keeper.send(block.name)
     return open_name, (code, size, nbytes, block.name)
 
 
@@ -50,7 +50,11 @@ def open_descriptor(code, size, nbytes, address, key):
     if known is not None:
         os.close(fd)
         return known
-    return shared.storage_in(shared.Block(fd, nbytes), code, size)
+    try:
+        return shared.storage_in(shared.mapped(shared.Block, fd, nbytes), code, size)
+    except OSError:
+        os.close(fd)
+        raise
 
 
 def open_name(code, size, nbytes, name):
@@ -59,9 +63,16 @@ def open_name(code, size, nbytes, name):
         fd = os.open(name, os.O_RDWR)
     except FileNotFoundError:
         raise RuntimeError("the shared memory %s is gone: the process that sent it has ended" % name) from None
-    known = shared.known_storage(fd, code)
-    if known is None:
-        return shared.storage_in(shared.NamedBlock(fd, nbytes, name), code, size)
-    os.close(fd)
-    shared.block_of(known).count(-1)            # it is counted for this process already
-    return known
+    try:
+        known = shared.known_storage(fd, code)
+        if known is not None:
+            keeper.drop(name)
+            return known
+        keeper.take(name)
+        try:
+            return shared.storage_in(shared.mapped(shared.NamedBlock, fd, nbytes, name), code, size)
+        except OSError:
+            keeper.leave(name, os.getpid())
+            raise
+    finally:
+        os.close(fd)
