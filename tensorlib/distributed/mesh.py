@@ -4,6 +4,7 @@ Every pair has two: one for the calls in which a whole group takes part, which k
 process to another. A message is a header, which says what its sender is doing, and bytes. It knows no tensors.
 """
 import collections
+import contextlib
 import errno
 import select
 import socket
@@ -28,9 +29,12 @@ class Outgoing:
 
     def __init__(self, peer, label, data):
         self.peer = peer
-        self.parts = [memoryview(HEADER.pack(DATA, *label, len(data))), data] if len(data) else [
-            memoryview(HEADER.pack(DATA, *label, 0))]
+        self.parts = [memoryview(HEADER.pack(DATA, *label, len(data)))] + ([data] if len(data) else [])
         self.begun = False
+
+    @property
+    def midway(self):
+        return self.begun and bool(self.parts)
 
     def advance(self, sock):
         """Send what goes without waiting; returns whether all has gone."""
@@ -54,6 +58,10 @@ class Incoming:
         self.rest = memoryview(self.header)
         self.in_header = True
         self.begun = False
+
+    @property
+    def midway(self):
+        return self.begun and (self.in_header or len(self.rest) > 0)
 
     def advance(self, sock):
         """Receive what is there without waiting; returns whether all has come."""
@@ -149,12 +157,10 @@ class Mesh:
         self.broken = reason
         text = reason.encode()[:LONGEST_REASON]
         for peer, sock in self.links.items():
-            try:
+            with contextlib.suppress(OSError):      # that one has gone, too
                 if peer not in self.midway:
                     sock.send(HEADER.pack(GIVE_UP, *Label(0, 0, 0, 0, 0, 0), len(text)) + text)
                 sock.shutdown(socket.SHUT_WR)
-            except OSError:
-                pass                # that one has gone, too
 
     # ---- letters ----
 
@@ -215,7 +221,7 @@ class Mesh:
 
     def _transfer(self, socks, name, outgoing, incoming):
         """Move all messages as the sockets allow."""
-        pending = {}                # fd -> (events, message) pairs
+        pending = {}                # fd -> event to wait for -> message
         try:
             for event, messages in (select.POLLOUT, outgoing), (select.POLLIN, incoming):
                 for message in messages:
@@ -232,9 +238,19 @@ class Mesh:
                 else:
                     self._still_hoping(socks, name, pending, deadline)
         except BaseException:
-            if socks is self.links:
-                self.midway = {m.peer for m in outgoing if m.begun and m.parts}
+            self._leave_off(socks, outgoing, incoming)
             raise
+
+    def _leave_off(self, socks, outgoing, incoming):
+        """Nothing can follow a message that was left in the middle."""
+        if socks is self.links:
+            self.midway = {message.peer for message in outgoing if message.midway}
+            return
+        for messages, direction in (outgoing, socket.SHUT_WR), (incoming, socket.SHUT_RD):
+            for message in messages:
+                if message.midway:
+                    with contextlib.suppress(OSError):
+                        socks[message.peer].shutdown(direction)
 
     def _still_hoping(self, socks, name, pending, deadline):
         """Raise if there is no use in waiting any longer: someone has given up, or the time is over."""
@@ -251,13 +267,11 @@ class Mesh:
 
     def _last_words(self, peer):
         """Why a process gave up, if that is what comes next from it; else None."""
-        try:
+        with contextlib.suppress(OSError):
             header = self.links[peer].recv(HEADER.size, socket.MSG_PEEK)
             if len(header) == HEADER.size and header[0] == GIVE_UP:
                 self.links[peer].recv(HEADER.size)
                 return self._read_reason(peer, HEADER.unpack(header)[-1])
-        except OSError:
-            pass
         return None
 
     def _proceed(self, socks, name, pending, fd, events):
@@ -282,7 +296,7 @@ class Mesh:
     def _lost(self, socks, name, message):
         """Why a connection is closed: the other side may have said so before it went."""
         reason = self._last_words(message.peer) if socks is self.links and isinstance(message, Outgoing) else None
-        return reason or "%s: the process of rank %d has ended or closed its connection" % (name, message.peer)
+        return reason or "%s: the process of rank %d has ended, or the connection was closed" % (name, message.peer)
 
     def close(self, seconds=5):
         """Close all connections, after letters under way have gone or a few seconds have passed."""
@@ -290,10 +304,8 @@ class Mesh:
         for lane in self.outbox.values():
             lane.join(end)
         for sock in [*self.links.values(), *self.mail.values()]:
-            try:
+            with contextlib.suppress(OSError):
                 sock.shutdown(socket.SHUT_RDWR)     # wakes the threads that wait for it
-            except OSError:
-                pass
         for lane in [self.order, *self.inbox.values(), *self.outbox.values()]:
             lane.join(end + seconds)
         self.forget()
