@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections import Counter
+from collections import Counter, namedtuple
 
 import numpy
 import pytest
@@ -295,15 +295,25 @@ def drawn(workers, **options):
     return [tuple(column[0] for column in batch) for batch in loader]
 
 
-def test_workers_are_seeded_apart_and_again():
+def test_workers_start_with_the_state_of_the_parent():
+    """As in v0.2: worker i % 3 makes batch i, and all three begin as the parent stands, which they leave as it is."""
     tensorlib.manual_seed(3)
-    first, second = drawn(3), drawn(3)
+    numpy.random.seed(5)
+    expected = [draw(i) for i in range(4)]
     tensorlib.manual_seed(3)
-    assert drawn(3) == first != second
-    for column in zip(*first):
-        assert len(set(column)) == 12
-    tensorlib.manual_seed(4)
-    assert drawn(3) != first
+    numpy.random.seed(5)
+    for _ in range(2):
+        found = drawn(3)
+        assert [x[::2] for x in found] == [expected[i // 3][::2] for i in range(12)]
+        assert len({python for _, python, _ in found}) == 12        # Python seeds its own in each process
+    assert draw(0)[::2] == expected[0][::2]
+
+
+def test_workers_that_are_seeded_draw_different_numbers():
+    first = drawn(3, worker_init_fn=lambda number: tensorlib.manual_seed(number))
+    assert len({tensor for tensor, _, _ in first}) == 12
+    assert [t for t, _, _ in drawn(3, worker_init_fn=lambda number: tensorlib.manual_seed(number))] == \
+        [t for t, _, _ in first]
 
 
 def test_worker_init_fn():
@@ -443,6 +453,52 @@ def test_early_exit():
     del batches
     gc.collect()
     assert time.monotonic() - start < 10
+
+
+@pytest.mark.parametrize("busy", [False, True])
+def test_ctrl_c(busy):
+    """The whole group gets the signal: the parent tells of it, the workers end without a word."""
+    code = """
+import os, sys, time
+from tensorlib.utils.data import DataLoader
+class Data:
+    def __len__(self): return 100
+    def __getitem__(self, i):
+        time.sleep(30 if i > 3 and sys.argv[1] == "True" else 0)
+        return i
+batches = iter(DataLoader(Data(), num_workers=3))
+next(batches)
+print(*[p.pid for p in batches.processes], flush=True)
+try:
+    time.sleep(20)
+    list(batches)
+except KeyboardInterrupt:
+    print("interrupted", flush=True)
+"""
+    run = subprocess.Popen([sys.executable, "-c", code, str(busy)], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                           text=True, start_new_session=True)
+    pids = [int(pid) for pid in run.stdout.readline().split()]
+    start = time.monotonic()
+    os.killpg(run.pid, signal.SIGINT)
+    out, err = run.communicate(timeout=30)
+    assert out == "interrupted\n" and err == "" and run.returncode == 0 and time.monotonic() - start < 15
+    assert not any(alive(pid) for pid in pids)
+
+
+def test_loader_within_a_loader():
+    """In a worker, batches are made by the worker itself; it may not have workers of its own."""
+    def inner(i, workers=0):
+        return sum(b[0] for b in DataLoader(Function(lambda j: i * j, 4), num_workers=workers))
+    assert [b[0] for b in DataLoader(Function(inner, 3), num_workers=2)] == [0, 6, 12]
+    with pytest.raises(AssertionError, match="daemonic"):
+        next(iter(DataLoader(Function(lambda i: inner(i, 1), 3), num_workers=1)))
+
+
+def test_a_batch_of_named_tuples_and_nested_containers():
+    Point = namedtuple("Point", "x y")
+    batch = default_collate([Point(1, (2.0, "a")), Point(3, (4.0, "b"))])
+    assert type(batch) is list and batch[0].tolist() == [1, 3]
+    assert batch[1][0].tolist() == [2.0, 4.0] and batch[1][1] == ["a", "b"]
 
 
 def test_workers_end_with_the_parent():

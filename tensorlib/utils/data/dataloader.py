@@ -5,18 +5,14 @@ in the workers do not depend on timing, and a killed worker can neither hold a l
 """
 import os
 import pickle
-import random
 import signal
 import time
 import traceback
 import weakref
 from collections.abc import Mapping, Sequence
 
-import numpy
-
 from ..._ops.dispatch import set_num_threads
 from ..._ops.tensor import TensorBase
-from ...random import manual_seed
 from ...tensor import LongTensor
 from .collate import default_collate
 from .sampler import BatchSampler, RandomSampler, SequentialSampler
@@ -41,10 +37,12 @@ class DataLoader:
         pin_memory: put the batches into page-locked memory, from which copies to a GPU are faster; nothing without one.
         drop_last: leave out a last batch that is not full.
         timeout: seconds to wait for a batch of a worker; 0 waits for ever.
-        worker_init_fn: called with the number of the worker in each one, after it was seeded.
+        worker_init_fn: called with the number of the worker in each one, before its first batch.
 
-    Each worker uses one thread and has a seed of its own, `base + number`, for tensorlib, `random` and `numpy.random`;
-    the base is drawn from the default generator when an iterator is made. So a seed repeats whole epochs.
+    Each worker uses one thread. It begins with the random state that this process has when the iterator is made, as in
+    v0.2: all workers draw the same numbers, and again in the next epoch if this process has drawn none; but Python seeds
+    its own `random` anew in each process. Where that matters, seed them:
+    `worker_init_fn=lambda number: tensorlib.manual_seed(1000 * epoch + number)`.
 
     Raises:
         ValueError: options that exclude each other, or a negative number of workers.
@@ -128,12 +126,11 @@ class WorkerIter(DataLoaderIter):
         self.failed = None                      # what ended this iterator before its time
         self.channels, self.processes = [], []
         self._stop = weakref.finalize(self, _stop, os.getpid(), self.channels, self.processes)
-        seed = LongTensor(1).random_(2 ** 32)[0]
         for number in range(loader.num_workers):
             here, there = Channel.pair()
             _channels.add(here)
             self.channels.append(here)
-            self.processes.append(_start_worker(loader, there, seed + number, number))
+            self.processes.append(_start_worker(loader, there, number))
             there.close()
         for _ in range(AHEAD * loader.num_workers):
             self._send_next()
@@ -229,17 +226,17 @@ def _known_type(cls):
             continue
 
 
-def _start_worker(loader, channel, seed, number):
+def _start_worker(loader, channel, number):
     """Fork a worker; it shares the dataset, which need not be picklable."""
     from multiprocessing import get_context
     process = get_context("fork").Process(
         target=_work, daemon=True, name="DataLoader worker %d" % number,
-        args=(loader.dataset, loader.collate_fn, channel, seed, number, loader.worker_init_fn))
+        args=(loader.dataset, loader.collate_fn, channel, number, loader.worker_init_fn))
     process.start()
     return process
 
 
-def _work(dataset, collate_fn, channel, seed, number, init_fn):
+def _work(dataset, collate_fn, channel, number, init_fn):
     """What a worker does: answer each list of indices by a batch or a WorkerError, until nobody can ask any more."""
     from multiprocessing.connection import wait
     parent = os.getppid()
@@ -250,7 +247,6 @@ def _work(dataset, collate_fn, channel, seed, number, init_fn):
     set_num_threads(1)
     broken = None
     try:
-        _seed(seed)
         if init_fn is not None:
             init_fn(number)
     except Exception as error:
@@ -275,12 +271,6 @@ def _make_batch(dataset, collate_fn, indices):
         return collate_fn([dataset[i] for i in indices])
     except Exception as error:
         return WorkerError(error)
-
-
-def _seed(seed):
-    manual_seed(seed)
-    random.seed(seed)
-    numpy.random.seed(seed % 2 ** 32)
 
 
 def _stop(owner, channels, processes):
