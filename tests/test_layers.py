@@ -18,7 +18,7 @@ LAYERS = [
     {"vision", "onnx", "distributed"},
 ]
 OPTIONAL = {"PIL": "vision", "scipy": "vision", "tqdm": "utils", "pycuda": "cuda", "mpi4py": "distributed",
-            "onnx": "onnx"}
+            "onnx": "onnx", "safetensors": "utils"}
 # Programs that are run, never imported: they read the finished package.
 PROGRAMS = {ROOT / "ops" / "__main__.py", ROOT / "ops" / "_stubs.py"}
 # Files that import by a name they are given or put together. A layer above is reached so only by those marked.
