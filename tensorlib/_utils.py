@@ -1,5 +1,7 @@
-"""What a pickle calls to rebuild tensors. The names stand in files, so they stay."""
+"""What a pickle calls to rebuild tensors, and small tools that libraries of the time call: the names stay."""
 import importlib
+import itertools
+import operator
 
 from ._ops import storage as _storage
 from ._ops.tensor import TensorBase, cpu_classes, cuda_classes
@@ -46,3 +48,23 @@ def _rebuild_parameter(data, requires_grad, backward_hooks):
 def _late(module, name):
     """A class of a higher layer: only files that hold such values need it, and they name it."""
     return getattr(importlib.import_module("%s.%s" % (PACKAGE, module)), name)
+
+
+def _accumulate(iterable, fn=operator.add):
+    """Yield the running totals of some values."""
+    return itertools.accumulate(iterable, fn)
+
+
+def _flatten_tensors(tensors):
+    """Return the elements of tensors of one type behind one another, as a new 1-D tensor."""
+    flat = tensors[0].new(sum(tensor.numel() for tensor in tensors))
+    for part, tensor in zip(_unflatten_tensors(flat, tensors), tensors):
+        part.copy_(tensor)
+    return flat
+
+
+def _unflatten_tensors(flat, tensors):
+    """Return the parts of such a tensor as views of the sizes of `tensors`, a tuple."""
+    ends = list(_accumulate(tensor.numel() for tensor in tensors))
+    return tuple(flat.narrow(0, end - tensor.numel(), tensor.numel()).view_as(tensor)
+                 for tensor, end in zip(tensors, ends))

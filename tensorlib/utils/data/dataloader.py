@@ -40,8 +40,8 @@ class DataLoader:
         worker_init_fn: called with the number of the worker in each one, before its first batch.
 
     Each worker uses one thread. It begins with the random state that this process has when the iterator is made, as in
-    v0.2: all workers draw the same numbers, and again in the next epoch if this process has drawn none; but Python seeds
-    its own `random` anew in each process. Where that matters, seed them:
+    v0.2: all workers draw the same numbers, and again in the next epoch if this process has drawn none; only Python
+    seeds its own `random` anew in each process. Where that matters, seed them:
     `worker_init_fn=lambda number: tensorlib.manual_seed(1000 * epoch + number)`.
 
     Raises:
