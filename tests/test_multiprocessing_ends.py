@@ -6,6 +6,7 @@ import resource
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -298,6 +299,25 @@ def test_a_queue_of_thousands(strategy):
         assert_open_files(before + 4)           # what serves queues stays
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+
+
+def test_threads_share_at_once(strategy):
+    """Each makes, sends, receives and drops; the counts stay right."""
+    queues, failures = [mp.SimpleQueue() for _ in range(6)], []
+
+    def work(queue):
+        for i in range(40):
+            queue.put(tensorlib.ones(4) * i)
+            if queue.get().sum() != 4 * i:
+                failures.append(i)
+
+    threads = [threading.Thread(target=work, args=(queue,)) for queue in queues]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    gc.collect()
+    assert failures == [] and shared_files(os.getpid()) == []
 
 
 def test_messages_leave_no_files_open(strategy):

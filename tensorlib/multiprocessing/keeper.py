@@ -61,11 +61,12 @@ def drop(name):
 
 def leave(name, pid):
     """Say that this process uses a file no more; nothing in a fork of the process that did."""
-    if os.getpid() != pid or _socket is None:
+    sock = _socket
+    if os.getpid() != pid or sock is None:
         return
     _uses[name] -= 1
     try:
-        _exchange(_socket, LEAVE + os.fsencode(name))
+        _exchange(sock, LEAVE + os.fsencode(name))
     except OSError:
         pass                                    # a new keeper will be told what is left
 
@@ -76,14 +77,18 @@ def _request(kind, name):
         with _lock:
             if _socket is None:
                 _socket = _connect()
+            sock = _socket
         try:
-            return _exchange(_socket, kind + os.fsencode(name))
+            return _exchange(sock, kind + os.fsencode(name))
         except OSError:                         # it was killed
-            _socket = None
+            with _lock:
+                if _socket is sock:
+                    _socket = None
     raise RuntimeError("the keeper of the shared memory cannot be reached")
 
 
 def _exchange(sock, request):
+    """Send a request and wait for an answer; that of another thread will do, as long as each gets one."""
     sock.send(request)
     if not sock.recv(1):
         raise ConnectionResetError(errno.ECONNRESET, "the keeper has ended")

@@ -100,7 +100,7 @@ class T7Reader:
     def bytes(self, count):
         left = self.end - self.file.tell()
         if not 0 <= count <= left:
-            raise T7ReaderException("the file is damaged or cut short: %d bytes are wanted, but %d left" % (count, left))
+            raise T7ReaderException("the file is damaged or cut short: %d bytes wanted, %d left" % (count, left))
         return self.file.read(count)
 
     def string(self):
