@@ -41,27 +41,21 @@ def exponent(x):
 
 
 def number_format(values, least=0):
-    """(format string, scale, width) for numbers that are shown together."""
+    """(format string, scale, width) for numbers that are shown together. The widths were made for a precision of 4."""
     finite = [abs(v) for v in values if math.isfinite(v)]
     least = max(least, 3) if len(finite) < len(values) else max(least, 2)
     precision = Options.precision
-    if not finite:
-        return "{:%d.0f}" % least, 1, least
-    top, low = exponent(max(finite)), exponent(min(finite))
+    top, low = (exponent(max(finite)), exponent(min(finite))) if finite else (1, 1)
     if all(v == math.floor(v) for v in finite):
         if top > precision + 1:
-            width = max(least, 11)
-            return "{:%d.%de}" % (width, precision), 1, width
+            return "{:11.%de}" % precision, 1, max(least, 7 + precision)
         width = max(least, top + 1)
         return "{:%d.0f}" % width, 1, width
     if top - low > precision:
-        width = max(least, 11 + (abs(top) > 99 or abs(low) > 99))
+        width = max(least, 7 + precision + (abs(top) > 99 or abs(low) > 99))
         return "{:%d.%de}" % (width, precision), 1, width
-    scale = 1
-    if top > precision + 1 or top < 0:
-        scale, width = 10.0 ** (top - 1), max(least, precision + 3)
-    else:
-        width = max(least, precision + 3 if top == 0 else top + precision + 2)
+    scale = 10.0 ** (top - 1) if top > precision + 1 or top < 0 else 1
+    width = max(least, 7 if scale != 1 or top == 0 else top + 6)
     return "{:%d.%df}" % (width, precision), scale, width
 
 
@@ -104,10 +98,11 @@ def vector_text(t):
     """One value a line."""
     n, edge = t.size(0), Options.edgeitems
     dots = n >= Options.threshold and 2 * edge < n
-    form, scale, width = number_format(telling_values(t), 3 if n > 2 * edge else 2)
-    lines = [(" " if scale != 1 else "") + form.format(v / scale) for v in edges(t, dots)]
+    form, scale, width = number_format(telling_values(t))
+    margin = " " if scale != 1 else ""
+    lines = [margin + form.format(v / scale) for v in edges(t, dots)]
     if dots:
-        lines.insert(edge, centred("\u22ee", width + (scale != 1)))
+        lines.insert(edge, margin + centred("\u22ee", width))
     return scale_line(scale) + "\n".join(lines) + "\n"
 
 
@@ -120,23 +115,22 @@ def matrix_text(t, indent="", form=None, force_dots=None):
     data = edges(t, dots and cut_rows)
     form = form or number_format(telling_values(t), 5 if cut_columns or cut_rows else 0)
     text, scale, width = form
-    head = scale_line(scale) if not indent else ""
-    margin = indent + (" " if scale != 1 else "")
+    head, margin = scale_line(scale), indent + (" " if scale != 1 else "")
 
     def row_text(row):
         return " ".join([text.format(v / scale) for v in row])
 
-    if not dots or not (cut_columns or cut_rows):
-        per_line = max(1, (Options.linewidth - len(indent)) // (width + 1))
-        if columns <= per_line:
-            return head + "".join([margin + row_text(row) + "\n" for row in data])
-        blocks = []
-        for start in range(0, columns, per_line):
-            stop = min(start + per_line, columns)
-            name = "Columns %d to %d \n" % (start, stop - 1) if stop - 1 > start else "Column  %d \n" % start
-            blocks.append(name + "".join([margin + row_text(row[start:stop]) + "\n" for row in data]))
-        return head + "\n" + "\n".join(blocks)
-    return head + large_matrix(data, cut_rows, cut_columns, row_text, margin, width)
+    if dots and (cut_columns or cut_rows):
+        return head + large_matrix(data, cut_rows, cut_columns, row_text, margin, width)
+    per_line = max(1, (Options.linewidth - len(indent)) // (width + 1))
+    if columns <= per_line:
+        return head + "".join([margin + row_text(row) + "\n" for row in data])
+    blocks = []
+    for start in range(0, columns, per_line):
+        stop = min(start + per_line, columns)
+        name = "\nColumns %d to %d \n%s" % (start, stop - 1, indent)      # the indent once more, as v0.2 had it
+        blocks.append(name + head + "".join([margin + row_text(row[start:stop]) + "\n" for row in data]))
+    return "".join(blocks)
 
 
 def large_matrix(data, cut_rows, cut_columns, row_text, margin, width):
@@ -176,7 +170,7 @@ def block_text(t):
         text += "(%s,.,.) = \n" % ",".join([centred(str(i), width) for i in position])
         text += matrix_text(view(make_contiguous(matrix), (t.size(-2), t.size(-1))), " ", form, dots)
         last = position
-    return scale_line(form[1]) + text
+    return text
 
 
 def gaps(last, position, width):
