@@ -39,16 +39,14 @@ def construct(self, args, kwargs):
         if storages.dtype_of(first) != code:
             raise_constructor(self, args)
         core.init_view(self, code, first, 0, (len(first),) if len(first) else ())
-    elif isinstance(first, (VariableBase, str)) or not (hasattr(first, "__len__") and hasattr(first, "__getitem__")):
-        raise_constructor(self, args) if not isinstance(first, VariableBase) else refuse_variable(first)
+    elif isinstance(first, VariableBase):
+        raise RuntimeError("a tensor cannot be made of a Variable: take its .data, or use it as it is")
+    elif isinstance(first, (str, dict)) or not (hasattr(first, "__len__") and hasattr(first, "__getitem__")):
+        raise_constructor(self, args)
     elif type(first).__module__ == "numpy" and hasattr(first, "dtype"):
         construct_array(self, code, first)
     else:
         construct_sequence(self, code, first)
-
-
-def refuse_variable(variable):
-    raise RuntimeError("a tensor cannot be made of a Variable: take its .data, or use it as it is")
 
 
 def raise_constructor(self, args):

@@ -11,11 +11,20 @@ from ._types import Default, described, full_name
 
 
 def target(out):
-    return Default.tensor() if out is None else out
+    """`out`, or an empty tensor of the default type."""
+    if out is None:
+        return Default.tensor()
+    if not isinstance(out, core.TensorBase) or isinstance(out, core.HalfTensor):
+        raise TypeError("out has to be a tensor of a type with arithmetic, but got %s" % described(out))
+    return out
 
 
-def sizes_of(sizes):
-    """Ints, or one sequence of ints."""
+def sizes_of(sizes, size=None):
+    """Ints, or one sequence of ints, or what stands by keyword."""
+    if size is not None and not sizes:
+        sizes = (size,)
+    elif size is not None:
+        raise TypeError("the size is given twice: %s and size=%r" % (sizes, size))
     if len(sizes) == 1 and isinstance(sizes[0], (tuple, list)):
         sizes = tuple(sizes[0])
     if not sizes or not all(indexing.is_int(n) for n in sizes):
@@ -23,9 +32,9 @@ def sizes_of(sizes):
     return tuple([operator.index(n) for n in sizes])
 
 
-def zeros(*sizes, out=None):
+def zeros(*sizes, size=None, out=None):
     """Return a tensor of zeros of the default type."""
-    return filled(sizes_of(sizes), 0, out)
+    return filled(sizes_of(sizes, size), 0, out)
 
 
 def zero(tensor):
@@ -35,9 +44,9 @@ def zero(tensor):
     return copying.fill_(tensor, 0)
 
 
-def ones(*sizes, out=None):
+def ones(*sizes, size=None, out=None):
     """Return a tensor of ones of the default type."""
-    return filled(sizes_of(sizes), 1, out)
+    return filled(sizes_of(sizes, size), 1, out)
 
 
 def filled(sizes, value, out):

@@ -52,7 +52,8 @@ def is_advanced(key):
 
 def basic(x, key):
     """(view, whether every dim was taken) of x for ints, slices, None and one ellipsis."""
-    key = key if isinstance(key, tuple) else (key,)
+    in_tuple = isinstance(key, tuple)
+    key = key if in_tuple else (key,)
     for k in key:
         if isinstance(k, str):
             raise IndexError("a tensor cannot be indexed with the string %r" % k)
@@ -60,6 +61,8 @@ def basic(x, key):
             raise TypeError(UNSUPPORTED % kind_name(unwrapped(k)))
     ndim = x.dim()
     used = sum(k is not None and k is not Ellipsis for k in key)
+    if ndim == 0 and used == len(key) == 1 and not in_tuple:
+        raise RuntimeError("an empty tensor has no dimension to index with %r" % (key[0],))
     if used > ndim:
         raise IndexError("trying to index %d dimensions of a %d dimensional tensor" % (used, ndim))
     if sum(k is Ellipsis for k in key) > 1:

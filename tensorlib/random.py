@@ -62,7 +62,7 @@ def set_rng_state(new_state):
     default_generator.set_state(new_state)
 
 
-def rand(*size, generator=None, out=None):
+def rand(*sizes, size=None, generator=None, out=None):
     """Return a tensor of the default type, or `out`, filled with samples of [0, 1).
 
     Example:
@@ -71,10 +71,10 @@ def rand(*size, generator=None, out=None):
         >>> "%.4f" % tensorlib.rand(2, 3)[0, 0]
         '0.7576'
     """
-    return uniform_(resize_(target(out), sizes_of(size)), 0, 1, generator)
+    return uniform_(resize_(target(out), sizes_of(sizes, size)), 0, 1, generator)
 
 
-def randn(*size, generator=None, out=None):
+def randn(*sizes, size=None, generator=None, out=None):
     """Return a tensor of the default type, or `out`, filled with samples of mean 0 and deviation 1.
 
     Example:
@@ -83,4 +83,4 @@ def randn(*size, generator=None, out=None):
         >>> "%.4f" % tensorlib.randn(2, 3)[0, 0]
         '0.6614'
     """
-    return normal_(resize_(target(out), sizes_of(size)), 0, 1, generator)
+    return normal_(resize_(target(out), sizes_of(sizes, size)), 0, 1, generator)

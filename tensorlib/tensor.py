@@ -167,53 +167,40 @@ class Methods:
         """Set every element to 0; returns self."""
         return copying.fill_(self, 0)
 
-    def resize_(self, *sizes):
+    def resize_(self, *sizes, size=None):
         """Change the sizes; the storage grows if needed, new elements are uninitialised. Returns self."""
-        return core.resize_(self, sizes_of(sizes))
+        return core.resize_(self, sizes_of(sizes, size))
 
     def resize_as_(self, the_template):
         """resize_ to the size of another tensor; returns self."""
         need_tensor("resize_as_", self, the_template)
         return core.resize_(self, the_template.size())
 
-    def set_(self, source=None, storage_offset=None, size=None, stride=None):
+    def set_(self, source=None, storage_offset=None, size=None, stride=None, *, storage=None, sourceStorage=None):
         """Make self a view of another tensor, or of a storage (with offset, sizes and strides); returns self."""
-        return set_source(self, source, storage_offset, size, stride)
+        given = [x for x in (source, storage, sourceStorage) if x is not None]
+        if len(given) > 1:
+            raise TypeError("set_ takes one source, but got %d" % len(given))
+        return set_source(self, given[0] if given else None, storage_offset, size, stride)
 
-    def t_(self):
-        """In place: t."""
-        return core.set_view(self, views.t(self))
+    def apply_(self, fn):
+        """Replace each element by fn(element); slow. Returns self."""
+        need_callable(fn)
+        return set_values(self, [fn(x) for x in flat(self)])
 
-    def transpose_(self, dim0, dim1):
-        """In place: transpose."""
-        return core.set_view(self, views.transpose(self, dim0, dim1))
-
-    def squeeze_(self, dim=None):
-        """In place: squeeze."""
-        return core.set_view(self, views.squeeze(self, dim))
-
-    def unsqueeze_(self, dim):
-        """In place: unsqueeze."""
-        return core.set_view(self, views.unsqueeze(self, dim))
-
-    def apply_(self, callable):
-        """Replace each element by callable(element); slow. Returns self."""
-        need_callable(callable)
-        return set_values(self, [callable(x) for x in flat(self)])
-
-    def map_(self, tensor, callable):
-        """self[i] = callable(self[i], tensor[i]); slow. Returns self."""
-        if type(tensor) is not type(self):
-            raise TypeError("argument 1 must be %s, not %s" % (full_name(self), described(tensor)))
-        need_callable(callable)
+    def map_(self, tensor, fn):
+        """self[i] = fn(self[i], tensor[i]); slow. Returns self."""
+        need_same_type(self, tensor)
+        need_callable(fn)
         other = flat(self.new().resize_as_(self).copy_(tensor))
-        return set_values(self, [callable(x, y) for x, y in zip(flat(self), other)])
+        return set_values(self, [fn(x, y) for x, y in zip(flat(self), other)])
 
-    def map2_(self, x, y, callable):
-        """self[i] = callable(self[i], x[i], y[i]); slow. Returns self."""
-        need_callable(callable)
+    def map2_(self, x, y, fn):
+        """self[i] = fn(self[i], x[i], y[i]); slow. Returns self."""
+        need_same_type(self, x, y)
+        need_callable(fn)
         a, b = flat(views.expand(x, self.size())), flat(views.expand(y, self.size()))
-        return set_values(self, [callable(*values) for values in zip(flat(self), a, b)])
+        return set_values(self, [fn(*values) for values in zip(flat(self), a, b)])
 
     def get_device(self):
         """Return the number of the GPU."""
@@ -238,6 +225,12 @@ class Methods:
 def need_callable(function):
     if not callable(function):
         raise RuntimeError("apply requires a callable as its first argument, but got %s" % type(function).__name__)
+
+
+def need_same_type(self, *others):
+    for number, other in enumerate(others, 1):
+        if type(other) is not type(self):
+            raise TypeError("argument %d must be %s, not %s" % (number, full_name(self), described(other)))
 
 
 def cuda_copy(tensor, device):
@@ -305,7 +298,7 @@ def set_source(self, source, offset, size, stride):
         if offset is None:
             core.init_view(self, code, source, 0, (len(source),) if len(source) else ())
             return self
-        if (isinstance(offset, int) and isinstance(size, (tuple, list))
+        if (indexing.is_int(offset) and isinstance(size, (tuple, list))
                 and (stride is None or isinstance(stride, (tuple, list)))):
             core.init_view(self, code, source, offset, size, stride)
             return self
@@ -322,8 +315,15 @@ def deepcopy(self, memo):
     if id(self) in memo:
         return memo[id(self)]
     storage = copy.deepcopy(self.storage(), memo)
-    memo[id(self)] = core.make_view(storage, self.storage_offset(), self.size(), self.stride())
-    return memo[id(self)]
+    place = self.storage_offset(), self.size(), self.stride()
+    made = core.make_view(storage, *place)
+    if type(made) is not type(self):        # a class that a user derived
+        made = type(self).__new__(type(self))
+        core.init_view(made, core.code_of(self), storage, *place)
+    memo[id(self)] = made
+    if hasattr(self, "__dict__"):
+        vars(made).update(copy.deepcopy(vars(self), memo))
+    return made
 
 
 def reduce(self):

@@ -202,8 +202,17 @@ def test_errors(call, error):
 
 def test_empty():
     x = tensorlib.FloatTensor()
-    assert x.sum() == 0 and x.prod() == 1 and x.norm() == 0 and math.isnan(x.mean()) and math.isnan(x.std())
+    assert x.sum() == 0 and x.prod() == 1 and x.norm() == 0
     assert x.equal(tensorlib.FloatTensor())
+    for name in ("mean", "std", "var", "max", "min", "median"):
+        with pytest.raises(RuntimeError, match="empty"):
+            getattr(x, name)()
+
+
+def test_dist_takes_its_formula_as_it_stands():
+    x, y = tensorlib.DoubleTensor([1, 5, 2]), tensorlib.DoubleTensor([1, 1, 5])
+    assert x.dist(y) == 5 and x.dist(y, 1) == 7 and abs(x.dist(y, 3) - 91 ** (1 / 3)) < 1e-12
+    assert x.dist(y, 0) == float("inf") and x.dist(y, float("inf")) == 1 and x[:1].dist(y[:1], 0) == 1
 
 
 def test_histc():

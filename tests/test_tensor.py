@@ -142,6 +142,53 @@ def test_pickle_of_every_type(name):
     assert type(y) is type(x) and y.tolist() == x.tolist() and y.stride() == x.stride()
 
 
+def test_deepcopy_of_a_derived_class():
+    class Labelled(tensorlib.FloatTensor):
+        pass
+
+    x = Labelled([1, 2])
+    x.names = ["a"]
+    twin = copy.deepcopy({"x": x, "view": x[1:]})
+    assert type(twin["x"]) is Labelled and twin["x"].tolist() == [1, 2]
+    assert twin["x"].names == ["a"] and twin["x"].names is not x.names
+    twin["x"].fill_(5)
+    assert twin["view"].tolist() == [5] and x.tolist() == [1, 2]
+
+
+# ---- sizes ----------------------------------------------------------------------------------------------
+
+def test_sizes_by_keyword():
+    for make in (tensorlib.zeros, tensorlib.ones, tensorlib.rand, tensorlib.randn):
+        assert make(size=(2, 3)).size() == (2, 3)
+        with pytest.raises(TypeError, match="twice"):
+            make(2, size=(2, 3))
+    assert tensorlib.ones(4).resize_(size=(2, 2)).tolist() == [[1, 1], [1, 1]]
+
+
+def test_size_takes_any_iterable_of_ints():
+    assert tensorlib.Size(n for n in [2, 3]) == (2, 3) and tensorlib.Size(range(2)) == (0, 1)
+    for wrong in ([True], [1.5], ["a"], tensorlib.ones(2)):
+        with pytest.raises(TypeError, match="ints"):
+            tensorlib.Size(wrong)
+
+
+def test_repeat_needs_a_positive_count_for_each_dim():
+    x = tensorlib.ones(2, 3)
+    for counts, error in (((), ValueError), ((2,), ValueError), ((0, 1), RuntimeError), ((1, -1), RuntimeError)):
+        with pytest.raises(error):
+            x.repeat(*counts)
+    with pytest.raises(RuntimeError):
+        tensorlib.Tensor().repeat(2)
+
+
+def test_set_by_keyword():
+    x, storage = tensorlib.Tensor(), tensorlib.FloatStorage([1, 2, 3, 4, 5])
+    assert x.set_(storage=storage) is x and x.tolist() == [1, 2, 3, 4, 5]
+    assert x.set_(sourceStorage=storage, storage_offset=1, size=(2, 2), stride=(2, 1)).tolist() == [[2, 3], [4, 5]]
+    with pytest.raises(TypeError, match="one source"):
+        x.set_(storage, storage=storage)
+
+
 # ---- storages and the allocator -----------------------------------------------------------------------
 
 def test_storage_views_and_resizing():
@@ -198,6 +245,19 @@ BAD = {
     "unsqueeze to too many dims": (lambda: tensorlib.zeros(*[1] * 16).unsqueeze(0), RuntimeError, "dims"),
     "string": (lambda: tensorlib.FloatTensor("abc"), TypeError, "constructor"),
     "ragged": (lambda: tensorlib.FloatTensor([[1, 2], [3]]), RuntimeError, "length"),
+    "dict": (lambda: tensorlib.FloatTensor({0: 1}), TypeError, "constructor"),
+    "bool for an int": (lambda: X.sum(True), TypeError,
+                        r"got \(bool\), but expected one of:\n \* no arguments\n \* \(int dim, bool keepdim=False\)$"),
+    "bool for a dim": (lambda: X.size(True), TypeError, "int dim"),
+    "bool for a size": (lambda: X.view(True, 6), TypeError, r"int\.\.\. size"),
+    "types in words": (lambda: X.add("a"), TypeError, r"\(float value\)\n \* \(tensorlib.FloatTensor other\)\n"
+                       r" \* \(float value, tensorlib.FloatTensor other\)$"),
+    "types of a function": (lambda: tensorlib.mm(X.long(), 2), TypeError,
+                            r"\(tensorlib.LongTensor self, tensorlib.LongTensor mat2\)$"),
+    "comparison into a third type": (lambda: tensorlib.eq(X, 1, out=X.long()), TypeError, "ByteTensor"),
+    "other types to map2_": (lambda: X.map2_(X, X.long(), max), TypeError, "argument 2"),
+    "int of an empty tensor": (lambda: tensorlib.Tensor()[0], RuntimeError, "empty"),
+    "ints of an empty tensor": (lambda: tensorlib.Tensor()[0, 0], IndexError, "2 dimensions"),
     "none inside": (lambda: tensorlib.FloatTensor([1, None]), RuntimeError, "NoneType"),
     "float for an int": (lambda: tensorlib.IntTensor([1.5]), RuntimeError, "float"),
     "mixed types": (lambda: X + X.double(), TypeError, "DoubleTensor"),

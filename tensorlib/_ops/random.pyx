@@ -621,6 +621,8 @@ def randperm(Py_ssize_t n, generator=None, TensorBase out=None):
     cdef TensorBase order
     if n <= 0:
         raise RuntimeError("randperm(): expected n > 0, got %d" % n)
+    if out is not None and out.dtype == F16:
+        raise TypeError("randperm(): a tensorlib.HalfTensor does not hold all whole numbers")
     order = empty(I64, 1, &n)
     permute(ready(generator), <int64_t*>ptr(order), n)
     if out is None:

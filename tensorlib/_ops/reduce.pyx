@@ -4,7 +4,7 @@ A reduction is planned once (plan.pyx) and then runs in strips or in columns. Wo
 number of threads, so that results do not depend on it.
 """
 from cython.parallel cimport prange
-from libc.math cimport INFINITY, NAN, pow
+from libc.math cimport INFINITY, pow
 from libc.stdint cimport INT64_MAX, INT64_MIN, int32_t, int64_t
 from libc.stdlib cimport free, malloc
 
@@ -279,7 +279,7 @@ cdef TensorBase reduce_dim(TensorBase x, int dim, bint keepdim, Reduction* r):
 
 cdef int check_not_empty(TensorBase x, str name) except -1:
     if x.ndim == 0:
-        raise RuntimeError("%s(): the tensor is empty and has no such element" % name)
+        raise RuntimeError("%s() of an empty tensor" % name)
     return 0
 
 
@@ -331,6 +331,7 @@ def sum_to(TensorBase x not None, sizes):
 def mean_all(TensorBase x not None):
     """Return the mean of all elements as a (1,) tensor."""
     cdef Reduction r
+    check_not_empty(x, "mean")
     make_reduction(&r, "sum", x.dtype)
     r.divisor = x.numel_
     return one_element(x, whole_number(x, &r), &r)
@@ -339,6 +340,7 @@ def mean_all(TensorBase x not None):
 def mean_number(TensorBase x not None):
     """Return the mean of all elements as a Python float."""
     cdef Reduction r
+    check_not_empty(x, "mean")
     make_reduction(&r, "sum", x.dtype)
     r.divisor = x.numel_
     return python_number(whole_number(x, &r), &r)
@@ -517,9 +519,8 @@ cdef double deviation_number(TensorBase x, bint unbiased, Reduction* r) except? 
     """The variance of all elements, in two passes; r.power still to be applied."""
     cdef Number acc
     cdef double mean
+    check_not_empty(x, "var")
     make_reduction(r, "sum", x.dtype)
-    if x.numel_ == 0:
-        return NAN
     mean = whole_number(x, r).real / x.numel_
     make_reduction(r, "deviation", x.dtype)
     r.arg = &mean

@@ -299,16 +299,15 @@ def repeat(TensorBase self not None, counts):
     if lead < 0:
         raise ValueError("Number of dimensions of repeat dims can not be smaller than number of dimensions of tensor")
     for d in range(count):
-        if n[d] < 0:
-            raise RuntimeError("repeat: count %d is negative" % n[d])
+        if n[d] <= 0:
+            raise RuntimeError("repeat: expected counts > 0, but got %d" % n[d])
         sizes[d] = n[d] * (self.sizes[d - lead] if d >= lead else 1)
+    if self.numel_ == 0:
+        raise RuntimeError("repeat: the tensor is empty")
     out = empty(self.dtype, count, sizes)
-    if out.numel_ == 0:
-        return out
-    tiled = out                                         # every dim split in (copies, size)
     if 2 * count > MAXDIM:
         return repeat_by_cat(self, counts)
-    tiled = new_header(self.dtype, self.device)
+    tiled = new_header(self.dtype, self.device)         # every dim split in (copies, size)
     for d in range(count):
         fine[2 * d], fine[2 * d + 1] = n[d], self.sizes[d - lead] if d >= lead else 1
     set_sizes(tiled, 2 * count, fine)

@@ -65,8 +65,7 @@ cdef class Param:
                 return False
             return isinstance(x, (int, float)) or number_like(x, self_dtype)
         if kind == INT:
-            return isinstance(x, int) or (not isinstance(x, (float, TensorBase, VariableBase))
-                                          and hasattr(x, "__index__"))
+            return is_int(x)
         if kind == FLOAT:
             return isinstance(x, (int, float)) or number_like(x, F16)
         if kind == BOOL:
@@ -79,10 +78,32 @@ cdef class Param:
             return callable(x)
         return True
 
+    cdef str described(self, int dtype):
+        """"int dim", "tensorlib.LongTensor index", "float value=1": what a call on tensors of a type takes."""
+        kind, _, rest = self.text.partition(" ")
+        if self.kind == TENSOR:
+            kind = tensor_of(dtype if self.dtype < 0 else self.dtype)
+        elif self.kind == TENSORS:
+            kind = "sequence[%s]" % tensor_of(dtype)
+        elif self.kind == NUMBER and dtype >= 0:
+            kind = "float" if dtype >= F16 else "int"
+        return kind + " " + rest
+
     cdef bint fits(self, int dtype, int self_dtype):
         if self.dtype >= 0:
             return dtype == self.dtype
         return self_dtype < 0 or dtype == self_dtype
+
+
+cdef str tensor_of(int dtype):
+    return "tensorlib.%sTensor" % DTYPE_NAMES[dtype] if dtype >= 0 else "Tensor"
+
+
+cdef bint is_int(object x):
+    """An int or a NumPy integer, but no bool: that is for parameters of its own."""
+    if type(x) is int:
+        return True
+    return hasattr(x, "__index__") and not isinstance(x, (bool, float, TensorBase, VariableBase)) and not numpy_bool(x)
 
 
 cdef bint number_like(object x, int dtype):
@@ -177,6 +198,14 @@ cdef class Form:
                           UserWarning, stacklevel=2)
         return 0
 
+    cdef str expected(self, int dtype, bint as_method):
+        """The signature in words for a call on tensors of a type; without self where that stands before the dot."""
+        cdef Param param
+        parts = [param.described(dtype) for param in self.params]
+        if not as_method and self.self_position >= 0:
+            parts.insert(self.self_position, tensor_of(dtype) + " self")
+        return "(%s)" % ", ".join(parts) if parts else "no arguments"
+
     cdef bint tensor_after(self, Param param):
         """Whether a required tensor follows: then an optional number before it may be left out."""
         cdef bint after = False
@@ -194,8 +223,7 @@ cdef object read_sizes(tuple args, Py_ssize_t start):
     if len(args) == start + 1 and isinstance(args[start], (tuple, list)):
         args, start = tuple(args[start]), 0
     for i in range(start, len(args)):
-        x = args[i]
-        if not isinstance(x, int) and (isinstance(x, (float, TensorBase, VariableBase)) or not hasattr(x, "__index__")):
+        if not is_int(args[i]):
             return MISSING
     return tuple([int(x) for x in args[start:]]) if len(args) > start else MISSING
 
@@ -229,20 +257,24 @@ cdef class Public:
         me = args[0]
         if isinstance(me, VariableBase):
             for form in self.variable_forms:
+                if form.self_position < 0:      # of the function alone
+                    continue
                 values = form.match(me, args, 1, keywords, -1, True)
                 if values is not NO_MATCH:
                     return invoke(form, <list>values)
             if has_none(kwargs):
                 return self(*args, **{k: v for k, v in kwargs.items() if v is not None})
-            return self.refuse(args[1:], kwargs, self.variable_forms)
+            return self.refuse(args[1:], kwargs, self.variable_forms, -1, True)
         dtype = (<TensorBase?>me).dtype
         for form in self.forms:
+            if form.self_position < 0:
+                continue
             values = form.match(me, args, 1, keywords, dtype, False)
             if values is not NO_MATCH:
                 return invoke(form, <list>values)
         if has_none(kwargs):
             return self(*args, **{k: v for k, v in kwargs.items() if v is not None})
-        return self.refuse(args[1:], kwargs, self.forms)
+        return self.refuse(args[1:], kwargs, self.forms, dtype, True)
 
     def function(self, *args, **kwargs):
         """As a function: self is one of the arguments."""
@@ -283,12 +315,12 @@ cdef class Public:
                 if form.number and out is not None:
                     raise TypeError("%s: no out= for a result that is a number" % self.name)
                 result = invoke(form, <list>values)
-                return result if out is None else write_out(self.name, out, result)
+                return result if out is None else write_out(self.name, out, result, dtype)
         if has_none(kwargs):
             if out is not None:
                 kwargs["out"] = out
             return self.function(*args, **{k: v for k, v in kwargs.items() if v is not None})
-        return self.refuse(args, kwargs, self.variable_forms if variables else self.forms)
+        return self.refuse(args, kwargs, self.variable_forms if variables else self.forms, dtype, False)
 
     def add_variable_function(self, function):
         """Let a Python function serve calls with Variables."""
@@ -309,7 +341,7 @@ cdef class Public:
                 return rest.pop(word), args, rest if rest else None
         return None
 
-    cdef object refuse(self, tuple args, dict kwargs, list forms):
+    cdef object refuse(self, tuple args, dict kwargs, list forms, int dtype, bint as_method):
         """Raise a TypeError that lists what was given and what is expected."""
         cdef Form form
         if forms is self.variable_forms and any([isinstance(x, TensorBase) for x in args]):
@@ -319,7 +351,7 @@ cdef class Public:
             raise RuntimeError("%s of a Variable: expected Variables, but got (%s)"
                                % (self.name, ", ".join([described(x) for x in args])))
         given = [described(x) for x in args] + ["%s=%s" % (k, described(x)) for k, x in kwargs.items()]
-        expected = [form.text for form in forms]
+        expected = [form.expected(dtype, as_method) for form in forms if form.self_position >= 0 or not as_method]
         raise TypeError("%s received an invalid combination of arguments - got (%s), but expected %s"
                         % (self.name, ", ".join(given),
                            expected[0] if len(expected) == 1 else "one of:\n * " + "\n * ".join(expected)))
@@ -364,17 +396,18 @@ cdef object invoke(Form form, list values):
     return result
 
 
-cdef object write_out(str name, object out, object result):
-    """Copy a result into out=, which takes its size."""
+cdef object write_out(str name, object out, object result, int dtype):
+    """Copy a result into out=, which takes its size. A result of 0 and 1 may also go to the type of the operands."""
     if isinstance(result, tuple):
         if not isinstance(out, (tuple, list)) or len(out) != len(result):
             raise TypeError("%s: out has to be a tuple of %d tensors" % (name, len(result)))
-        return tuple([write_out(name, o, r) for o, r in zip(out, result)])
+        return tuple([write_out(name, o, r, dtype) for o, r in zip(out, result)])
     if not isinstance(result, TensorBase):
         raise TypeError("%s: out must be None for a result that is a number" % name)
-    if not isinstance(out, TensorBase):
-        raise TypeError("%s: out has to be a %s, but got %s" % (name, type_name(<TensorBase>result), described(out)))
-    if (<TensorBase>out).dtype != (<TensorBase>result).dtype and (<TensorBase>result).dtype != U8:
+    cdef int made = (<TensorBase>result).dtype
+    cdef bint fits = isinstance(out, TensorBase) and (
+        (<TensorBase>out).dtype == made or made == U8 and (<TensorBase>out).dtype == dtype)
+    if not fits:
         raise TypeError("%s: out has to be a %s, but got %s" % (name, type_name(<TensorBase>result), described(out)))
     resize(<TensorBase>out, (<TensorBase>result).ndim, (<TensorBase>result).sizes)
     copy_into(<TensorBase>out, <TensorBase>result)

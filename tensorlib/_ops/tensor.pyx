@@ -40,10 +40,11 @@ class Size(tuple):
     def __new__(cls, sizes=()):
         if isinstance(sizes, TensorBase):
             raise TypeError("Size() takes a sequence of ints, not a tensor")
-        for n in sizes:
-            if not isinstance(n, int):
+        self = tuple.__new__(cls, sizes)
+        for n in self:
+            if not isinstance(n, int) or isinstance(n, bool):
                 raise TypeError("Size() takes an iterable of ints, but found an item of type %s" % type(n).__name__)
-        return tuple.__new__(cls, sizes)
+        return self
 
     def __add__(self, other):
         return tuple.__new__(Size, tuple.__add__(self, other)) if isinstance(other, tuple) else NotImplemented
@@ -521,10 +522,9 @@ cdef int wrap_dim(TensorBase t, int dim) except -1:
 
 
 cdef int index_dim(TensorBase t, object dim, str what) except -1:
-    if not isinstance(dim, int) or isinstance(dim, bool):
-        if not hasattr(dim, "__index__"):
-            raise TypeError("%s received an invalid combination of arguments - got (%s), but expected (int dim)"
-                            % (what, type(dim).__name__))
+    if isinstance(dim, bool) or not hasattr(dim, "__index__"):
+        raise TypeError("%s received an invalid combination of arguments - got (%s), but expected (int dim)"
+                        % (what, type(dim).__name__))
     return wrap_dim(t, dim)
 
 

@@ -169,7 +169,7 @@ def flat_batch(x, batch):
     return x if len(batch) == 1 else x.contiguous().view(-1, *matrix)
 
 
-public("matmul", {"(Tensor self, Tensor other)": matmul}, types=ALL,
+public("matmul", {"(Tensor self, Tensor other)": matmul, "(Tensor tensor1, Tensor tensor2)": matmul}, types=ALL,
        doc="Product by the rules for 1-D, 2-D and batched operands; batch dims broadcast.")
 
 

@@ -49,4 +49,6 @@ def randperm(n, *, generator=None, out=None):
         >>> sorted(tensorlib.randperm(4))
         [0, 1, 2, 3]
     """
+    if isinstance(n, bool):
+        raise TypeError("randperm expects (int n), but got bool")
     return random.randperm(n, generator, out)

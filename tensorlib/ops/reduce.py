@@ -218,6 +218,9 @@ def dist(self, other, p=2):
 
 
 def dist_number(self, other, p=2):
+    """The formula as it stands: p = 0 makes the root of the sum infinite."""
+    if p == 0:
+        return float(sub(self, other).numel()) ** math.inf
     return kernels.norm_number(sub(self, other), p)
 
 

@@ -1,7 +1,7 @@
 """Rows that rearrange: views, copies, joining, tiling, casts."""
 from .._ops import shape
 from .._ops.engine import VariableBase
-from .._ops.tensor import TensorBase
+from .._ops.tensor import TensorBase, set_view
 from ._samples import arguments, positions, reference, unary
 from ._table import ALL, engine_rows, op, public
 
@@ -135,7 +135,7 @@ sum_to = op("sum_to(Tensor self, object size)", shape.sum_to, grad=dict(self=lam
 cat = op("cat(int dim, *tensors)", shape.cat, types=ALL, public=False, view=False, node_name="Concat",
          joint=lambda g, dim, tensors_size: cut(g, dim, tensors_size), ref=reference("_shape_refs", "cat"),
          samples=arguments((2, 3), (2, 1), (2, 4), dim=1) + arguments((3,), (2,), dim=-1), doc="Join along a dim.")
-repeat = op("repeat(Tensor self, int... sizes)", shape.repeat, types=ALL, function=False,
+repeat = op("repeat(Tensor self, int... sizes)", shape.repeat, types=ALL, public=False,
             grad=dict(self=lambda g, self_size, sizes: untile(g, self_size, sizes)),
             samples=arguments((2, 3), sizes=(2, 1, 3)), ref="np.tile(self, sizes)", doc="Tile; copies.")
 
@@ -231,14 +231,31 @@ def flatten(self):
 
 
 public("numel", {"(Tensor self)": lambda self: self.numel()}, types=ALL, method=False, doc="The number of elements.")
+public("repeat", {"(Tensor self, int... sizes)": repeat, "(Tensor self)": lambda self: repeat(self, ())}, types=ALL,
+       function=False, doc="Tile; copies. More sizes than dims add leading dims.")
 public("squeeze", {"(Tensor self)": squeeze_all, "(Tensor self, int dim)": squeeze_dim}, types=ALL,
        doc="Without dims of size 1: all, or one.")
-public("cat", {"(Tensors seq, int dim=0)": cat_sequence}, types=ALL, method=False,
+public("cat", {"(Tensors sequence, int dim=0)": cat_sequence, "(Tensors seq, int dim=0)": cat_sequence}, types=ALL,
+       method=False,
        doc="Join a sequence of tensors along a dim.")
 public("stack", {"(Tensors sequence, int dim=0)": stack}, types=ALL, method=False, doc=stack.__doc__)
-for _function, _signature in ((split, "(Tensor self, int split_size, int dim=0)"),
-                              (chunk, "(Tensor self, int chunks, int dim=0)"),
-                              (unbind, "(Tensor self, int dim=0)"), (flatten, "(Tensor self)")):
-    public(_function.__name__, {_signature: _function}, types=ALL, doc=_function.__doc__)
+for _function, *_signatures in (
+        (split, "(Tensor self, int split_size, int dim=0)"), (unbind, "(Tensor self, int dim=0)"),
+        (chunk, "(Tensor self, int chunks, int dim=0)", "(Tensor self, int n_chunks, int dim=0)"),
+        (flatten, "(Tensor self)")):
+    public(_function.__name__, dict.fromkeys(_signatures, _function), types=ALL, doc=_function.__doc__)
+
+
+def on_itself(kernel):
+    """A view made by a kernel, that takes the place of self."""
+    return lambda self, *args: set_view(self, kernel(self, *args))
+
+
+for _name, _kernel, *_signatures in (("t_", shape.t, "(Tensor self)"),
+                                     ("transpose_", shape.transpose, "(Tensor self, int dim0, int dim1)"),
+                                     ("squeeze_", shape.squeeze, "(Tensor self)", "(Tensor self, int dim)"),
+                                     ("unsqueeze_", shape.unsqueeze, "(Tensor self, int dim)")):
+    public(_name, dict.fromkeys(_signatures, on_itself(_kernel)), types=ALL, variable=False, function=False,
+           doc="In place: %s." % _name[:-1])
 
 engine_rows(sum_to=sum_to, clone=clone)
