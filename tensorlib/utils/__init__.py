@@ -1,7 +1,7 @@
 """Tools beside the network. Modules are loaded when first used: `hooks` serves layers that know nothing of data."""
 import importlib as _importlib
 
-_MODULES = ("backcompat", "data", "hooks", "model_zoo", "safetensors", "serialization")
+_MODULES = ("backcompat", "data", "hooks", "model_zoo", "safetensors", "serialization", "trainer")
 
 
 def __getattr__(name):
