@@ -50,8 +50,17 @@ def test_variables_and_arguments(source):
     source.run("arguments_win")
 
 
-def test_host_name_instead_of_an_address(source):
-    source.run("meet", 2, method="tcp://localhost:%d" % free_port(), with_rank=False)
+def has_ipv6():
+    try:
+        with socket.create_server(("::1", 0), family=socket.AF_INET6):
+            return True
+    except OSError:
+        return False
+
+
+@pytest.mark.parametrize("host", ["localhost", "0.0.0.0"] + ["[::1]"] * has_ipv6())
+def test_names_and_other_addresses(source, host):
+    source.run("meet", 2, method="tcp://%s:%d" % (host, free_port()), with_rank=False)
 
 
 @pytest.mark.parametrize("kind", ["file", "multicast"])

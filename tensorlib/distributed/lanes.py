@@ -52,9 +52,12 @@ class Lane:
                 self._turn.wait_for(lambda: self._waiting[0] == ticket)
             return job()
         finally:
-            with self._turn:
-                self._waiting.remove(ticket)
-                self._turn.notify_all()
+            self._leave(ticket)
+
+    def _leave(self, ticket):
+        with self._turn:
+            self._waiting.remove(ticket)
+            self._turn.notify_all()
 
     def run(self, job):
         """Return job(), called after all earlier jobs."""
@@ -85,7 +88,12 @@ class Lane:
         # A daemon, for a receive that nothing answers must not keep the process alive.
         thread = threading.Thread(target=work, name="tensorlib.distributed", daemon=True)
         self._threads.add(thread)
-        thread.start()
+        try:
+            thread.start()
+        except BaseException:       # too many threads: others must not wait for one that never comes
+            self._threads.discard(thread)
+            self._leave(ticket)
+            raise
         return request
 
     def join(self, deadline):

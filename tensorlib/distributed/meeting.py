@@ -72,8 +72,13 @@ def listen(port=0, local=False):
     return socket.create_server(("", port), backlog=BACKLOG)
 
 
+def is_local(host):
+    """Whether a host is named by an address of the old kind (or a name for one) that only its own machine can reach."""
+    return host == "localhost" or plain(host).startswith("127.")
+
+
 def is_loopback(host):
-    return host in ("localhost", "::1") or plain(host).startswith("127.")
+    return host == "::1" or is_local(host)
 
 
 def plain(host):

@@ -39,7 +39,7 @@ def meet(init_method, me):
         raise ValueError("init_method %r is none of env://, tcp://host:port, file://path" % init_method)
     if is_multicast(address[0]):
         return finish(me, by_multicast, address)
-    return finish(me, by_address, address, meeting.is_loopback(address[0]))
+    return finish(me, by_address, address, meeting.is_local(address[0]))
 
 
 def finish(me, method, place, local=False):
@@ -109,7 +109,7 @@ def by_address(address, me, own_port):
     listener = None
     if me.rank == 0 or me.rank is None and is_here(address[0]):
         try:
-            listener = meeting.listen(address[1], meeting.is_loopback(address[0]))
+            listener = meeting.listen(address[1], meeting.is_local(address[0]))
         except OSError as error:
             if error.errno != errno.EADDRINUSE:
                 raise
