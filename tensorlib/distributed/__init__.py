@@ -125,6 +125,7 @@ def _connect_mpi(world_size, rank, group_name, timeout):
     made = mpi.Mpi()
     for name, given, found in ("world_size", world_size, made.world_size), ("rank", rank, made.rank):
         if given not in (None, found):
+            made.forget()
             raise ValueError("init_process_group: %s=%d was given, but MPI says %d" % (name, given, found))
     return made
 
