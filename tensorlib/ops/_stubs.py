@@ -216,6 +216,7 @@ def package_stub():
         "._ops.storage": ["empty_cache", "memory_stats", "set_cache_limit"],
         "._ops.tensor": ["TensorBase"] + TENSOR_NAMES,
         ".backends.cudnn": ["has_cudnn"],
+        ".ops.contract": ["einsum"],
         ".autograd": ["Variable", "enable_grad", "no_grad"],
         ".random": random_names(random),
         ".serialization": ["load", "save"],

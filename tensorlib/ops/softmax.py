@@ -1,7 +1,11 @@
-"""Rows of softmax and log-softmax along a dim. Their derivatives are fused rows of the output."""
+"""Rows of softmax, log-softmax and log-sum-exp along a dim. Their derivatives are rows of the output."""
+import math
+
 from .._ops import softmax as kernels
 from ._samples import arguments, unary
 from ._table import op
+from .pointwise import abs, exp, log, where
+from .reduce import along_dim, max_dim, sum_dim, with_dim
 
 softmax = op(
     "softmax(Tensor self, int dim)", kernels.softmax, public=False,
@@ -30,3 +34,19 @@ log_softmax_grad = op(
               y=lambda g, dy, y, dim: -(g * y.exp()) * dy.sum(dim, True)),
     ref="dy - np.exp(y) * dy.sum(dim, keepdims=True)", samples=arguments((3, 4), (3, 4), dim=1),
     doc="dy - e^y * (sum of dy along dim): derivative of log_softmax at output y, times dy.")
+
+
+def log_of_sums(self, dim, keepdim):
+    """log(sum of e^self), the largest element taken out before and put back after, unless it is infinite."""
+    top = max_dim(self, dim, True)[0]
+    top = where(abs(top) < math.inf, top, 0)
+    sums = log(sum_dim(exp(self - top), dim, True)) + top
+    return sums if keepdim or self.dim() == 1 else sums.squeeze(dim)
+
+
+logsumexp = op(
+    "logsumexp(Tensor self, int dim, bool keepdim=False)", log_of_sums,
+    grad=dict(self=lambda g, self, out, dim, keepdim: with_dim(g, self.size(), dim, keepdim)
+              * exp(self - with_dim(out, self.size(), dim, keepdim))),
+    ref="np.log(np.exp(self).sum(dim, keepdims=keepdim))", samples=along_dim(-3, 3),
+    doc="The logarithm of the sum of e^self along a dim, computed without overflow.")
