@@ -30,7 +30,8 @@ def _set_defaults(cls):
 _tensor.Default.listeners.append(_set_defaults)
 _LATE = {name: "." + name for name in ("backends", "cuda", "distributed", "multiprocessing", "nn", "optim",
                                        "serialization", "utils", "vision")}
-_LATE_NAMES = {"einsum": ".ops.contract", "has_cudnn": ".backends.cudnn", "load": ".serialization", "save": ".serialization"}
+_LATE_NAMES = {"einsum": ".ops.contract", "has_cudnn": ".backends.cudnn", "load": ".serialization",
+               "save": ".serialization"}
 
 
 def __getattr__(name):
