@@ -12,6 +12,7 @@ help:
 	@echo "make demo       build, then train a network on handwritten digits (under a minute after the build)"
 	@echo "make test       build, then run all tests          make test-tiny  the quick ones"
 	@echo "make build      compile the extensions in place    make debug      the same with bounds checks"
+	@echo "make test-cuda  tests of GPU code on an emulated GPU; needs nvcc"
 	@echo "make examples   run every example                  make doctest    run the examples in docstrings"
 	@echo "make lint types gen gen-check docs sdist-test bench mutate clean"
 
@@ -33,6 +34,11 @@ $(VENV)/.demo: $(VENV)/.python
 
 $(VENV)/.test: $(VENV)/.python
 	$(PIP) pytest hypothesis Pillow pandas tqdm
+	@touch $@
+
+# PyCUDA is built against an emulated CUDA driver, once: the wheel stays in a cache.
+$(VENV)/.cuda: $(VENV)/.test
+	$(PIP) "$$($(PY) tests/cuda_emulator/builder.py pycuda)"
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.test
@@ -65,6 +71,9 @@ $(VENV)/.mpi: $(VENV)/.test
 # Needs an MPI library with mpiexec: on Debian and Ubuntu `apt-get install openmpi-bin libopenmpi-dev`.
 test-mpi: $(VENV)/.mpi build
 	TENSORLIB_TEST_MPI=1 $(PY) -m pytest tests/test_distributed_mpi.py
+
+test-cuda: $(VENV)/.cuda build
+	$(PY) tests/cuda_emulator/environment.py $(PY) -m pytest tests/cuda_emulator $(wildcard tests/cuda)
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check $(wildcard $(CODE))
