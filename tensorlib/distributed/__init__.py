@@ -197,6 +197,8 @@ def _backend_for(call, *tensors):
         if not isinstance(tensor, TensorBase):
             hint = ", use its .data" if isinstance(getattr(tensor, "data", None), TensorBase) else ""
             raise TypeError("%s: expected a tensor, but got %s%s" % (call, type(tensor).__name__, hint))
+        if tensor.is_sparse:
+            raise RuntimeError("%s: only dense tensors can be sent, but got %s" % (call, tensor.type()))
         if tensor.is_cuda and not (_State.name == "gloo" and call in GLOO_ON_GPU):
             raise RuntimeError("%s: the backend %s takes tensors on the CPU only, but got %s"
                                % (call, _State.name, tensor.type()))
