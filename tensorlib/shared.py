@@ -99,7 +99,7 @@ def new_block(nbytes):
 
     Where many files are open by now it has a name anyway: a queue may hold more tensors than there may be open files.
     """
-    if _strategy == "file_descriptor" and Block.alive < resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 4:
+    if _strategy == "file_descriptor" and Block.alive < most_descriptors():
         fd = unnamed_file(nbytes)
         try:
             reserve(fd, nbytes)
@@ -119,6 +119,12 @@ def new_block(nbytes):
     except BaseException:
         keeper().leave(name, os.getpid())
         raise
+
+
+def most_descriptors():
+    """How many files blocks may keep open: a quarter of what the process may."""
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return limit // 4 if limit != resource.RLIM_INFINITY else 1 << 20
 
 
 def mapped(cls, fd, nbytes, *args):

@@ -468,8 +468,8 @@ class Data:
         return i
 batches = iter(DataLoader(Data(), num_workers=3))
 next(batches)
-print(*[p.pid for p in batches.processes], flush=True)
 try:
+    print(*[p.pid for p in batches.processes], flush=True)
     time.sleep(20)
     list(batches)
 except KeyboardInterrupt:

@@ -301,6 +301,17 @@ def test_a_queue_of_thousands(strategy):
         resource.setrlimit(resource.RLIMIT_NOFILE, limits)
 
 
+def test_how_many_blocks_keep_files_open(monkeypatch):
+    shared = tensorlib.shared
+    for limit, most in (1024, 256), (resource.RLIM_INFINITY, 1 << 20):
+        monkeypatch.setattr(resource, "getrlimit", lambda kind, limit=limit: (limit, limit))
+        assert shared.most_descriptors() == most
+    most = shared.Block.alive + 1
+    monkeypatch.setattr(shared, "most_descriptors", lambda: most)
+    blocks = [shared.new_block(64) for _ in range(3)]
+    assert [block.name is None for block in blocks] == [True, False, False]
+
+
 def test_threads_share_at_once(strategy):
     """Each makes, sends, receives and drops; the counts stay right."""
     queues, failures = [mp.SimpleQueue() for _ in range(6)], []

@@ -156,17 +156,19 @@ def test_bottleneck_against_pytorch():
 
 
 def test_pretrained_asks_for_the_checkpoint(monkeypatch):
-    import sys
-    import types
     asked = []
     source = models.SqueezeNet(1.1, num_classes=3).state_dict()
-    zoo = types.ModuleType("tensorlib.utils.model_zoo")
-    zoo.load_url = lambda url: asked.append(url) or source
-    monkeypatch.setitem(sys.modules, zoo.__name__, zoo)
-    monkeypatch.setattr(tensorlib.utils, "model_zoo", zoo, raising=False)
+    monkeypatch.setattr("tensorlib.utils.model_zoo.load_url", lambda url: asked.append(url) or source)
     model = models.squeezenet1_1(pretrained=True, num_classes=3)
     assert asked == ["https://download.pytorch.org/models/squeezenet1_1-f364aa15.pth"]
     assert model.classifier[1].weight.data.tolist() == source["classifier.1.weight"].tolist()
+
+
+def test_names_with_dots_are_loaded():
+    one, two = (models.DenseNet(4, (2, 2), 8, num_classes=3) for _ in range(2))
+    two.load_state_dict(one.state_dict())
+    key = "features.denseblock2.denselayer1.conv.2.weight"
+    assert two.state_dict()[key].tolist() == one.state_dict()[key].tolist()
 
 
 def test_errors():

@@ -178,7 +178,7 @@ class Keeper:
                 self.handle(self.clients[sock], request[:1], request[1:])
                 sock.send(ANSWER)
                 return
-        except OSError:
+        except (OSError, ValueError):           # it has ended, or is no process of ours
             pass
         self.selector.unregister(sock)
         sock.close()
