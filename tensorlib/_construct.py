@@ -41,7 +41,9 @@ def construct(self, args, kwargs):
         core.init_view(self, code, first, 0, (len(first),) if len(first) else ())
     elif isinstance(first, VariableBase):
         raise RuntimeError("a tensor cannot be made of a Variable: take its .data, or use it as it is")
-    elif isinstance(first, (str, dict)) or not (hasattr(first, "__len__") and hasattr(first, "__getitem__")):
+    elif isinstance(first, str):
+        raise RuntimeError("a tensor cannot be made of the string %r: its items are strings again, without end" % first)
+    elif isinstance(first, dict) or not (hasattr(first, "__len__") and hasattr(first, "__getitem__")):
         raise_constructor(self, args)
     elif type(first).__module__ == "numpy" and hasattr(first, "dtype"):
         construct_array(self, code, first)

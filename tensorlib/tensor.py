@@ -363,6 +363,8 @@ for _name, _hook in dict(construct=construct, getitem=indexing.getitem, setitem=
                          neg=negative, invert=invert, matmul=matmul).items():
     core.set_hook(_name, _hook)
 for _name, _method in vars(Methods).items():
+    if hasattr(_method, "__code__"):
+        _method.__qualname__ = _name        # for messages: the class here is no concern of users
     if not _name.startswith("__") or _name in PROTOCOLS:
         core.set_attribute(TensorBase, _name, _method)
 

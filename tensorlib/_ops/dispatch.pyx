@@ -48,11 +48,13 @@ def get_num_threads():
     return max_threads()
 
 
-def set_num_threads(int n):
+def set_num_threads(n):
     """Set how many threads a kernel uses at most.
 
-    Raises: RuntimeError where n is less than 1.
+    Raises: RuntimeError where n is less than 1, TypeError where it is no int.
     """
+    if not hasattr(n, "__index__"):
+        raise TypeError("set_num_threads expects an int, but got %s" % type(n).__name__)
     if n < 1:
         raise RuntimeError("set_num_threads expects a positive integer, but got %d" % n)
     set_threads(n)
