@@ -1,4 +1,4 @@
-"""Several processes that work together, each with a case of `distributed_cases.py`: started, killed, waited for, read.
+"""Several processes that work together, each with a case that `case_server.py` knows: started, waited for, read.
 
 They are forked from one process that has imported everything and done nothing, so that starting one takes no time.
 """
@@ -25,7 +25,7 @@ class Source:
     def __enter__(self):
         environment = dict(os.environ, OMP_NUM_THREADS="1",
                            PYTHONPATH=os.pathsep.join([str(FOLDER.parent), os.environ.get("PYTHONPATH", "")]))
-        self.process = subprocess.Popen([sys.executable, str(FOLDER / "distributed_cases.py")], env=environment,
+        self.process = subprocess.Popen([sys.executable, str(FOLDER / "case_server.py")], env=environment,
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.folder = tempfile.TemporaryDirectory()
         self.count = 0

@@ -11,7 +11,7 @@ import sys
 
 import pytest
 
-CASES = pathlib.Path(__file__).resolve().parent / "distributed_cases.py"
+CASES = pathlib.Path(__file__).resolve().parent / "case_server.py"
 DEMANDED = os.environ.get("TENSORLIB_TEST_MPI") == "1"
 there = DEMANDED or bool(importlib.util.find_spec("mpi4py") and shutil.which("mpiexec"))
 needs_mpi = pytest.mark.skipif(not there, reason="needs mpi4py and mpiexec; `make test-mpi` demands them")

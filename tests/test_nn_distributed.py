@@ -1,4 +1,4 @@
-"""DistributedDataParallel between real processes; what each does is in `distributed_cases.py`."""
+"""DistributedDataParallel between real processes; what each does is in `distributed_network_cases.py`."""
 import pytest
 
 import tensorlib
