@@ -8,7 +8,7 @@ from ._ops import storage as storages
 from ._ops import tensor as core
 from ._ops.engine import VariableBase
 from ._ops.tensor import Size, TensorBase
-from ._types import NO_CUDA, described, full_name
+from ._types import described, full_name
 
 MAX_DIMS = 16
 
@@ -17,7 +17,8 @@ def construct(self, args, kwargs):
     """T(), T(sizes...), T(Size), T(tensor), T(storage), T(ndarray), T(sequence): see the class documentation."""
     code, on_gpu = core.code_of_class(type(self))
     if on_gpu:
-        raise AssertionError(NO_CUDA)
+        construct_on_gpu(self, code, args, kwargs)
+        return
     if kwargs:
         raise TypeError("%s constructor takes no keyword arguments, but got %s" % (full_name(self), ", ".join(kwargs)))
     if not args:
@@ -49,6 +50,31 @@ def construct(self, args, kwargs):
         construct_array(self, code, first)
     else:
         construct_sequence(self, code, first)
+
+
+def construct_on_gpu(self, code, args, kwargs):
+    """The same on a GPU: the current one, or that of device=."""
+    device = kwargs.pop("device", None)
+    if kwargs:
+        raise TypeError("%s constructor got an unexpected keyword argument %r" % (full_name(self), min(kwargs)))
+    device = storages.current_gpu() if device is None or device < 0 else device
+    first = args[0] if args else None
+    if not args or all(indexing.is_int(a) for a in args) or len(args) == 1 and isinstance(first, Size):
+        sizes = first if isinstance(first, Size) else args
+        core.init_empty(self, code, [operator.index(n) for n in sizes], device)
+    elif len(args) == 1 and isinstance(first, TensorBase):
+        if type(first) is not type(self):
+            raise_constructor(self, args)
+        core.set_view(self, first)
+    elif len(args) == 1 and isinstance(first, storages.Storage):
+        if storages.dtype_of(first) != code or storages.device_of(first) < 0:
+            raise_constructor(self, args)
+        core.init_view(self, code, first, 0, (len(first),) if len(first) else ())
+    else:
+        built = core.cpu_classes()[code](*args)
+        made = core.make_empty(code, built.size(), device)
+        core.set_view(self, made)
+        storages.gpu_backend().copy_across(made, built)
 
 
 def raise_constructor(self, args):

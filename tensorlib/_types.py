@@ -9,7 +9,6 @@ BY_NAME = {"tensorlib." + cls.__name__: cls for cls in CPU}
 BY_NAME.update({"tensorlib.cuda." + cls.__name__.replace("Cuda", ""): cls for cls in CUDA})
 # Scripts of the time name types by the package they were written for.
 ALIASES = {name.replace("tensorlib", "torch", 1): cls for name, cls in BY_NAME.items()}
-NO_CUDA = "Torch not compiled with CUDA enabled"
 
 
 class FatalError(Exception):

@@ -8,7 +8,7 @@ from ._ops.shape import expand as expand_view
 from ._ops.shape import unsqueeze as unsqueeze_view
 from ._ops import tensor as core
 from ._ops.copying import copy_, fill_
-from ._ops.tensor import ByteTensor, LongTensor, TensorBase, get_item
+from ._ops.tensor import LongTensor, TensorBase, get_item
 from .ops import shape as rows
 
 UNSUPPORTED = ("indexing a tensor with an object of type %s. The only supported types are integers, slices, numpy "
@@ -37,8 +37,16 @@ def kind_name(key):
     return key.type() if isinstance(key, TensorBase) else type(key).__name__
 
 
+def is_mask(key):
+    return isinstance(key, TensorBase) and core.code_of(key) == 0
+
+
+def is_positions(key):
+    return isinstance(key, TensorBase) and core.code_of(key) == 4
+
+
 def is_sequence(key):
-    return isinstance(key, (list, tuple)) or isinstance(unwrapped(key), LongTensor)
+    return isinstance(key, (list, tuple)) or is_positions(unwrapped(key))
 
 
 def is_advanced(key):
@@ -157,7 +165,7 @@ def advanced(x, key):
         if d not in dims:
             at = d if d < dims[0] else d - len(dims) + spread
             add_along(offsets, LongTensor(list(range(sizes[d]))) * strides[d], at)
-    return offsets
+    return offsets.cuda(x.get_device()) if x.is_cuda else offsets
 
 
 def add_along(offsets, values, dim):
@@ -171,7 +179,7 @@ def index_tensor(key):
     """A LongTensor of a sequence of ints."""
     key = unwrapped(key)
     if isinstance(key, TensorBase):
-        return key
+        return key.cpu()
     try:
         return LongTensor(key)
     except (RuntimeError, TypeError, ValueError):
@@ -206,9 +214,9 @@ def getitem(x, key):
         return sliced(x, 0, key)
     raw = unwrapped(key)
     is_variable = isinstance(x, VariableBase)
-    if isinstance(raw, ByteTensor):
+    if is_mask(raw):
         return x.masked_select(like_self(x, key))
-    if isinstance(raw, LongTensor):
+    if is_positions(raw):
         return x.index_select(0, like_self(x, key))
     if is_advanced(key):
         return rows.take(x, advanced(unwrapped(x), key))
@@ -219,12 +227,12 @@ def getitem(x, key):
 def setitem(x, key, value):
     """x[key] = value of a tensor: a number, or a tensor with as many elements."""
     raw = unwrapped(key)
-    if isinstance(raw, ByteTensor):
+    if is_mask(raw):
         if raw.size() != x.size() and raw.numel() == x.numel():
             raw = raw.contiguous().view(x.size())
         x.masked_scatter_(raw, value) if isinstance(value, TensorBase) else x.masked_fill_(raw, value)
         return
-    if isinstance(raw, LongTensor):
+    if is_positions(raw):
         if isinstance(value, TensorBase):
             x.index_copy_(0, raw, value)
         else:
@@ -245,7 +253,7 @@ def setitem(x, key, value):
 
 
 def number_kind(x):
-    return "float" if isinstance(x, (core.HalfTensor, core.FloatTensor, core.DoubleTensor)) else "int"
+    return "float" if core.code_of(x) > 4 else "int"
 
 
 def assign_number(view, value, single):

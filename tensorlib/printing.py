@@ -201,11 +201,14 @@ def tensor_text(t):
     gpu = " (GPU %d)" % t.get_device() if t.is_cuda else ""
     if t.dim() == 0:
         return "[%s with no dimension]\n" % t.type()
-    t = t.cpu() if t.is_cuda else t
+    kind = t.type()
+    t = t.cpu()
     body = vector_text(t) if t.dim() == 1 else matrix_text(t) if t.dim() == 2 else block_text(t)
-    return "\n%s[%s of size %s%s]\n" % (body, t.type(), size, gpu)
+    return "\n%s[%s of size %s%s]\n" % (body, kind, size, gpu)
 
 
 def storage_text(storage):
     """What str() and repr() of a storage give."""
-    return " %s\n[%s of size %d]" % ("\n ".join([str(v) for v in storage.tolist()]), storage.type(), len(storage))
+    gpu = " (GPU %d)" % storage.get_device() if storage.is_cuda else ""
+    lines = "\n ".join([str(v) for v in storage.tolist()])
+    return " %s\n[%s of size %d%s]" % (lines, storage.type(), len(storage), gpu)

@@ -193,6 +193,8 @@ def known_storage(fd, dtype):
 
 def share_memory_(self):
     """Move the storage to shared memory, in place; returns self. It cannot be resized any more."""
+    if self.is_cuda:
+        return self
     if isinstance(_storage.owner_of(self), _storage.Storage):
         raise RuntimeError("a part of a storage cannot be moved to shared memory, only the whole one")
     if len(self):

@@ -9,6 +9,9 @@ from ._ops.tensor import make_view
 from .printing import storage_text
 
 CLASSES = tuple(core.class_of(code) for code in range(len(DTYPE_NAMES)))
+GPU_CLASSES = tuple(core.class_of(code, True) for code in range(len(DTYPE_NAMES)))
+BY_NAME = {package + cls.__name__: cls for package in ("tensorlib.", "torch.") for cls in CLASSES}
+BY_NAME.update({package + cls.__name__: cls for package in ("tensorlib.cuda.", "torch.cuda.") for cls in GPU_CLASSES})
 ITEM_FORMATS = "BbhiqHfd"       # of the struct module, by element type
 
 
@@ -19,14 +22,15 @@ def as_tensor(storage):
 
 def construct(self, args):
     """S(), S(size), S(sequence), S(storage, offset=0, size=rest): the last one is a view."""
+    device = core.current_gpu() if core.is_gpu_class(type(self)) else -1
     if not args:
-        core.init(self, 0)
+        core.init(self, 0, device)
     elif len(args) == 1 and isinstance(args[0], int) and not isinstance(args[0], bool):
-        core.init(self, args[0])
+        core.init(self, args[0], device)
     elif isinstance(args[0], core.Storage) and all(isinstance(a, int) for a in args[1:]) and len(args) <= 3:
         construct_view(self, *args)
     elif len(args) == 1 and hasattr(args[0], "__len__") and hasattr(args[0], "__iter__"):
-        construct_from_sequence(self, args[0])
+        construct_from_sequence(self, args[0], device)
     else:
         raise TypeError("%s constructor received an invalid combination of arguments - got (%s), but expected one of:\n"
                         " * no arguments\n * (int size)\n * (Sequence data)\n * (Storage view_source, int offset, "
@@ -42,7 +46,7 @@ def construct_view(self, base, offset=0, size=None):
     core.init_view(self, base, offset, size)
 
 
-def construct_from_sequence(self, values):
+def construct_from_sequence(self, values, device):
     code = core.code_of_class(type(self))
     wanted = (int, float) if code > 4 else int
     for value in values:
@@ -50,9 +54,12 @@ def construct_from_sequence(self, values):
             raise RuntimeError("tried to construct a storage from a sequence (%s), but one of the items was of type %s "
                                "instead of %s" % (type(values).__name__, type(value).__name__,
                                                   "float" if code > 4 else "int"))
-    core.init(self, len(values))
+    core.init(self, len(values), device)
     if len(values):
-        fill_from_sequence(as_tensor(self), values)
+        made = self if device < 0 else core.make(code, len(values))
+        fill_from_sequence(as_tensor(made), values)
+        if made is not self:
+            self.copy_(made)
 
 
 def position(self, i):
@@ -86,12 +93,22 @@ def setitem(self, key, value):
 
 
 def reduce(self):
-    return rebuild, (type(self), bytes(self))
+    return rebuild, (type(self), bytes(self.cpu()))
 
 
 def rebuild(cls, data):
     """Make a storage of its bytes."""
-    return core.storage_from_buffer(core.code_of_class(cls), bytearray(data)).clone()
+    made = core.storage_from_buffer(core.code_of_class(cls), bytearray(data))
+    return made.cuda() if core.is_gpu_class(cls) else made.clone()
+
+
+def moved(self, device, code=None, non_blocking=False):
+    """A copy on a device, -1 for the CPU, as another type if one is given."""
+    made = core.make(core.dtype_of(self) if code is None else code, len(self), device)
+    if len(self) and non_blocking and device != core.device_of(self):
+        core.gpu_backend().copy_across(as_tensor(made), as_tensor(self), True)
+        return made
+    return made.copy_(self)
 
 
 core.set_hooks(construct, getitem, setitem, storage_text, reduce)
@@ -139,42 +156,59 @@ class Methods:
 
     def clone(self):
         """Return a copy."""
-        return type(self)(len(self)).copy_(self)
+        return moved(self, core.device_of(self))
 
     def new(self, *args):
         """Return a storage of the same type."""
         return type(self)(*args)
 
     def cpu(self):
-        """Return self, which is on the CPU."""
-        return self
+        """Return self, or a copy on the CPU."""
+        return moved(self, -1) if self.is_cuda else self
+
+    def get_device(self):
+        """Return the number of the GPU."""
+        if not self.is_cuda:
+            raise AttributeError("'%s' object has no attribute 'get_device': it is on the CPU" % self.type())
+        return core.device_of(self)
 
     def type(self, new_type=None, non_blocking=False, **kwargs):
         """Return the name of the type, or a copy of another type (a class, or its name)."""
         if new_type is None:
-            return "tensorlib." + type(self).__name__
+            return ("tensorlib.cuda." if self.is_cuda else "tensorlib.") + type(self).__name__
         if isinstance(new_type, str):
-            names = {package + cls.__name__: cls for cls in CLASSES for package in ("tensorlib.", "torch.")}
-            if new_type not in names:
+            if new_type not in BY_NAME:
                 raise ValueError("unknown storage type %r" % new_type)
-            new_type = names[new_type]
-        return self if type(self) is new_type else new_type(len(self)).copy_(self)
+            new_type = BY_NAME[new_type]
+        if type(self) is new_type:
+            return self
+        device = core.device_of(self)
+        if not core.is_gpu_class(new_type):
+            device = -1
+        elif device < 0:
+            device = core.current_gpu()
+        return moved(self, device, core.code_of_class(new_type), non_blocking or kwargs.get("async", False))
 
     def is_shared(self):
         """Tell whether other processes can see the memory."""
-        return bool(core.flags_of(self) & 2)
+        return self.is_cuda or bool(core.flags_of(self) & 2)
 
     def is_pinned(self):
         """Tell whether the memory is page-locked."""
         return bool(core.flags_of(self) & 4)
 
     def pin_memory(self):
-        """Return a copy in page-locked memory; needs CUDA."""
-        raise AssertionError("Torch not compiled with CUDA enabled: page-locked memory needs a GPU driver")
+        """Return a copy in page-locked memory; self where it lies there."""
+        if self.is_cuda:
+            raise TypeError("cannot pin '%s' only CPU memory can be pinned" % self.type())
+        return self if self.is_pinned() else core.gpu_backend().pin(self)
 
     def cuda(self, device=None, non_blocking=False, **kwargs):
-        """Return a copy on a GPU."""
-        raise AssertionError("Torch not compiled with CUDA enabled")
+        """Return a copy on a GPU, the current one unless given; self where it lies there."""
+        device = core.current_gpu() if device is None else device
+        if device == core.device_of(self):
+            return self
+        return moved(self, device, None, non_blocking or kwargs.get("async", False))
 
     def __deepcopy__(self, memo):
         if id(self) not in memo:
@@ -185,7 +219,7 @@ class Methods:
 def caster(code):
     """A method that casts to one type."""
     def cast(self):
-        return self.type(CLASSES[code])
+        return self.type((GPU_CLASSES if self.is_cuda else CLASSES)[code])
     cast.__doc__ = "Cast to %s." % CLASSES[code].__name__
     return cast
 
@@ -235,4 +269,6 @@ for _code, _name in enumerate(DTYPE_NAMES):
 core.set_attribute(core.Storage, "from_buffer", classmethod(from_buffer))
 core.set_attribute(core.Storage, "from_file", classmethod(from_file))
 core.set_attribute(core.Storage, "is_cuda", False)
+for _class in GPU_CLASSES:
+    core.set_attribute(_class, "is_cuda", True)
 core.set_attribute(core.Storage, "is_sparse", False)

@@ -17,8 +17,8 @@ from ._ops.dispatch import DTYPE_NAMES
 from ._ops.engine import VariableBase
 from ._ops.tensor import (ByteTensor, CharTensor, DoubleTensor, FloatTensor, HalfTensor, IntTensor, LongTensor,
                           ShortTensor, Size, TensorBase)
-from ._types import (CPU, NO_CUDA, Default, FatalError, class_of, described, full_name, is_storage,  # noqa: F401
-                     is_tensor, set_default_tensor_type, tensor_classes, typename)
+from ._types import (Default, FatalError, class_of, described, full_name, is_storage, is_tensor,  # noqa: F401
+                     set_default_tensor_type, tensor_classes, typename)
 from ._utils import _rebuild_tensor
 from .ops import _bind
 from .printing import set_printoptions, tensor_text
@@ -68,27 +68,38 @@ class Methods:
         """Return the name of the type; or cast to a type given as class or name, self if it has that type."""
         if new_type is None:
             return full_name(self)
-        return cast(self, class_of(new_type))
+        return cast(self, class_of(new_type), asynchronous(non_blocking, kwargs))
 
     def type_as(self, tensor):
         """Cast to the type of another tensor."""
         return cast(self, type(tensor))
 
-    def new(self, *args):
-        """Return a tensor of the same type; takes what the constructor takes."""
-        return type(self)(*args)
+    def new(self, *args, **kwargs):
+        """Return a tensor of the same type, on the same device; takes what the constructor takes."""
+        if self.is_cuda:
+            kwargs.setdefault("device", core.device_of(self))
+        return type(self)(*args, **kwargs)
 
     def cpu(self):
         """Return self, or a copy on the CPU."""
-        return cast(self, CPU[core.code_of(self)])
+        return views.moved(self, -1)
 
     def cuda(self, device=None, non_blocking=False, **kwargs):
-        """Return a copy on a GPU."""
-        return cuda_copy(self, device)
+        """Return a copy on a GPU, the current one unless given; self where it lies there.
+
+        Args:
+            device (int, optional): the GPU. non_blocking: whether a copy from page-locked memory may go on after the
+                call returns; `async` in the code of the time.
+        """
+        device = storages.current_gpu() if device is None else device
+        return views.moved(self, device, asynchronous(non_blocking, kwargs))
 
     def pin_memory(self):
-        """Return a copy in page-locked memory; needs CUDA."""
-        raise AssertionError(NO_CUDA)
+        """Return a copy in page-locked memory, which a GPU reads faster; self where it lies there."""
+        if self.is_cuda:
+            raise TypeError("cannot pin '%s' only CPU memory can be pinned" % self.type())
+        storage = self.storage().pin_memory()
+        return core.make_view(storage, self.storage_offset(), self.size(), self.stride())
 
     def is_pinned(self):
         """Tell whether the storage is page-locked."""
@@ -110,7 +121,7 @@ class Methods:
     @classmethod
     def storage_type(cls):
         """Return the class of the storage."""
-        return STORAGE_CLASSES[core.code_of_class(cls)[0]]
+        return storages.class_of(*core.code_of_class(cls))
 
     def is_set_to(self, tensor):
         """Tell whether both are the same view of the same storage."""
@@ -154,6 +165,9 @@ class Methods:
         """Copy the values of src, casting them; broadcasts unless broadcast=False. Returns self."""
         if not isinstance(src, TensorBase):
             raise RuntimeError("copy from %s to %s isn't implemented" % (described(src), full_name(self)))
+        if asynchronous(non_blocking, kwargs) and src.is_cuda != self.is_cuda and src.size() == self.size():
+            storages.gpu_backend().copy_across(self, src, True)
+            return self
         return copy_into(self, src, broadcast)
 
     def fill_(self, value):
@@ -206,13 +220,13 @@ class Methods:
         """Return the number of the GPU."""
         if not self.is_cuda:
             raise AttributeError("'%s' object has no attribute 'get_device': it is on the CPU" % full_name(self))
-        return storages.device_of(self.storage())
+        return core.device_of(self)
 
     def __dir__(self):
         return sorted(name for cls in type(self).__mro__ for name in vars(cls))
 
     def __dlpack__(self, **kwargs):
-        """Hand the memory over to another library (DLPack protocol)."""
+        """Hand the memory over to another library (DLPack protocol); CPU tensors only."""
         return as_array(self).__dlpack__(**kwargs)
 
     def __dlpack_device__(self):
@@ -233,8 +247,12 @@ def need_same_type(self, *others):
             raise TypeError("argument %d must be %s, not %s" % (number, full_name(self), described(other)))
 
 
-def cuda_copy(tensor, device):
-    raise AssertionError(NO_CUDA)
+def asynchronous(non_blocking, kwargs):
+    """Whether a copy may go on after the call: `async`, the name of the time, is a keyword of Python today."""
+    unknown = set(kwargs) - {"async"}
+    if unknown:
+        raise TypeError("unexpected keyword argument %r" % sorted(unknown)[0])
+    return bool(non_blocking or kwargs.get("async"))
 
 
 def need_tensor(name, self, other, same_type=True):
@@ -243,16 +261,12 @@ def need_tensor(name, self, other, same_type=True):
                         % (name, described(other), full_name(self)))
 
 
-def cast(tensor, cls):
+def cast(tensor, cls, non_blocking=False):
     """A tensor as another type, on another device where the class is of one; itself where it is that."""
     code, on_gpu = core.code_of_class(cls)
     if on_gpu != tensor.is_cuda:
-        tensor = cuda_copy(tensor, None) if on_gpu else hooks_cpu(tensor)
+        tensor = views.moved(tensor, storages.current_gpu() if on_gpu else -1, non_blocking)
     return views.cast(tensor, code)
-
-
-def hooks_cpu(tensor):
-    raise AssertionError(NO_CUDA)
 
 
 def copy_into(dst, src, broadcast=True):
@@ -352,7 +366,7 @@ def negative(self):
 
 
 def invert(self):
-    if type(self) is not ByteTensor:
+    if core.code_of(self) != 0:
         raise RuntimeError("~ (operator.invert) is only implemented on byte tensors, not on %s" % full_name(self))
     return 1 - self
 

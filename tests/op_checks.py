@@ -8,7 +8,7 @@ import numpy as np
 
 import tensorlib
 from tensorlib._ops.elementwise import Pointwise
-from tensorlib._ops.tensor import TensorBase, cpu_classes
+from tensorlib._ops.tensor import TensorBase, cpu_classes, cuda_classes
 from tensorlib.autograd import Variable, grad
 from tensorlib.ops import PUBLIC
 
@@ -19,10 +19,32 @@ LAYOUTS = ("contiguous", "strided", "expanded")
 DOUBLE, LONG, BYTE = 7, 4, 0
 
 
+class Device:
+    """Where the tensors of these checks lie: a GPU, or the CPU."""
+
+    number = -1
+
+
+def placed(t):
+    """A tensor on the device of the checks."""
+    return t if Device.number < 0 else t.cuda(Device.number)
+
+
+def array(t):
+    """The numbers of a tensor, wherever it lies."""
+    return t.cpu().numpy()
+
+
+def class_of(code):
+    """The class that results of an element type have."""
+    return (cpu_classes() if Device.number < 0 else cuda_classes())[code]
+
+
 def tensor(a, strided=False):
     """The array as a tensor; strided: as every other element of a larger one, with its dims turned."""
     a = np.ascontiguousarray(a)
     dense = tensorlib.from_numpy(a.astype(np.int16)).char() if a.dtype == np.int8 else tensorlib.from_numpy(a.copy())
+    dense = placed(dense)
     if not strided:
         return dense
     t = dense.new(*(a.shape[::-1] + (2,))).fill_(7).narrow(a.ndim, 1, 1).squeeze(a.ndim)
@@ -32,7 +54,7 @@ def tensor(a, strided=False):
 
 
 def close(got, want, tolerance):
-    got = got.numpy() if not isinstance(got, np.ndarray) else got
+    got = array(got) if not isinstance(got, np.ndarray) else got
     assert got.shape == np.shape(want), (got.shape, np.shape(want))
     np.testing.assert_allclose(got, want, rtol=tolerance, atol=tolerance * max(1, np.abs(want).max()))
 
@@ -72,7 +94,7 @@ def check_derivatives(f, *arrays, second=True, h=1e-5, tolerance=2e-6):
         ends = [value([a + step * d * m for a, d, m in zip(arrays, directions, moving)]) for step in (h, -h)]
         return (ends[0] - ends[1]) / (2 * h)
 
-    firsts = [(g.data.numpy() * d).sum() for g, d in zip(gradients(arrays)[1], directions)]
+    firsts = [(array(g.data) * d).sum() for g, d in zip(gradients(arrays)[1], directions)]
     for i, analytic in enumerate(firsts):
         numeric = slope(value, [i == k for k in range(len(arrays))])
         assert abs(analytic - numeric) <= tolerance * max(1, abs(numeric)), (
@@ -82,11 +104,11 @@ def check_derivatives(f, *arrays, second=True, h=1e-5, tolerance=2e-6):
     others = [rng.randn(*a.shape) for a in arrays]
 
     def mixed(at):
-        return sum((g.data.numpy() * o).sum() for g, o in zip(gradients(at)[1], others))
+        return sum((array(g.data) * o).sum() for g, o in zip(gradients(at)[1], others))
 
     inputs, firsts = gradients(arrays, True)
     of_firsts = sum(total(g, o) for g, o in zip(firsts, others)) + sum((v * 0).sum() for v in inputs)  # all are reached
-    seconds = [(g.data.numpy() * d).sum() for g, d in zip(grad(of_firsts, inputs), directions)]
+    seconds = [(array(g.data) * d).sum() for g, d in zip(grad(of_firsts, inputs), directions)]
     for i, analytic in enumerate(seconds):
         numeric = slope(mixed, [i == k for k in range(len(arrays))])
         assert abs(analytic - numeric) <= 10 * tolerance * max(1, abs(numeric)), (
@@ -174,14 +196,14 @@ def codes_of_outputs(case):
 
 
 def as_arrays(result):
-    return [np.array(t.numpy()) for t in outputs_of(result)]
+    return [np.array(array(t)) for t in outputs_of(result)]
 
 
 def agree(got, want, case, what):
     """Two lists of tensors hold exactly the same."""
     for a, b in zip(outputs_of(got), outputs_of(want)):
         assert type(a) is type(b) and a.size() == b.size(), (case, what, type(a), a.size(), type(b), b.size())
-        np.testing.assert_array_equal(a.numpy(), b.numpy(), err_msg="%r: %s" % (case, what))
+        np.testing.assert_array_equal(array(a), array(b), err_msg="%r: %s" % (case, what))
 
 
 def check_value(case):
@@ -193,19 +215,19 @@ def check_value(case):
     for t, want, code in zip(got, wants, codes):
         if want is None:
             continue
-        assert type(t) is cpu_classes()[code], "%r gives %s" % (case, type(t))
+        assert type(t) is class_of(code), "%r gives %s" % (case, type(t))
         assert tuple(t.size()) == np.shape(want), "%r gives size %s, not %s" % (case, tuple(t.size()), np.shape(want))
         if code > 4:
             close(t, want, case.tolerance())
         else:
-            np.testing.assert_array_equal(t.numpy(), np.trunc(want).astype(NUMPY[code]), err_msg=repr(case))
+            np.testing.assert_array_equal(array(t), np.trunc(want).astype(NUMPY[code]), err_msg=repr(case))
     check_unchanged(case, arguments)
 
 
 def check_unchanged(case, arguments):
     for value, argument in zip(case.values, arguments):
         if isinstance(value, np.ndarray):
-            np.testing.assert_array_equal(argument.numpy(), value, err_msg="%r changes an input" % case)
+            np.testing.assert_array_equal(array(argument), value, err_msg="%r changes an input" % case)
 
 
 def check_variables(case):
@@ -258,7 +280,7 @@ def check_inplace_gradients(case):
         assert "modified" in str(error), error
         return
     for a, b in zip(got, want):
-        close(a.data, b.data.numpy(), 1e-12)
+        close(a.data, array(b.data), 1e-12)
 
 
 def check_row_derivatives(case, second=True):

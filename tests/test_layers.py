@@ -25,6 +25,7 @@ PROGRAMS = {ROOT / "ops" / "__main__.py", ROOT / "ops" / "_stubs.py"}
 LATE = {"_names.py": "a class that a file names", "_utils.py": "a class that a file names",
         "_ops/__init__.py": "the kernels of one level", "ops/_samples.py": "references, in tests",
         "autograd/__init__.py": "a module of its own", "utils/__init__.py": "its own modules",
+        "cuda/__init__.py": "its own modules", "cuda/backend.py": "the twin of a driver",
         "nn/__init__.py": "nn.optim, beside it, where code of the time looks for it",
         "nn/parallel/distributed.py": "distributed, above it, when a module is wrapped",
         "utils/data/distributed.py": "distributed, above it, for rank and size that were not given"}

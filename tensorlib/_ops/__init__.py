@@ -1,6 +1,7 @@
 """How operations are computed: Cython storages, tensors, drivers and kernels. Choosing the ISA level."""
 import importlib
 import os
+from types import BuiltinFunctionType
 
 LEVELS = ("x86_64_v4", "x86_64_v3", "x86_64_v2", "generic")     # best first
 
@@ -41,8 +42,26 @@ def _load_kernels():
     return level
 
 
+# Modules whose functions work on memory of any device, or are no drivers.
+NEUTRAL = ("backward", "blocks", "copying", "dispatch", "driver", "elementwise", "engine", "guard", "numbers", "plan",
+           "shape", "signature", "storage", "tensor")
+
+
+def _guard_drivers():
+    """Let each driver hand calls with GPU tensors over to its twin on the GPU; see guard.pyx."""
+    guard = importlib.import_module(__name__ + ".guard").guard
+    for part in _kernel_files(os.path.dirname(__file__)):
+        if part not in NEUTRAL:
+            module = importlib.import_module("%s.%s" % (__name__, part))
+            for name, function in list(vars(module).items()):
+                own = isinstance(function, BuiltinFunctionType) and function.__module__ == module.__name__
+                if own and not name.startswith("_"):        # Cython's own are found by identity
+                    setattr(module, name, guard(function, part, name))
+
+
 # Threads that wait for the next loop spin for microseconds, then sleep. By default they spin for milliseconds, and
 # where other processes want the cores (workers that load data) a network trains ten times slower.
 if "OMP_WAIT_POLICY" not in os.environ:
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 isa_level = _load_kernels()
+_guard_drivers()

@@ -10,7 +10,8 @@ from cpython.object cimport PyObject
 
 from .copying import dense_copy
 from .engine cimport FunctionNode, Node, VariableBase, engine_row, wrap
-from .tensor cimport TensorBase, is_contiguous, same_size, size_text, type_name
+from .storage cimport RESIZABLE
+from .tensor cimport TensorBase, device_name, is_contiguous, same_size, size_text, type_name
 
 cdef extern from "Python.h":
     Py_ssize_t Py_REFCNT(PyObject* o)
@@ -160,7 +161,8 @@ cdef object sum_of(object a, object b, bint graph):
 
 cdef bint exclusive(TensorBase g, Py_ssize_t references):
     """Whether nobody but the caller's references holds this dense tensor and its memory (no array of NumPy either)."""
-    return (Py_REFCNT(<PyObject*>g) <= references and Py_REFCNT(<PyObject*>g.store) == 1 and g.store.owner is None
+    return (Py_REFCNT(<PyObject*>g) <= references and Py_REFCNT(<PyObject*>g.store) == 1
+            and (g.store.owner is None or g.device >= 0 and g.store.flags & RESIZABLE)      # no view of another storage
             and is_contiguous(g) and g.store.size == g.numel_)
 
 
@@ -168,8 +170,8 @@ cdef int accumulate(VariableBase v, object g, bint graph) except -1:
     """Add a gradient to .grad of a leaf; the first one is taken over, not copied, where nobody else has it."""
     cdef TensorBase t = (<VariableBase>g).data_ if graph else <TensorBase>g
     cdef VariableBase earlier = v.grad_     # user code in another thread may replace it meanwhile
-    if t.dtype != v.data_.dtype:
-        raise RuntimeError("expected a gradient of type %s, but got %s" % (type_name(v.data_), type_name(t)))
+    if t.dtype != v.data_.dtype or t.device != v.data_.device:
+        raise RuntimeError("expected a gradient of type %s, but got %s" % (device_name(v.data_), device_name(t)))
     if not same_size(t, v.data_):
         raise RuntimeError("expected a gradient of size [%s], but got [%s]" % (size_text(v.data_), size_text(t)))
     if earlier is None:

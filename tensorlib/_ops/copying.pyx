@@ -8,8 +8,8 @@ from .dispatch cimport get
 from .dispatch import DTYPE_NAMES
 from .driver cimport Job, run
 from .numbers cimport store_number
-from .storage cimport itemsize
-from .tensor cimport (TensorBase, empty, empty_like, hooks, is_contiguous, new_header, ptr, same_size, set_sizes,
+from .storage cimport gpu, itemsize
+from .tensor cimport (TensorBase, empty_like, is_contiguous, new_header, ptr, same_size, set_sizes,
                       size_text, view_of)
 from .types cimport row_fn
 
@@ -41,17 +41,17 @@ cdef int copy_into(TensorBase dst, TensorBase src) except -1:
     cdef Job job
     cdef TensorBase dense
     cdef int d
-    if dst.device >= 0 or src.device >= 0:
-        hooks["cuda_copy"](dst, src)
-        return 0
     if dst.numel_ != src.numel_:
         raise RuntimeError("inconsistent tensor size, expected tensor [%s] and src [%s] to have the same number "
                            "of elements, but got %d and %d elements respectively"
                            % (size_text(dst), size_text(src), dst.numel_, src.numel_))
     if dst.numel_ == 0:
         return 0
+    if dst.device != src.device:
+        gpu().copy_across(dst, src)
+        return 0
     if overlaps(dst, src):
-        dense = empty(src.dtype, src.ndim, src.sizes)
+        dense = empty_like(src)
         copy_into(dense, src)
         src = dense
     if not same_size(dst, src):
@@ -64,9 +64,12 @@ cdef int copy_into(TensorBase dst, TensorBase src) except -1:
         elif is_contiguous(dst):
             dst = view_of(dst, dst.offset, src.ndim, src.sizes, empty_strides(src).strides)
         else:
-            dense = empty(src.dtype, src.ndim, src.sizes)
+            dense = empty_like(src)
             copy_into(dense, src)
             return copy_into(dst, dense)
+    if dst.device >= 0:
+        gpu().copy_elements(dst, src)
+        return 0
     if dst.dtype == src.dtype and is_contiguous(dst) and is_contiguous(src) and dst.numel_ < 16384:
         memcpy(ptr(dst), ptr(src), dst.numel_ * itemsize(dst.dtype))
         return 0
@@ -86,7 +89,7 @@ cdef int copy_into(TensorBase dst, TensorBase src) except -1:
 
 cdef TensorBase empty_strides(TensorBase t):
     """A header with t's sizes and dense strides."""
-    cdef TensorBase header = new_header(t.dtype, -1)
+    cdef TensorBase header = new_header(t.dtype, -1)    # sizes alone: it never has a storage
     set_sizes(header, t.ndim, t.sizes)
     return header
 
@@ -100,6 +103,8 @@ cdef bint overlaps(TensorBase written, TensorBase read) noexcept nogil:
     cdef char* a = ptr(written)
     cdef char* b = ptr(read)
     cdef int d
+    if written.device != read.device:
+        return False
     if a == b and written.dtype == read.dtype and same_size(written, read):
         for d in range(written.ndim):
             if written.sizes[d] != 1 and written.strides[d] != read.strides[d]:
@@ -125,7 +130,7 @@ cdef int fill(TensorBase t, object value) except -1:
     cdef int size = itemsize(t.dtype)
     store_number(number, t.dtype, value)
     if t.device >= 0:
-        hooks["cuda_fill"](t, value)
+        gpu().fill(t, value)
         return 0
     if t.numel_ == 0:
         return 0

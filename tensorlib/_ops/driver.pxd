@@ -16,3 +16,4 @@ cdef struct Job:
     int itemsize[MAXARG]
 
 cdef void run(Job* job) noexcept nogil
+cdef void simplify(Job* job) noexcept nogil     # sort and merge the dims

@@ -8,22 +8,22 @@ import warnings
 from libc.string cimport memchr
 from libc.stdint cimport uint64_t
 
+from .blocks cimport blocks
 from .copying cimport copy_into, overlaps
 from .dispatch cimport find
 from .dispatch import DTYPE_NAMES
 from .driver cimport MAXARG, Job, run
 from .numbers cimport store_number
-from .storage cimport itemsize
+from .storage cimport gpu, itemsize
 from .tensor cimport (ADD, AND, DIV, EQ, GE, GT, IADD, IAND, IDIV, ILSHIFT, IMUL, IOR, IPOW, IRSHIFT, ISUB, IXOR, LE,
-                      LSHIFT, LT, MOD, MUL, NE, OR, POW, RDIV, RSHIFT, RSUB, SUB, XOR, TensorBase, empty, empty_like,
-                      is_contiguous, ptr, same_size, set_binary_hook, size_text, type_name)
+                      LSHIFT, LT, MOD, MUL, NE, OR, POW, RDIV, RSHIFT, RSUB, SUB, XOR, TensorBase, device_name, empty,
+                      empty_like, is_contiguous, ptr, same_size, set_binary_hook, size_text, type_name)
 from .types cimport F16, NDTYPE, U8, row_fn
 
 cdef enum:
     SMALL = 256         # below this many elements a dense operation skips the driver
 
 cdef bint warn_of_broadcast = False     # utils.backcompat.broadcast_warning
-cdef object cuda_launch = None          # runs a Pointwise on the GPU; set by the package cuda
 
 
 cdef class Pointwise:
@@ -74,8 +74,6 @@ cdef object pointwise(Pointwise op, tuple args, TensorBase out):
             break
     if first is None:
         raise TypeError("%s(): expected a tensor among the arguments" % op.name)
-    if first.device >= 0:
-        return cuda_launch(op, args, out)
     if op.rows[first.dtype] == NULL:
         raise TypeError("%s() is not implemented for %s" % (op.name, type_name(first)))
     for i in range(op.n_in):
@@ -90,7 +88,8 @@ cdef object pointwise(Pointwise op, tuple args, TensorBase out):
         dense = dense and is_contiguous(t)
     if op.divisor >= 0 and first.dtype < F16:
         check_divisor(op, first, args[op.divisor])
-    if dense and first.numel_ <= SMALL and (out is None or is_contiguous(out) and same_size(out, first)):
+    dense = dense and (out is None or is_contiguous(out) and same_size(out, first))
+    if dense and first.numel_ <= SMALL and first.device < 0:
         return small(op, args, first, out)
     return general(op, args, first, out)
 
@@ -112,7 +111,7 @@ cdef int check_operand(Pointwise op, TensorBase first, TensorBase t, Py_ssize_t 
     cdef int wanted = U8 if op.masked and i == 0 else first.dtype
     if t.device != first.device:
         raise RuntimeError("%s(): arguments are on different devices: %s and %s"
-                           % (op.name, type_name(first), type_name(t)))
+                           % (op.name, device_name(first), device_name(t)))
     if t.dtype != wanted:
         raise TypeError("%s received an invalid combination of arguments - got (%s), but expected (tensorlib.%sTensor)"
                         % (op.name, type_name(t), DTYPE_NAMES[wanted]))
@@ -120,9 +119,11 @@ cdef int check_operand(Pointwise op, TensorBase first, TensorBase t, Py_ssize_t 
 
 
 cdef int check_divisor(Pointwise op, TensorBase first, object divisor) except -1:
-    """Whole numbers divided by zero would trap: raise before anything is written."""
+    """Whole numbers divided by zero would trap: raise before anything is written. A GPU does not trap."""
     cdef TensorBase zeros
     cdef uint64_t number = 0
+    if first.device >= 0 and isinstance(divisor, TensorBase):
+        return 0
     if isinstance(divisor, TensorBase):
         zeros = equal_to_zero(divisor, 0)
         if zeros.numel_ == 0 or memchr(ptr(zeros), 1, zeros.numel_) == NULL:
@@ -183,7 +184,11 @@ cdef object general(Pointwise op, tuple args, TensorBase first, TensorBase out):
     cdef uint64_t numbers[MAXARG]
     cdef Py_ssize_t i
     cdef int d, dtype = first.dtype
+    cdef unsigned immediate = 0         # operands that are numbers
     cdef bint flat = False
+    if out is not None and out.device != first.device:
+        raise RuntimeError("%s(): arguments are on different devices: %s and %s"
+                           % (op.name, device_name(out), device_name(first)))
     job.ndim = -1                       # no operand yet
     if out is not None:
         set_job_sizes(&job, out)
@@ -197,9 +202,9 @@ cdef object general(Pointwise op, tuple args, TensorBase first, TensorBase out):
         if warn_of_broadcast:
             warn_where_broadcast(op, args, first)
         if flat:
-            out = empty(U8 if op.to_byte else first.dtype, first.ndim, first.sizes)
+            out = empty(U8 if op.to_byte else first.dtype, first.ndim, first.sizes, first.device)
         else:
-            out = empty(U8 if op.to_byte else first.dtype, job.ndim, job.sizes)
+            out = empty(U8 if op.to_byte else first.dtype, job.ndim, job.sizes, first.device)
     if out.numel_ == 0:
         return out
     if flat:
@@ -212,11 +217,14 @@ cdef object general(Pointwise op, tuple args, TensorBase first, TensorBase out):
             enter(&job, <int>i + 1, <TensorBase>args[i])
             continue
         write_number(<char*>&numbers[i + 1], dtype, args[i], op.name)
+        immediate |= <unsigned>2 << i
         job.base[i + 1] = <char*>&numbers[i + 1]
         job.itemsize[i + 1] = itemsize(dtype)
         for d in range(job.ndim):
             job.strides[i + 1][d] = 0
-    if out.numel_ < 2048:
+    if first.device >= 0:
+        gpu().pointwise(op.name, dtype, first.device, blocks(&job, immediate))
+    elif out.numel_ < 2048:
         run(&job)
     else:
         with nogil:
@@ -420,12 +428,6 @@ def set_broadcast_warning(bint on):
     global warn_of_broadcast
     before, warn_of_broadcast = warn_of_broadcast, on
     return before
-
-
-def set_cuda_launch(function):
-    """Tell who runs pointwise operations on GPU tensors."""
-    global cuda_launch
-    cuda_launch = function
 
 
 set_up()

@@ -459,7 +459,7 @@ cdef int fill_missing(Node node, list grads, bint graph) except -1:
         like = (<VariableBase>like).data_
     for i in range(node.n_outputs):
         if grads[i] is None and node.output_like[i] is not None:
-            zeros = make_empty((<TensorBase>like).dtype, node.output_like[i])
+            zeros = make_empty((<TensorBase>like).dtype, node.output_like[i], (<TensorBase>like).device)
             fill(zeros, 0)
             grads[i] = wrap(zeros) if graph else zeros
     return 0

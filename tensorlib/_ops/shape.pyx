@@ -6,8 +6,9 @@ from libc.string cimport memcpy
 
 from .copying cimport contiguous, copy_into, fill
 from .copying import dense_copy
-from .tensor cimport (MAXDIM, TensorBase, empty, is_contiguous, new_header, read_sizes, set_sizes, size_text,
-                      type_name, view_of, wrap_dim)
+from .storage cimport gpu
+from .tensor cimport (MAXDIM, TensorBase, device_name, empty, is_contiguous, new_header, read_sizes, set_sizes,
+                      size_text, view_of, wrap_dim)
 
 
 def view(TensorBase self not None, sizes):
@@ -231,8 +232,19 @@ def cast(TensorBase self not None, int dtype):
     cdef TensorBase out
     if self.dtype == dtype:
         return self
-    out = empty(dtype, self.ndim, self.sizes)
+    out = empty(dtype, self.ndim, self.sizes, self.device)
     copy_into(out, self)
+    return out
+
+
+def moved(TensorBase self not None, int device, bint non_blocking=False):
+    """The tensor on a GPU, or on the CPU (-1); itself where it lies there."""
+    cdef TensorBase out
+    if self.device == device:
+        return self
+    out = empty(self.dtype, self.ndim, self.sizes, device)
+    if self.numel_ > 0:
+        gpu().copy_across(out, self, non_blocking)
     return out
 
 
@@ -247,8 +259,8 @@ def cat(int dim, *tensors):
         raise RuntimeError("cat: the sequence of tensors can't be empty")
     for t in tensors:
         if t.dtype != (<TensorBase>tensors[0]).dtype or t.device != (<TensorBase>tensors[0]).device:
-            raise TypeError("cat: expected tensors of one type, but got %s and %s"
-                            % (type_name(<TensorBase>tensors[0]), type_name(t)))
+            raise TypeError("cat: expected tensors of one type and device, but got %s and %s"
+                            % (device_name(<TensorBase>tensors[0]), device_name(t)))
     if not parts:
         return (<object>tensors[0]).new()
     first = parts[0]
@@ -260,7 +272,7 @@ def cat(int dim, *tensors):
     for t in parts:
         check_cat(first, t, dim)
         sizes[dim] += t.sizes[dim] if dim < t.ndim else 1
-    out = empty(first.dtype, max(first.ndim, dim + 1), sizes)
+    out = empty(first.dtype, max(first.ndim, dim + 1), sizes, first.device)
     for t in parts:
         length = t.sizes[dim] if dim < t.ndim else 1
         copy_into(narrow(out, dim, start, length), t)
@@ -304,7 +316,7 @@ def repeat(TensorBase self not None, counts):
         sizes[d] = n[d] * (self.sizes[d - lead] if d >= lead else 1)
     if self.numel_ == 0:
         raise RuntimeError("repeat: the tensor is empty")
-    out = empty(self.dtype, count, sizes)
+    out = empty(self.dtype, count, sizes, self.device)
     if 2 * count > MAXDIM:
         return repeat_by_cat(self, counts)
     tiled = new_header(self.dtype, self.device)         # every dim split in (copies, size)
@@ -349,7 +361,7 @@ def scatter_window(TensorBase self not None, size, str kind, arguments):
     The derivative of a view. Windows of `unfold` may overlap, so that elements add up.
     """
     cdef Py_ssize_t wanted[MAXDIM]
-    cdef TensorBase out = empty(self.dtype, read_sizes(size, wanted), wanted)
+    cdef TensorBase out = empty(self.dtype, read_sizes(size, wanted), wanted, self.device)
     fill(out, 0)
     window = globals()[kind](out, *arguments)
     if kind != "unfold":
@@ -371,7 +383,7 @@ def put_add(TensorBase self not None, TensorBase offsets not None, size):
     """Zeros of `size` with the elements of self added at int64 offsets."""
     from .index import put_flat
     cdef Py_ssize_t wanted[MAXDIM]
-    cdef TensorBase out = empty(self.dtype, read_sizes(size, wanted), wanted)
+    cdef TensorBase out = empty(self.dtype, read_sizes(size, wanted), wanted, self.device)
     fill(out, 0)
     put_flat(out, offsets, self, True)
     return out

@@ -16,6 +16,7 @@ cdef enum:
     PINNED = 4
 
 cdef int itemsize(int dtype) noexcept nogil
-cdef Storage new_storage(int dtype, Py_ssize_t size)                       # uninitialised CPU memory
+cdef object gpu()                                                           # the backend of GPUs: cuda/backend.py
+cdef Storage new_storage(int dtype, Py_ssize_t size, int device=*)          # uninitialised
 cdef Storage foreign_storage(int dtype, void* data, Py_ssize_t size, object owner, int flags)
 cdef int resize_storage(Storage s, Py_ssize_t size) except -1

@@ -3,6 +3,8 @@
 Blocks are kept in free lists by size class when their storage dies, so that the next output of that size
 takes memory whose pages are already mapped. All of it runs under the GIL.
 """
+import importlib
+
 from libc.stdint cimport uint64_t
 from libc.stdlib cimport free
 from libc.string cimport memcpy, strerror
@@ -133,7 +135,7 @@ def memory_stats():
 
 cdef int[NDTYPE] ITEMSIZE = [1, 1, 2, 4, 8, 2, 4, 8]
 cdef tuple NO_ARGUMENTS = ()
-cdef tuple CLASSES_BY_DTYPE
+cdef tuple CPU_CLASSES, CUDA_CLASSES
 
 
 cdef int itemsize(int dtype) noexcept nogil:
@@ -212,16 +214,49 @@ cdef class DoubleStorage(Storage):
     pass
 
 
-CLASSES_BY_DTYPE = (ByteStorage, CharStorage, ShortStorage, IntStorage, LongStorage, HalfStorage,
-                    FloatStorage, DoubleStorage)
-name_class(ByteStorage, "tensorlib.ByteStorage")
-name_class(CharStorage, "tensorlib.CharStorage")
-name_class(ShortStorage, "tensorlib.ShortStorage")
-name_class(IntStorage, "tensorlib.IntStorage")
-name_class(LongStorage, "tensorlib.LongStorage")
-name_class(HalfStorage, "tensorlib.HalfStorage")
-name_class(FloatStorage, "tensorlib.FloatStorage")
-name_class(DoubleStorage, "tensorlib.DoubleStorage")
+cdef class CudaByteStorage(Storage):
+    pass
+
+
+cdef class CudaCharStorage(Storage):
+    pass
+
+
+cdef class CudaShortStorage(Storage):
+    pass
+
+
+cdef class CudaIntStorage(Storage):
+    pass
+
+
+cdef class CudaLongStorage(Storage):
+    pass
+
+
+cdef class CudaHalfStorage(Storage):
+    pass
+
+
+cdef class CudaFloatStorage(Storage):
+    pass
+
+
+cdef class CudaDoubleStorage(Storage):
+    pass
+
+
+CPU_CLASSES = (ByteStorage, CharStorage, ShortStorage, IntStorage, LongStorage, HalfStorage, FloatStorage,
+               DoubleStorage)
+CUDA_CLASSES = (CudaByteStorage, CudaCharStorage, CudaShortStorage, CudaIntStorage, CudaLongStorage, CudaHalfStorage,
+                CudaFloatStorage, CudaDoubleStorage)
+cdef list CLASS_NAMES = []      # keeps the bytes alive that the types point to
+cdef bytes _name
+for _class in CPU_CLASSES + CUDA_CLASSES:
+    _name = (("tensorlib.cuda." + _class.__name__[4:]) if _class in CUDA_CLASSES
+             else "tensorlib." + _class.__name__).encode()
+    CLASS_NAMES.append(_name)
+    name_class(_class, _name)
 
 # What storages do that is written in Python (storage.py), set by `set_hooks`.
 cdef object construct_hook = None, getitem_hook = None, setitem_hook = None, repr_hook = None, reduce_hook = None
@@ -232,25 +267,41 @@ def set_hooks(construct, getitem, setitem, text, reduce):
     construct_hook, getitem_hook, setitem_hook, repr_hook, reduce_hook = construct, getitem, setitem, text, reduce
 
 
+cdef object backend = None
+
+
+cdef object gpu():
+    """What works on GPUs: a module of the package cuda, found by name when the first GPU tensor is made."""
+    global backend
+    if backend is None:
+        backend = importlib.import_module(__name__.partition(".")[0] + ".cuda.backend")
+    return backend
+
+
 cdef int allocate(Storage s, Py_ssize_t size) except -1:
     """Give an empty storage memory for size elements."""
     if size < 0 or size > (<Py_ssize_t>1 << 62) // ITEMSIZE[s.dtype]:
         raise RuntimeError("invalid memory size -- maybe an overflow? %d elements were asked for" % size)
     if size > 0:
-        s.data = <char*>take_block(size * ITEMSIZE[s.dtype], &s.block_class)
+        if s.device >= 0:
+            s.owner = gpu().allocate(s.device, size * ITEMSIZE[s.dtype])
+            s.data = <char*><size_t>s.owner.address
+        else:
+            s.data = <char*>take_block(size * ITEMSIZE[s.dtype], &s.block_class)
     s.size = size
     return 0
 
 
-cdef Storage new_storage(int dtype, Py_ssize_t size):
-    cdef Storage s = <Storage>new_object(CLASSES_BY_DTYPE[dtype], NO_ARGUMENTS)
+cdef Storage new_storage(int dtype, Py_ssize_t size, int device=-1):
+    cdef Storage s = <Storage>new_object((CPU_CLASSES if device < 0 else CUDA_CLASSES)[dtype], NO_ARGUMENTS)
     s.dtype = dtype
+    s.device = device
     allocate(s, size)
     return s
 
 
 cdef Storage foreign_storage(int dtype, void* data, Py_ssize_t size, object owner, int flags):
-    cdef Storage s = <Storage>new_object(CLASSES_BY_DTYPE[dtype], NO_ARGUMENTS)
+    cdef Storage s = <Storage>new_object(CPU_CLASSES[dtype], NO_ARGUMENTS)
     s.dtype, s.data, s.size, s.owner, s.flags = dtype, <char*>data, size, owner, flags
     return s
 
@@ -269,7 +320,9 @@ cdef int resize_storage(Storage s, Py_ssize_t size) except -1:
             s.size, size, "shared between processes" if s.flags & SHARED else "used or owned by another object"))
     if size < 0 or size > (<Py_ssize_t>1 << 62) // ITEMSIZE[s.dtype]:
         raise RuntimeError("invalid memory size -- maybe an overflow? %d elements were asked for" % size)
-    if size > room(s):
+    if s.device >= 0:
+        resize_on_gpu(s, size)
+    elif size > room(s):
         p = <char*>take_block(size * ITEMSIZE[s.dtype], &c)
         if room(s) > 0:
             memcpy(p, s.data, room(s) * ITEMSIZE[s.dtype])
@@ -280,6 +333,17 @@ cdef int resize_storage(Storage s, Py_ssize_t size) except -1:
     return 0
 
 
+cdef int resize_on_gpu(Storage s, Py_ssize_t size) except -1:
+    """Let a GPU storage have room for size elements: a larger block where its own is too small."""
+    cdef Storage other
+    if s.owner is None or size * ITEMSIZE[s.dtype] > s.owner.nbytes:
+        other = new_storage(s.dtype, size, s.device)
+        if s.size > 0:
+            gpu().copy_bytes(s.device, <size_t>other.data, <size_t>s.data, s.size * ITEMSIZE[s.dtype])
+        s.data, s.owner = other.data, other.owner
+    return 0
+
+
 cdef Py_ssize_t room(Storage s) noexcept:
     """How many elements the memory of a storage holds."""
     return class_bytes(s.block_class) // ITEMSIZE[s.dtype] if s.block_class >= 0 else s.size
@@ -287,9 +351,9 @@ cdef Py_ssize_t room(Storage s) noexcept:
 
 # ---- for the Python layer ------------------------------------------------------------------------------
 
-def class_of(int dtype):
+def class_of(int dtype, bint on_gpu=False):
     """The storage class of an element type."""
-    return CLASSES_BY_DTYPE[dtype]
+    return (CUDA_CLASSES if on_gpu else CPU_CLASSES)[dtype]
 
 
 def set_attribute(cls, name, value):
@@ -299,6 +363,16 @@ def set_attribute(cls, name, value):
 
 def dtype_of(Storage s not None):
     return s.dtype
+
+
+def gpu_backend():
+    """What works on GPUs; its functions raise AssertionError where there is none."""
+    return gpu()
+
+
+def current_gpu():
+    """The number of the current GPU; AssertionError where there is none."""
+    return gpu().current_device()
 
 
 def flags_of(Storage s not None):
@@ -315,23 +389,34 @@ def owner_of(Storage s not None):
 
 def code_of_class(cls):
     """The element type of a storage class."""
-    for i, c in enumerate(CLASSES_BY_DTYPE):
-        if issubclass(cls, c):
+    for i in range(NDTYPE):
+        if issubclass(cls, CPU_CLASSES[i]) or issubclass(cls, CUDA_CLASSES[i]):
             return i
     raise TypeError("%r is not a storage class" % (cls,))
 
 
-def init(Storage s not None, Py_ssize_t size):
-    """Set up a storage made by its constructor, with room for size elements."""
+def is_gpu_class(cls):
+    """Whether a storage class is of a GPU."""
+    return issubclass(cls, CUDA_CLASSES)
+
+
+def init(Storage s not None, Py_ssize_t size, int device=-1):
+    """Set up a storage made by its constructor, with room for size elements, on a GPU where its class is of one."""
     s.dtype = code_of_class(type(s))
+    s.device = device
     resize_storage(s, size)
+
+
+def make(int dtype, Py_ssize_t size, int device=-1):
+    """Return an uninitialised storage."""
+    return new_storage(dtype, size, device)
 
 
 def init_view(Storage s not None, Storage base not None, Py_ssize_t offset, Py_ssize_t size):
     """Set up a storage on a part of another one; sizes in elements."""
     if s.data != NULL:
         raise RuntimeError("a storage of %d elements cannot become a view of another one" % s.size)
-    s.dtype = base.dtype
+    s.dtype, s.device = base.dtype, base.device
     s.data, s.size, s.owner = base.data + offset * ITEMSIZE[base.dtype], size, base
     base.flags &= ~RESIZABLE            # or the view would look at memory that is gone
     s.flags = base.flags
@@ -343,7 +428,10 @@ def resize(Storage s not None, Py_ssize_t size):
 
 def move_to(Storage s not None, buffer, int flags):
     """Copy the elements into a writable buffer and let the storage live there (shared or pinned memory)."""
-    cdef Storage other = storage_from_buffer(s.dtype, buffer, 0, s.size, flags), old
+    cdef Storage other, old
+    if s.device >= 0:
+        raise RuntimeError("a GPU storage of %d elements cannot move to memory of the CPU" % s.size)
+    other = storage_from_buffer(s.dtype, buffer, 0, s.size, flags)
     if s.size > 0:
         memcpy(other.data, s.data, s.size * ITEMSIZE[s.dtype])
     if not s.flags & RESIZABLE or s.exports > 0:

@@ -16,12 +16,13 @@ cdef class TensorBase:
 cdef char* ptr(TensorBase t) noexcept nogil                  # address of the first element
 cdef bint is_contiguous(TensorBase t) noexcept nogil
 cdef bint same_size(TensorBase a, TensorBase b) noexcept nogil
-cdef TensorBase empty(int dtype, int ndim, const Py_ssize_t* sizes)     # uninitialised, contiguous, on the CPU
+cdef TensorBase empty(int dtype, int ndim, const Py_ssize_t* sizes, int device=*)   # uninitialised, contiguous
 cdef TensorBase empty_like(TensorBase t)                     # the same type, device and sizes, contiguous
 cdef TensorBase view_of(TensorBase t, Py_ssize_t offset, int ndim, const Py_ssize_t* sizes, const Py_ssize_t* strides)
 cdef int resize(TensorBase t, int ndim, const Py_ssize_t* sizes) except -1   # contiguous; grows the storage
 cdef int wrap_dim(TensorBase t, int dim) except -1           # negative dims; RuntimeError if out of range
 cdef str type_name(TensorBase t)                             # "tensorlib.FloatTensor"
+cdef str device_name(TensorBase t)                           # the type, and "(GPU 1)"
 cdef str size_text(TensorBase t)                             # "2 x 3"
 cdef object item(TensorBase t, Py_ssize_t offset)            # the number at an absolute storage position
 cdef TensorBase new_header(int dtype, int device)            # no storage, no sizes yet

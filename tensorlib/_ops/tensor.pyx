@@ -9,7 +9,7 @@ from cpython.object cimport Py_EQ, Py_GT, Py_LE, Py_LT, Py_NE
 from .classes cimport name_class, new_object, set_class_attribute
 from .dispatch import DTYPE_NAMES
 from .numbers cimport number_at
-from .storage cimport Storage, itemsize, new_storage, resize_storage
+from .storage cimport Storage, gpu, itemsize, new_storage, resize_storage
 from .types cimport F16, F32, F64, I8, I16, I32, I64, MAXDIM, NDTYPE, U8
 
 cdef extern from *:
@@ -334,41 +334,49 @@ cdef class DoubleTensor(TensorBase):
 cdef class CudaByteTensor(TensorBase):
     def __cinit__(self):
         self.dtype = U8
+        self.device = 0
 
 
 cdef class CudaCharTensor(TensorBase):
     def __cinit__(self):
         self.dtype = I8
+        self.device = 0
 
 
 cdef class CudaShortTensor(TensorBase):
     def __cinit__(self):
         self.dtype = I16
+        self.device = 0
 
 
 cdef class CudaIntTensor(TensorBase):
     def __cinit__(self):
         self.dtype = I32
+        self.device = 0
 
 
 cdef class CudaLongTensor(TensorBase):
     def __cinit__(self):
         self.dtype = I64
+        self.device = 0
 
 
 cdef class CudaHalfTensor(TensorBase):
     def __cinit__(self):
         self.dtype = F16
+        self.device = 0
 
 
 cdef class CudaFloatTensor(TensorBase):
     def __cinit__(self):
         self.dtype = F32
+        self.device = 0
 
 
 cdef class CudaDoubleTensor(TensorBase):
     def __cinit__(self):
         self.dtype = F64
+        self.device = 0
 
 
 cdef tuple CPU_CLASSES = (ByteTensor, CharTensor, ShortTensor, IntTensor, LongTensor, HalfTensor,
@@ -451,17 +459,15 @@ cdef int set_sizes(TensorBase t, int ndim, const Py_ssize_t* sizes) except -1:
     return 0
 
 
-cdef TensorBase empty(int dtype, int ndim, const Py_ssize_t* sizes):
-    cdef TensorBase t = new_header(dtype, -1)
+cdef TensorBase empty(int dtype, int ndim, const Py_ssize_t* sizes, int device=-1):
+    cdef TensorBase t = new_header(dtype, device)
     set_sizes(t, ndim, sizes)
-    t.store = new_storage(dtype, t.numel_)
+    t.store = new_storage(dtype, t.numel_, device)
     return t
 
 
 cdef TensorBase empty_like(TensorBase t):
-    if t.device >= 0:
-        return hooks["cuda_empty_like"](t)
-    return empty(t.dtype, t.ndim, t.sizes)
+    return empty(t.dtype, t.ndim, t.sizes, t.device)
 
 
 cdef TensorBase view_of(TensorBase t, Py_ssize_t offset, int ndim, const Py_ssize_t* sizes,
@@ -500,12 +506,9 @@ cdef int resize(TensorBase t, int ndim, const Py_ssize_t* sizes) except -1:
     if same_size(t, wanted):
         return 0
     if t.store is None:
-        t.store = new_storage(t.dtype, 0)
+        t.store = new_storage(t.dtype, 0, t.device)
     if t.offset + wanted.numel_ > t.store.size:
-        if t.device >= 0:
-            hooks["cuda_resize"](t.store, t.offset + wanted.numel_)
-        else:
-            resize_storage(t.store, t.offset + wanted.numel_)
+        resize_storage(t.store, t.offset + wanted.numel_)
     t.ndim, t.numel_ = wanted.ndim, wanted.numel_
     for d in range(wanted.ndim):
         t.sizes[d], t.strides[d] = wanted.sizes[d], wanted.strides[d]
@@ -532,6 +535,10 @@ cdef str type_name(TensorBase t):
     return ("tensorlib.%sTensor" if t.device < 0 else "tensorlib.cuda.%sTensor") % DTYPE_NAMES[t.dtype]
 
 
+cdef str device_name(TensorBase t):
+    return type_name(t) if t.device < 0 else "%s (GPU %d)" % (type_name(t), t.device)
+
+
 cdef str size_text(TensorBase t):
     return " x ".join([str(t.sizes[d]) for d in range(t.ndim)])
 
@@ -539,14 +546,14 @@ cdef str size_text(TensorBase t):
 cdef object item(TensorBase t, Py_ssize_t offset):
     cdef char* p
     if t.device >= 0:
-        return hooks["cuda_item"](t, offset)
+        return gpu().item(t, offset)
     p = t.store.data + offset * itemsize(t.dtype)
     return number_at(p, t.dtype)
 
 
 cdef object storage_of(TensorBase t):
     if t.store is None:
-        t.store = new_storage(t.dtype, 0)
+        t.store = new_storage(t.dtype, 0, t.device)
     return t.store
 
 
@@ -604,30 +611,36 @@ cdef int read_sizes(object sizes, Py_ssize_t* out) except -1:
     return n
 
 
-def make_empty(int dtype, sizes=()):
-    """Return an uninitialised CPU tensor."""
+def device_of(TensorBase t not None):
+    """The number of the GPU, -1 for the CPU."""
+    return t.device
+
+
+def make_empty(int dtype, sizes=(), int device=-1):
+    """Return an uninitialised tensor, on the CPU or a GPU."""
     cdef Py_ssize_t[MAXDIM] c
-    return empty(dtype, read_sizes(sizes, c), c)
+    return empty(dtype, read_sizes(sizes, c), c, device)
 
 
-def init_empty(TensorBase t not None, int dtype, sizes):
+def init_empty(TensorBase t not None, int dtype, sizes, int device=-1):
     """Set up a tensor made by its constructor: uninitialised, with these sizes."""
     cdef Py_ssize_t[MAXDIM] c
     cdef int n = read_sizes(sizes, c)
-    cdef TensorBase made = empty(dtype, n, c)       # all that can fail comes first
+    cdef TensorBase made = empty(dtype, n, c, device)       # all that can fail comes first
     set_view(t, made)
     t.dtype = dtype
 
 
 def init_view(TensorBase t not None, int dtype, Storage store not None, Py_ssize_t offset, sizes, strides=None):
     """Make t a view of a storage, which grows if the view ends beyond it (RuntimeError where it cannot)."""
-    cdef TensorBase header = new_header(dtype, t.device)
+    cdef TensorBase header = new_header(dtype, store.device)
     cdef Py_ssize_t[MAXDIM] c
     cdef Py_ssize_t last
     cdef int n = read_sizes(sizes, c), d
-    if store.dtype != dtype:
-        raise TypeError("expected a storage of tensorlib.%sTensor, but got tensorlib.%sStorage"
-                        % (DTYPE_NAMES[dtype], DTYPE_NAMES[store.dtype]))
+    if store.dtype != dtype or (store.device >= 0) != isinstance(t, CUDA_CLASSES):
+        raise TypeError("expected a storage of tensorlib.%s%sTensor, but got tensorlib.%s%sStorage" % (
+            "cuda." if isinstance(t, CUDA_CLASSES) else "", DTYPE_NAMES[dtype],
+            "cuda." if store.device >= 0 else "", DTYPE_NAMES[store.dtype]))
     if offset < 0:
         raise RuntimeError("invalid storage offset %d" % offset)
     set_sizes(header, n, c)

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from .._ops import engine
 from .._ops.backward import queue_callback, run_backward
 from .._ops.copying import filled_like
-from .._ops.tensor import TensorBase, code_of
+from .._ops.tensor import TensorBase, code_of, device_of
 from .function import Function, NestedIOFunction
 from .variable import Variable, enable_grad, no_grad
 
@@ -43,7 +43,7 @@ def is_sample(v):
 
 
 def check_gradient(out, g):
-    if code_of(g) != code_of(out.data) or g.is_cuda != out.is_cuda:
+    if code_of(g) != code_of(out.data) or device_of(g) != device_of(out.data):
         raise TypeError("a gradient of type %s was given for a Variable of type %s" % (g.type(), out.data.type()))
     if g.size() != out.size():
         if g.numel() != out.numel():

@@ -3,12 +3,13 @@ from .._ops import engine
 from .._ops import tensor as core
 from .._ops.copying import make_contiguous
 from .._ops.dispatch import DTYPE_NAMES
+from .._ops.storage import current_gpu
 from .._ops.tensor import TensorBase
 from .. import indexing
 from ..ops import pointwise, shape
 from ..ops._table import VARIABLE_METHODS
 from ..printing import tensor_text
-from ..tensor import class_of
+from ..tensor import asynchronous, class_of
 from ..hooks import RemovableHandle
 
 
@@ -117,12 +118,13 @@ class Variable(engine.VariableBase):
         return cast(self, type(t.data if isinstance(t, Variable) else t))
 
     def cuda(self, device_id=None, non_blocking=False, **kwargs):
-        """Return a copy on a GPU."""
-        return Variable(self.data.cuda(device_id))
+        """Return a copy on a GPU, the current one unless given; self where it lies there."""
+        device = current_gpu() if device_id is None else device_id
+        return to_device(self, device, asynchronous(non_blocking, kwargs))
 
     def cpu(self):
         """Return self, or a copy on the CPU."""
-        return self if not self.is_cuda else cast(self, class_of(self.data.type().replace(".cuda", "")))
+        return to_device(self, -1)
 
     def contiguous(self):
         """Make the data dense, and return self."""
@@ -249,10 +251,16 @@ def cast(variable, cls):
     """A Variable as another type; itself where it has that."""
     code, on_gpu = core.code_of_class(cls)
     if on_gpu != variable.is_cuda:
-        return Variable(variable.data.type(cls))
+        variable = variable.cuda() if on_gpu else variable.cpu()
     if core.code_of(variable.data) == code:
         return variable
     return shape.cast(variable, code, core.code_of(variable.data))
+
+
+def to_device(variable, device, non_blocking=False):
+    """A Variable on another device, -1 for the CPU, connected to the given one; itself where it lies there."""
+    here = core.device_of(variable.data)
+    return variable if here == device else shape.transfer(variable, device, here, non_blocking)
 
 
 def restructured(variable, view):
@@ -268,12 +276,12 @@ def set_item(variable, key, value):
     if isinstance(value, TensorBase):
         value = Variable(value)
     if not isinstance(value, (Variable, int, float)):
-        raise (TypeError if isinstance(raw, core.ByteTensor) else RuntimeError)(
+        raise (TypeError if indexing.is_mask(raw) else RuntimeError)(
             "copy from %s to %s isn't implemented" % (type(value).__name__, variable.data.type()))
     index = indexing.like_self(variable, key) if isinstance(raw, TensorBase) else raw
-    if isinstance(raw, core.ByteTensor):
+    if indexing.is_mask(raw):
         variable.masked_scatter_(index, value) if isinstance(value, Variable) else variable.masked_fill_(index, value)
-    elif isinstance(raw, core.LongTensor):
+    elif indexing.is_positions(raw):
         variable.index_copy_(0, index, value) if isinstance(value, Variable) else variable.index_fill_(0, index, value)
     else:
         shape.set_item.inplace(variable, raw, value)

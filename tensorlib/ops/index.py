@@ -5,7 +5,7 @@ import warnings
 from .._ops import index as kernels
 from .._ops import shape as shape_kernels
 from .._ops.copying import dense_copy, fill_
-from .._ops.tensor import code_of, make_empty
+from .._ops.tensor import code_of, device_of, make_empty
 from ._samples import arguments, mask, positions, reference
 from ._table import ALL, op, public
 from .pointwise import zero_like
@@ -31,7 +31,7 @@ def written(signature, kernel, grad, **more):
 
 
 def zeros(like, size):
-    return fill_(make_empty(code_of(like), size), 0)
+    return fill_(make_empty(code_of(like), size, device_of(like)), 0)
 
 
 # ---- slices of a dim -----------------------------------------------------------------------------------

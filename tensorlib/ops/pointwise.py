@@ -59,7 +59,7 @@ rdiv = pointwise(
 
 remainder = pointwise(
     "remainder(Tensor self, Tensor other)", types=ALL, public=False, divisor=1,
-    cuda="self - other * floor(self / other)",
+    cuda="remainder(self, other)",
     grad=dict(self=lambda g: g),
     ref="np.remainder(self, other)", samples=pair(0.6, 3) + SIGNS,
     doc="Remainder with the sign of the divisor.")

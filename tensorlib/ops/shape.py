@@ -129,6 +129,11 @@ contiguous = op("contiguous(Tensor self)", shape.contiguous_view, grad=dict(self
 cast = op("cast(Tensor self, int dtype, int from_dtype)", lambda self, dtype, from_dtype: shape.cast(self, dtype),
           grad=dict(self=lambda g, dtype, from_dtype: cast(g, from_dtype, dtype)), types=ALL, public=False,
           node_name="Type", doc="The values in another element type.")
+transfer = op("transfer(Tensor self, int device, int from_device, bool non_blocking=False)",
+              lambda self, device, from_device, non_blocking: shape.moved(self, device, non_blocking),
+              grad=dict(self=lambda g, device, from_device: transfer(g, from_device, device)), types=ALL, public=False,
+              ref="self", samples=arguments((3, 4), device=-1, from_device=-1),
+              doc="The values on another device; -1 is the CPU.")
 sum_to = op("sum_to(Tensor self, object size)", shape.sum_to, grad=dict(self=lambda g, self_size: spread(g, self_size)),
             types=ALL, public=False, samples=arguments((3, 4), size=(1, 4)), ref="self.sum(0, keepdims=True)",
             doc="Undo broadcasting.")

@@ -1,0 +1,21 @@
+"""Tests that need a GPU, or the emulator of one: run by `make test-cuda`, never by plain `pytest`."""
+import pathlib
+import sys
+
+import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+
+import tensorlib.cuda  # noqa: E402
+
+if not tensorlib.cuda.is_available():
+    pytest.exit("these tests need a GPU: " + tensorlib.cuda.why_unavailable(), returncode=3)
+
+
+@pytest.fixture
+def on_gpu():
+    """The checks of rows put their tensors on GPU 0."""
+    from op_checks import Device
+    Device.number = 0
+    yield
+    Device.number = -1
