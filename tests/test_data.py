@@ -1,6 +1,7 @@
 """Datasets, samplers, collation, and the DataLoader with worker processes: order, seeds, errors, deaths, memory."""
 import gc
 import os
+import pickle
 import random
 import signal
 import subprocess
@@ -178,6 +179,19 @@ def test_order(workers):
         assert len(batches) == len(loader) == 13
         assert [i for _, target in batches for i in target.tolist()] == list(range(50))
         assert [row[0] for data, _ in batches for row in data.tolist()] == list(range(50))
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_the_iterator_itself(workers):
+    """`next()` as a method, which scripts of the time call; the length; no pickles."""
+    batches = iter(DataLoader(Function(int, 5), batch_size=2, num_workers=workers))
+    assert len(batches) == 3 and iter(batches) is batches
+    assert batches.next().tolist() == [0, 1] and next(batches).tolist() == [2, 3]
+    with pytest.raises(NotImplementedError, match="cannot be pickled"):
+        pickle.dumps(batches)
+    assert batches.next().tolist() == [4]
+    with pytest.raises(StopIteration):
+        batches.next()
 
 
 @pytest.mark.parametrize("workers", [0, 16])

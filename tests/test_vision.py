@@ -207,6 +207,14 @@ def test_swapped_files(tmp_path):
         datasets.MNIST(str(tmp_path))
 
 
+def test_image_backend():
+    from tensorlib import vision
+    vision.set_image_backend("PIL")
+    assert vision.get_image_backend() == "PIL"
+    with pytest.raises(ValueError, match="accimage"):
+        vision.set_image_backend("accimage")
+
+
 def test_pillow_is_an_extra():
     """Everything imports without it; the error of the first use names the cure."""
     code = """

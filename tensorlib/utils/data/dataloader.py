@@ -101,10 +101,21 @@ class DataLoaderIter:
         self.dataset = loader.dataset
         self.collate_fn = loader.collate_fn
         self.pin_memory = loader.pin_memory and _can_pin()
+        self.batch_sampler = loader.batch_sampler
         self.indices = iter(loader.batch_sampler)
 
     def __iter__(self):
         return self
+
+    def __len__(self):
+        return len(self.batch_sampler)
+
+    def next(self):
+        """Return the next batch, in the spelling of Python 2."""
+        return next(self)
+
+    def __reduce_ex__(self, protocol):
+        raise NotImplementedError("%s cannot be pickled" % type(self).__name__)
 
     def __next__(self):
         indices = next(self.indices)
