@@ -80,6 +80,16 @@ def buffers():
     assert (net.module.norm.running_mean != 0).all()
 
 
+def halves():
+    """There is little arithmetic with halves on a CPU, but their values can be brought to the others."""
+    rank, n = begin()
+    net = nn.parallel.DistributedDataParallel(nn.Linear(2, 2).half())
+    for p in net.parameters():
+        copies = [p.data.float() for _ in range(n)]
+        dist.all_gather(copies, p.data.float())
+        assert all(copy.tolist() == copies[0].tolist() for copy in copies)
+
+
 class Paths(nn.Module):
     """Three layers, of which a call uses some."""
 

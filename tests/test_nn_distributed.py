@@ -17,7 +17,7 @@ def test_training_by_parts_equals_training_on_the_whole(source, backend, bucket,
     source.run("training", 3, backend=backend, bucket=bucket, backwards=backwards)
 
 
-@pytest.mark.parametrize("case", ["buffers", "unused_parameters", "failing_backward", "copies_of_a_module",
+@pytest.mark.parametrize("case", ["buffers", "halves", "unused_parameters", "failing_backward", "copies_of_a_module",
                                   "wrong_modules"])
 def test_two_processes(source, case):
     source.run(case, 2)

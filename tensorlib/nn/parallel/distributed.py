@@ -10,9 +10,10 @@ from functools import partial
 from ..module import Module
 from .data_parallel import _all_gpus, data_parallel
 from ..._ops.engine import AccumulateGrad
-from ..._ops.tensor import code_of
+from ..._ops.tensor import FloatTensor, code_of, cpu_classes
 from ...autograd import Variable
 
+HALF = 5                    # the code of the element type
 BUCKET = 1 << 22            # bytes of gradients that travel together, while later ones are still computed
 
 
@@ -91,8 +92,9 @@ def by_type(tensors):
 
 
 def room_for(tensor, n):
-    """A tensor of n elements of the same type, on the CPU."""
-    return tensor.cpu().new(n) if tensor.is_cuda else tensor.new(n)
+    """A tensor of n elements on the CPU: of the same type, but floats for halves, which have no arithmetic there."""
+    code = code_of(tensor)
+    return (FloatTensor if code == HALF else cpu_classes()[code])(n)
 
 
 def flatten(tensors):
