@@ -39,6 +39,9 @@ _HARMLESS = {           # of the standard library and NumPy: what checkpoints of
     "types": "SimpleNamespace",
     "uuid": "UUID",
 }
+# Where the classes of this package are that a model or a training may hold. Others open files, or go to the network.
+_CLASS_PACKAGES = tuple(PACKAGE + part for part in (".nn", ".optim", ".autograd", ".utils.data", ".vision.models",
+                                                    ".vision.transforms"))
 _FUNCTION_MODULES = (PACKAGE + ".nn.functional", PACKAGE + ".nn.init")
 
 
@@ -116,7 +119,10 @@ def _is_own_class(found):
 
 
 def _may_be_class(module):
-    return module.partition(".")[0] not in sys.stdlib_module_names
+    package = module.partition(".")[0]
+    if package == PACKAGE:
+        return module.startswith(tuple(name + "." for name in _CLASS_PACKAGES)) or module in _CLASS_PACKAGES
+    return package not in sys.stdlib_module_names
 
 
 def _find(module, name, rule, find_other):

@@ -109,11 +109,10 @@ class TorchPickler(pickle._Pickler):
     dispatch = dict(pickle._Pickler.dispatch)
 
     def save_global(self, obj, name=None):
-        module, name = obj.__module__, name or obj.__qualname__
-        ours = isinstance(module, str) and module.partition(".")[0] == PACKAGE
-        if not ours:
+        module = getattr(obj, "__module__", None)
+        if not isinstance(module, str) or module.partition(".")[0] != PACKAGE:
             return super().save_global(obj, name)
-        module, name = torch_name(module, name)
+        module, name = torch_name(module, name or obj.__qualname__)
         self.write(pickle.GLOBAL + bytes("%s\n%s\n" % (module, name), "ascii"))
         self.memoize(obj)
 

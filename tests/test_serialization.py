@@ -354,8 +354,9 @@ def hostile(path, obj, zipped):
 @pytest.mark.parametrize("call", [
     lambda flag: Evil(os.system, "touch " + flag), lambda flag: Evil(eval, "open(%r, 'w')" % flag),
     lambda flag: Evil(subprocess.Popen, ["touch", flag]), lambda flag: Evil(os.mkdir, flag),
-    lambda flag: Evil(getattr, os, "system"), lambda flag: Evil(tensorlib.save, 1, flag)],
-    ids="system eval Popen mkdir getattr save".split())
+    lambda flag: Evil(getattr, os, "system"), lambda flag: Evil(tensorlib.save, 1, flag),
+    lambda flag: Evil(tensorlib.vision.datasets.MNIST, flag, True, None, None, True)],
+    ids="system eval Popen mkdir getattr save download".split())
 def test_hostile_files_are_refused(zipped, call, tmp_path):
     path, flag = tmp_path / "x.pt", str(tmp_path / "flag")
     try:
