@@ -1,7 +1,11 @@
 """Optimizers against their formulas in NumPy and against PyTorch where the rules agree; schedules, checkpoints."""
 import copy
 import math
+import os
+import pathlib
 import pickle
+import subprocess
+import sys
 
 import numpy
 import pytest
@@ -182,6 +186,60 @@ def test_lbfgs_finds_the_minimum(options):
     assert optimizer.state["global_state"]["func_evals"] > 0
 
 
+def lbfgs(x, function, memory, lr=1, max_iter=20, max_eval=None, tolerance_grad=1e-5, tolerance_change=1e-9,
+          history_size=100):
+    """One step() in NumPy: two loops over the pairs (s, y), a fixed step (Nocedal and Wright, algorithm 7.4)."""
+    loss, g = function(x)
+    max_eval = max_eval or max_iter * 5 // 4
+    for count in range(1, max_iter + 1):
+        if abs(g).sum() <= tolerance_grad:
+            return x
+        memory["n"] = memory.get("n", 0) + 1
+        pairs = memory.setdefault("pairs", [])
+        if memory["n"] > 1:
+            s, y = memory["d"] * memory["t"], g - memory["g"]
+            if s @ y > 1e-10:
+                pairs[:] = pairs[len(pairs) == history_size:] + [(s, y)]
+                memory["scale"] = (s @ y) / (y @ y)
+        d, alphas = -g, []
+        for s, y in reversed(pairs):
+            alphas.append((s @ d) / (s @ y))
+            d = d - alphas[-1] * y
+        d = d * memory.get("scale", 1)
+        for (s, y), a in zip(pairs, reversed(alphas)):
+            d = d + (a - (y @ d) / (s @ y)) * s
+        t = min(1, 1 / abs(g).sum()) * lr if memory["n"] == 1 else lr
+        memory.update(d=d, t=t, g=g)
+        slope, before = g @ d, loss
+        x = x + t * d
+        if count == max_iter:
+            return x
+        loss, g = function(x)
+        if (count + 1 >= max_eval or slope > -tolerance_change or abs(t * d).sum() <= tolerance_change
+                or abs(loss - before) < tolerance_change):
+            return x
+    return x
+
+
+@pytest.mark.parametrize("options", [dict(), dict(lr=0.3), dict(lr=0.5, max_iter=4), dict(max_iter=5, history_size=2),
+                                     dict(lr=0.2, max_iter=6, max_eval=3), dict(max_iter=9, tolerance_change=0.3),
+                                     dict(tolerance_grad=0.5)])
+def test_lbfgs_formula(options):
+    params, memory = parameters(), {}
+    optimizer = optim.LBFGS(params, **options)
+
+    def function(x):
+        values = [x[:6].reshape(2, 3), x[6:]]
+        loss = numpy.cosh(values[0]).sum() / 2 + ((values[1] - 1) ** 2).sum() + values[0].sum() * values[1].sum() * 0.1
+        return loss, numpy.concatenate([g.ravel() for g in gradient(values)])
+
+    x = numpy.concatenate([p.ravel() for p in START])
+    for _ in range(4):
+        got = train(optimizer, params, 1)
+        x = lbfgs(x, function, memory, **options)
+        numpy.testing.assert_allclose(numpy.concatenate([p.ravel() for p in got]), x, rtol=1e-7, atol=1e-9)
+
+
 def test_lbfgs_limits():
     params, calls = parameters(), []
     optimizer = optim.LBFGS(params, max_iter=5, max_eval=3)
@@ -232,6 +290,37 @@ def test_checkpoint(cls, rule, options):
         numpy.testing.assert_allclose(mine, other, rtol=1e-12)
     assert saved["param_groups"] == before["param_groups"]
     assert sorted(saved["state"]) == sorted(before["state"])
+
+
+CONTINUES = """
+import sys, tensorlib, test_optim
+from tensorlib import optim
+file, name, options = sys.argv[1], sys.argv[2], eval(sys.argv[3])
+saved = tensorlib.load(file)
+params = [tensorlib.autograd.Variable(t, requires_grad=True) for t in saved["params"]]
+optimizer = getattr(optim, name)(params, **options)
+optimizer.load_state_dict(saved["optimizer"])
+test_optim.train(optimizer, params, 3)
+tensorlib.save([p.data for p in params], file)
+"""
+
+
+@pytest.mark.parametrize("name, options", [("Adam", dict(lr=0.1)), ("SGD", dict(lr=0.05, momentum=0.9)),
+                                           ("LBFGS", dict(lr=0.1, max_iter=3)), ("Rprop", dict(lr=0.1))])
+def test_checkpoint_in_a_fresh_interpreter(name, options, tmp_path):
+    """The state is found again where every object has another address."""
+    file = str(tmp_path / "checkpoint")
+    straight = parameters()
+    expected = train(getattr(optim, name)(straight, **options), straight, 6)
+    params = parameters()
+    optimizer = getattr(optim, name)(params, **options)
+    train(optimizer, params, 3)
+    tensorlib.save({"params": [p.data for p in params], "optimizer": optimizer.state_dict()}, file)
+    here = pathlib.Path(__file__).parent
+    subprocess.run([sys.executable, "-c", CONTINUES, file, name, repr(options)], check=True, cwd=str(here),
+                   env=dict(os.environ, PYTHONPATH=os.pathsep.join([str(here), str(here.parent)])))
+    for mine, other in zip(tensorlib.load(file), expected):
+        numpy.testing.assert_allclose(mine.numpy(), other, rtol=1e-12)
 
 
 def test_weight_decay_of_sgd_changes_the_gradient():
