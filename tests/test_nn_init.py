@@ -76,6 +76,8 @@ def test_gain_and_aliases():
     for name in ("uniform", "normal", "constant", "eye", "dirac", "xavier_uniform", "xavier_normal", "kaiming_uniform",
                  "kaiming_normal", "orthogonal", "sparse"):
         assert getattr(init, name + "_") is getattr(init, name)
+    t = tensorlib.rand(2)
+    assert init.ones_(t) is t and t.tolist() == [1, 1] and init.zeros_(t).tolist() == [0, 0]
 
 
 def test_layers_start():

@@ -24,6 +24,25 @@ def test_clip_grad_norm(norm_type, norm):
         nn.utils.clip_grad_norm(params, 1, 0)
 
 
+def test_clip_grad_value():
+    params = [with_grad([3.0, -0.5]), with_grad([-4.0]), nn.Parameter(tensorlib.zeros(1))]
+    nn.utils.clip_grad_value_(params, 2)
+    assert params[0].grad.data.tolist() == [2, -0.5] and params[1].grad.data.tolist() == [-2]
+
+
+def test_parameters_as_a_vector():
+    net = nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 1))
+    net[0].weight.data = net[0].weight.data.t().contiguous().t()        # strided as well as dense
+    vector = nn.utils.parameters_to_vector(net.parameters())
+    assert vector.size() == (13,) and vector.data[:2].equal(net[0].weight.data[0])
+    (vector * Variable(tensorlib.arange(0, 13))).sum().backward()
+    assert net[0].weight.grad.data.tolist() == [[0, 1], [2, 3], [4, 5]] and net[1].bias.grad.data[0] == 12
+    nn.utils.vector_to_parameters(Variable(tensorlib.arange(0, 13)), net.parameters())
+    assert net[0].weight.data.tolist() == [[0, 1], [2, 3], [4, 5]] and net[1].bias.data.tolist() == [12]
+    with pytest.raises(ValueError, match="13 elements"):
+        nn.utils.vector_to_parameters(vector[:12], net.parameters())
+
+
 @pytest.mark.parametrize("dim", [0, 1, -1, None])
 def test_weight_norm(dim):
     layer = nn.Linear(3, 2)

@@ -58,6 +58,10 @@ def adam(p, g, s, t, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0):
     return p - lr * math.sqrt(1 - b2 ** t) / (1 - b1 ** t) * s["m"] / (numpy.sqrt(s["v"]) + eps)
 
 
+def adamw(p, g, s, t, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=1e-2):
+    return adam(p * (1 - lr * weight_decay), g, s, t, lr, betas, eps)
+
+
 def adamax(p, g, s, t, lr=2e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0):
     g, (b1, b2) = g + weight_decay * p, betas
     s["m"] = b1 * s.get("m", 0) + (1 - b1) * g
@@ -112,6 +116,8 @@ CASES = [
     (optim.SGD, sgd, dict(lr=0.05, momentum=0.9, nesterov=True, weight_decay=0.01)),
     (optim.Adam, adam, dict()),
     (optim.Adam, adam, dict(lr=0.1, betas=(0.8, 0.9), eps=1e-3, weight_decay=0.1)),
+    (optim.AdamW, adamw, dict()),
+    (optim.AdamW, adamw, dict(lr=0.1, betas=(0.8, 0.9), weight_decay=0.3)),
     (optim.Adamax, adamax, dict()),
     (optim.Adamax, adamax, dict(lr=0.1, betas=(0.5, 0.9), eps=0.01, weight_decay=0.1)),
     (optim.Adadelta, adadelta, dict()),
@@ -366,6 +372,14 @@ def test_zero_grad():
     kept = b.grad
     optimizer.zero_grad()
     assert b.grad.data.sum() == 0 and b.grad is not kept and kept.data.sum() != 0
+
+
+def test_zero_grad_may_drop_gradients():
+    a, b = parameters()
+    optimizer = optim.SGD([a, b], lr=0.1)
+    a.sum().backward()
+    optimizer.zero_grad(set_to_none=True)
+    assert a.grad is None and b.grad is None
 
 
 def test_bad_parameters():

@@ -184,6 +184,16 @@ def sparse(tensor, sparsity, std=0.01):
     return tensor
 
 
+def zeros_(tensor):
+    """Fill with 0."""
+    return constant(tensor, 0)
+
+
+def ones_(tensor):
+    """Fill with 1."""
+    return constant(tensor, 1)
+
+
 uniform_ = uniform
 normal_ = normal
 constant_ = constant

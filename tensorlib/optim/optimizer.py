@@ -95,14 +95,20 @@ class Optimizer:
         self.state = defaultdict(dict, {variable.get(key, key): value for key, value in state_dict["state"].items()})
         self.param_groups = [dict(other, params=mine["params"]) for mine, other in zip(ours, saved)]
 
-    def zero_grad(self):
-        """Set the gradients of all parameters to zero; one that belongs to a graph is replaced, not overwritten."""
+    def zero_grad(self, set_to_none=False):
+        """Set the gradients of all parameters to zero; one that belongs to a graph is replaced, not overwritten.
+
+        Args:
+            set_to_none: drop them instead.
+        """
         for group in self.param_groups:
             for param in group["params"]:
                 grad = param.grad
                 if grad is None:
                     continue
-                if grad.volatile:
+                if set_to_none:
+                    param.grad = None
+                elif grad.volatile:
                     grad.data.zero_()
                 else:
                     param.grad = Variable(grad.data.clone().zero_())

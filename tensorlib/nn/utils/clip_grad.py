@@ -1,4 +1,4 @@
-"""Limit the joint norm of gradients."""
+"""Limit gradients: their joint norm, or every element."""
 
 
 def clip_grad_norm(parameters, max_norm, norm_type=2):
@@ -31,3 +31,15 @@ def clip_grad_norm(parameters, max_norm, norm_type=2):
 
 
 clip_grad_norm_ = clip_grad_norm
+
+
+def clip_grad_value_(parameters, clip_value):
+    """Limit every element of all gradients to [-clip_value, clip_value], in place.
+
+    Args:
+        parameters (iterable of Variable): those without a gradient are passed over.
+        clip_value (float): the limit.
+    """
+    for p in parameters:
+        if p.grad is not None:
+            p.grad.data.clamp_(-clip_value, clip_value)
