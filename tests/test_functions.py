@@ -1,4 +1,6 @@
 """Functions of users: what ctx may be told, and what is refused."""
+import weakref
+
 import pytest
 
 import tensorlib
@@ -58,3 +60,76 @@ def test_marks_for_backward_are_not_looked_at_where_there_is_none(flags):
 
     y = made(forward).apply(leaf(**flags))
     assert y.data.tolist() == [2, 4, 6] and not y.requires_grad
+
+
+# ---- what backward frees ----------------------------------------------------------------------------------------
+
+class Square(Function):
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return x * x
+
+    @staticmethod
+    def backward(ctx, g):
+        x, = ctx.saved_variables
+        return g * x * 2
+
+
+class OldSquare(Function):
+    def forward(self, x):
+        self.save_for_backward(x)
+        return x * x
+
+    def backward(self, g):
+        x, = self.saved_tensors
+        return g * x * 2
+
+
+@pytest.mark.parametrize("square", [Square.apply, lambda x: OldSquare()(x)], ids=["new", "old"])
+def test_saved_tensors_are_freed_by_backward(square):
+    x = leaf()
+    y = square(x)
+    assert y.grad_fn.saved_tensors[0].tolist() == [1, 2, 3]
+    y.sum().backward(retain_graph=True)
+    y.sum().backward()
+    assert x.grad.data.tolist() == [4, 8, 12]
+    with pytest.raises(RuntimeError, match="second time"):
+        y.sum().backward()
+    with pytest.raises(RuntimeError, match="second time"):
+        y.grad_fn.saved_tensors  # noqa: B018
+    again = square(x)
+    again.sum().backward()
+    assert x.grad.data.tolist() == [6, 12, 18]
+
+
+def test_an_old_style_object_used_again_saves_again():
+    x, square = leaf(), OldSquare()
+    square(x).sum().backward()
+    square(x * 2).sum().backward()
+    assert x.grad.data.tolist() == [2 + 8, 4 + 16, 6 + 24]
+
+
+def test_what_saved_nothing_may_run_again():
+    x = leaf()
+    y = made(lambda ctx, x: x * 2, lambda ctx, g: g * 2).apply(x).sum()
+    y.backward()
+    y.backward()
+    assert x.grad.data.tolist() == [4, 4, 4]
+
+
+def test_backward_lets_go_of_the_memory():
+    x, seen = leaf(), []
+
+    def forward(ctx, x):
+        y = x * x
+        ctx.save_for_backward(y)
+        seen.append(weakref.ref(y))
+        return y
+
+    y = made(forward).apply(x)
+    total = y.sum()
+    del y
+    assert seen[0]() is not None
+    total.backward()
+    assert seen[0]() is None

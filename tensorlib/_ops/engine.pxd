@@ -56,3 +56,5 @@ cdef Op engine_row(str name)        # a row that the engine calls by itself
 
 cdef class FunctionNode(Node):      # a node whose backward is written by the user
     cdef public bint stochastic     # walked from even without a gradient: a reward takes its place
+    cdef public tuple kept          # what forward saved, for backward
+    cdef public bint freed          # backward has run, and let go of it

@@ -471,6 +471,9 @@ cdef class FunctionNode(Node):
     cdef list apply_to(self, list grads, bint graph):
         return list(self.run_user_backward(grads, graph))
 
+    cdef void release(self):
+        self.kept, self.freed = None, True
+
     def set_edges(self, inputs, int n_outputs):
         """Connect to the Variables among inputs, in order (None for anything else)."""
         cdef VariableBase v

@@ -49,11 +49,10 @@ class FunctionBase(engine.FunctionNode):
 
 
 def saved_values(function):
-    saved = getattr(function, "saved_values_", ())
-    if saved is None:
+    if function.freed:
         raise RuntimeError("Trying to backward through the graph a second time, but the buffers have already been "
                            "freed. Specify retain_graph=True when calling backward the first time.")
-    return saved
+    return function.kept or ()
 
 
 class Saved:
@@ -171,9 +170,11 @@ def run_forward(ctx, forward, prefix, args, new_style):
                                % (type(ctx).__name__, type(t).__name__))
     if not volatile:
         ctx.set_edges(variables, len(outputs))
-    ctx.output_sizes = [(t.new, t.size()) for t in outputs]
+    # An empty tensor of the type and device stands for each output, which itself may go.
+    ctx.output_sizes = [(t.new(), t.size()) for t in outputs]
     wrapped = connect(ctx, variables, raw, outputs, volatile, requires_grad)
     remember(ctx, variables, raw, outputs, wrapped, volatile)
+    ctx.dirty_tensors = ctx.non_differentiable = ctx.shared_pairs = ()      # an old-style object may run again
     return wrapped[0] if single else tuple(wrapped)
 
 
@@ -247,19 +248,19 @@ def remember(ctx, variables, raw, outputs, wrapped, volatile):
         variable = wrapped[output] if output is not None else variables[edge]
         version = engine.version_of(variable) if variable is not None else None
         saved.append(Saved(t, edge, output, version))
-    ctx.saved_values_ = () if volatile else tuple(saved)
+    ctx.kept, ctx.freed = () if volatile else tuple(saved), False
 
 
 def complete(ctx, grads):
     """Zeros for outputs that no gradient came for."""
-    return [new(size).zero_() if g is None else g for g, (new, size) in zip(grads, ctx.output_sizes)]
+    return [like.new(size).zero_() if g is None else g for g, (like, size) in zip(grads, ctx.output_sizes)]
 
 
 def new_style_backward(ctx, grads, graph):
     """Gradients by a new-style backward, which works on Variables."""
     from .variable import Variable
     if graph:
-        given = [g if g is not None else Variable(new(size).zero_()) for g, (new, size) in zip(grads, ctx.output_sizes)]
+        given = [g if isinstance(g, Variable) else Variable(g) for g in complete(ctx, grads)]
     else:
         given = [Variable(g, volatile=True) for g in complete(ctx, grads)]
     result = ctx._forward_cls.backward(ctx, *given)
