@@ -341,7 +341,10 @@ def deepcopy(self, memo):
 
 
 def reduce(self):
-    return _rebuild_tensor, (self.storage(), self.storage_offset(), tuple(self.size()), self.stride())
+    place = self.storage(), self.storage_offset(), tuple(self.size()), self.stride()
+    if type(self) is type(core.make_view(*place)):
+        return _rebuild_tensor, place
+    return type(self), (), place            # a class that a user derived: setstate puts it on the storage
 
 
 def setstate(self, state):
