@@ -13,6 +13,7 @@ help:
 	@echo "make test       build, then run all tests          make test-tiny  the quick ones"
 	@echo "make build      compile the extensions in place    make debug      the same with bounds checks"
 	@echo "make test-cuda  tests of GPU code on an emulated GPU; needs nvcc"
+	@echo "make test-mpi   the backend mpi of distributed; needs mpiexec"
 	@echo "make examples   run every example                  make doctest    run the examples in docstrings"
 	@echo "make lint types gen gen-check docs sdist-test bench mutate clean"
 
