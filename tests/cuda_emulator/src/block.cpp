@@ -44,12 +44,7 @@ void Block::run(u32 x, u32 y, u32 z) {
             }
         }
         if (instructions > launch.checks.maxInstructions)
-            for (auto& warp : warps)
-                if (!warp->ended())
-                    warp->fail(warp->function().code[warp->frames.back().groups[0].pc], __builtin_ctz(warp->alive),
-                               kLaunchTimeout,
-                               format("a block ran for more than %llu instructions: an endless loop?",
-                                      (unsigned long long)launch.checks.maxInstructions));
+            for (auto& warp : warps) warp->giveUp(launch.checks.maxInstructions);
         for (auto& warp : warps) ended = ended && warp->ended();
         if (ended) return;
         if (stopped && !release()) stuck();

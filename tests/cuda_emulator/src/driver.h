@@ -89,7 +89,7 @@ struct Driver {
     std::mt19937_64 random;
     u64 launches = 0;
 
-    static Driver* get();  // null before cuInit
+    static Driver* get();  // null before cuInit, and in a forked child, which no CUDA driver serves
     static CUresult init();
     bool valid(CUdevice device) const { return device >= 0 && device < count; }
 };

@@ -3,6 +3,8 @@
 #include <cstdlib>
 #include <algorithm>
 
+#include <pthread.h>
+
 #include "driver.h"
 
 namespace cuemu {
@@ -12,6 +14,7 @@ std::mutex reportMutex;
 string lastReport;
 std::map<string, Counters> statistics;
 Driver* instance = nullptr;
+bool forked = false;
 
 u64 numberFrom(const char* name, u64 otherwise) {
     const char* text = std::getenv(name);
@@ -38,11 +41,12 @@ struct AtExit {
 
 }  // namespace
 
-Driver* Driver::get() { return instance; }
+Driver* Driver::get() { return forked ? nullptr : instance; }
 
 CUresult Driver::init() {
     static std::mutex mutex;
     std::lock_guard<std::mutex> lock(mutex);
+    if (forked) return CUDA_ERROR_NOT_INITIALIZED;
     if (instance) return CUDA_SUCCESS;
     int count = int(numberFrom("CUEMU_DEVICES", 2));
     if (count == 0 || std::getenv("CUEMU_NO_DEVICE")) return CUDA_ERROR_NO_DEVICE;
@@ -65,6 +69,7 @@ CUresult Driver::init() {
         driver->contexts.insert(&driver->primary[size_t(d)]);
     }
     instance = driver.release();
+    pthread_atfork(nullptr, nullptr, [] { forked = true; });
     return CUDA_SUCCESS;
 }
 

@@ -440,6 +440,13 @@ string Warp::place(const Op& op, int lane) const {
     return text;
 }
 
+void Warp::giveUp(u64 instructions) const {
+    if (frames.empty() || frames.back().groups.empty()) return;
+    fail(function().code[frames.back().groups[0].pc], __builtin_ctz(frames.back().groups[0].mask), kLaunchTimeout,
+         format("a block ran for more than %llu instructions: an endless loop?",
+                static_cast<unsigned long long>(instructions)));
+}
+
 void Warp::fail(const Op& op, int lane, int status, const string& what) const {
     throw Fault(status, what + "; " + place(op, lane));
 }

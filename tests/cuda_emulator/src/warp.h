@@ -47,6 +47,8 @@ public:
     const Function& function() const { return *frames.back().function; }
     [[noreturn]] void fail(const Op& op, int lane, int status, const string& what) const;
     string place(const Op& op, int lane) const;
+    // Fails for running too long, unless it has ended.
+    void giveUp(u64 instructions) const;
     u32 threadOf(int lane) const { return u32(index * kLanes + lane); }
 
     static constexpr u32 kLocalBytes = 256 << 10;

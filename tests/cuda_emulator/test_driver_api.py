@@ -320,3 +320,15 @@ cuda.Context.pop(); print("done")
 """
     done = subprocess.run([sys.executable, "-c", code], env=dict(os.environ), stdout=subprocess.PIPE, text=True)
     assert done.stdout == "done\n" and done.returncode == 0
+
+
+def test_a_forked_child_is_not_served():
+    code = """
+import ctypes, os
+library = ctypes.CDLL("libcuda.so.1"); n = ctypes.c_int()
+assert library.cuInit(0) == 0
+child = os.fork()
+if child == 0: os._exit(library.cuDeviceGetCount(ctypes.byref(n)) * 10 + library.cuInit(0))
+assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 33 and library.cuDeviceGetCount(ctypes.byref(n)) == 0
+"""
+    assert subprocess.run([sys.executable, "-c", code], env=dict(os.environ)).returncode == 0
