@@ -1,0 +1,120 @@
+"""Single operations against PyTorch: elementwise, reductions, softmax and losses, pooling, copies, sorting, indexing.
+
+    python benchmarks/operations.py [--threads N ...] [--rounds N] [--only TEXT] [--json FILE]
+"""
+import tensorlib
+import tensorlib.nn.functional as F
+from _measure import main, torch
+from tensorlib.autograd import Variable
+
+BIG, MIDDLE = (10000, 1000), (1000, 1000)
+
+
+def both(call, *sizes, prepare=None):
+    """The same call on the same random tensors of each side."""
+    made = []
+    for module in (tensorlib, torch):
+        if module is None:
+            made.append(None)
+            continue
+        tensors = [module.from_numpy(t.numpy()) for t in seeded(*sizes)]
+        extra = prepare(module) if prepare else ()
+        made.append(lambda module=module, tensors=tensors, extra=extra: call(module, *tensors, *extra))
+    return made
+
+
+def seeded(*sizes):
+    tensorlib.manual_seed(0)
+    return [tensorlib.randn(*size) for size in sizes]
+
+
+def elementwise():
+    yield "add 10^7", both(lambda m, a, b: a + b, BIG, BIG), 2
+    yield "add in place 10^7", both(lambda m, a, b: a.add_(b), BIG, BIG), 1
+    yield "add row 10^6", both(lambda m, a, b: a + b, MIDDLE, (1000,)), 1
+    yield "add column 10^6", both(lambda m, a, b: a + b, MIDDLE, (1000, 1)), 1
+    yield "add transposed 10^6", both(lambda m, a, b: a + b.t(), MIDDLE, MIDDLE), 1
+    yield "mul number 10^6", both(lambda m, a: a * 2, MIDDLE), 1
+    for name in ("exp", "tanh", "sigmoid"):
+        yield name + " 10^6", both(lambda m, a, name=name: getattr(m, name)(a), MIDDLE), 1.2
+    yield "log 10^6", both(lambda m, a: m.log(a.abs()), MIDDLE), 1
+    yield "sqrt 10^6", both(lambda m, a: m.sqrt(a.abs()), MIDDLE), 1
+    yield "clamp 10^6", both(lambda m, a: a.clamp(-1, 1), MIDDLE), 1
+    yield "compare 10^6", both(lambda m, a, b: a > b, MIDDLE, MIDDLE), 1
+    yield "to double 10^6", both(lambda m, a: a.double(), MIDDLE), 1
+
+
+def reductions():
+    yield "sum 10^7", both(lambda m, a: a.sum(), BIG), 1
+    for dim in (0, 1):
+        yield "sum dim %d 10^6" % dim, both(lambda m, a, dim=dim: a.sum(dim), MIDDLE), 1
+        yield "max dim %d 10^6" % dim, both(lambda m, a, dim=dim: a.max(dim), MIDDLE), 1
+    yield "mean of rows of 10", both(lambda m, a: a.mean(1), (100000, 10)), 1
+    yield "std 10^6", both(lambda m, a: a.std(), MIDDLE), 1
+    yield "norm 10^6", both(lambda m, a: a.norm(), MIDDLE), 1
+    yield "cumsum dim 1 10^6", both(lambda m, a: a.cumsum(1), MIDDLE), 1
+
+
+def layers():
+    def softmax(m, a):
+        return (F if m is tensorlib else torch).softmax(a, dim=1)
+    yield "softmax rows of 1000", both(softmax, MIDDLE, prepare=None), 1.5
+    yield "softmax rows of 10", both(softmax, (10000, 10)), 1.5
+
+
+def movement():
+    yield "transposed copy 10^6", both(lambda m, a: a.t().contiguous(), MIDDLE), 1
+    yield "cat dim 0", both(lambda m, a, b: m.cat([a, b], 0), MIDDLE, MIDDLE), 1
+    yield "cat dim 1", both(lambda m, a, b: m.cat([a, b], 1), MIDDLE, MIDDLE), 1
+
+    def positions(m):
+        return (m.from_numpy(tensorlib.randperm(1000).numpy()),)
+    yield "index_select rows", both(lambda m, a, i: a.index_select(0, i), MIDDLE, prepare=positions), 1
+    yield "gather", both(lambda m, a, i: a.gather(1, i), MIDDLE, prepare=lambda m: (
+        m.from_numpy(tensorlib.randperm(1000000).remainder(1000).view(1000, 1000).numpy()),)), 1
+    yield "masked_select", both(lambda m, a: a.masked_select(a > 0), MIDDLE), 1
+    yield "sort rows of 1000", both(lambda m, a: a.sort(1), MIDDLE), 1
+    yield "topk 10 of 1000", both(lambda m, a: a.topk(10, 1), MIDDLE), 1
+
+
+def randomness():
+    yield "uniform_ 10^6", both(lambda m, a: a.uniform_(), MIDDLE), 1
+    yield "normal_ 10^6", both(lambda m, a: a.normal_(), MIDDLE), 1
+    yield "bernoulli_ 10^6", both(lambda m, a: a.bernoulli_(0.5), MIDDLE), 1
+
+
+def leaf(module, tensor):
+    return Variable(tensor, requires_grad=True) if module is tensorlib else tensor.requires_grad_()
+
+
+def functional(module):
+    return F if module is tensorlib else torch.nn.functional
+
+
+def with_gradient(call, size):
+    """Forward and backward of a function of a leaf, from a gradient of ones."""
+    def run(module, a, ones=[None]):
+        out = call(functional(module), leaf(module, a))
+        out.backward(module.ones(*out.size()))
+        return out
+    return both(run, size)
+
+
+def differentiated():
+    yield "max_pool2d 2, with gradient", with_gradient(lambda f, x: f.max_pool2d(x, 2), (32, 32, 32, 32)), 4
+    yield "avg_pool2d 2, with gradient", with_gradient(lambda f, x: f.avg_pool2d(x, 2), (32, 32, 32, 32)), 1.5
+    yield "dropout, with gradient", with_gradient(lambda f, x: f.dropout(x, 0.5, True), MIDDLE), 10
+    yield "relu, with gradient", with_gradient(lambda f, x: f.relu(x), MIDDLE), 1
+    yield "log_softmax rows of 10, with gradient", with_gradient(lambda f, x: f.log_softmax(x, dim=1), (10000, 10)), 1
+    yield "leaky_relu, with gradient", with_gradient(lambda f, x: f.leaky_relu(x, 0.1), MIDDLE), 1
+    yield "elu, with gradient", with_gradient(lambda f, x: f.elu(x), MIDDLE), 1
+
+
+def cases(suite):
+    for family in (elementwise, reductions, layers, movement, randomness, differentiated):
+        for name, (ours, theirs), goal in family():
+            suite.compare(name, ours, theirs, goal=goal)
+
+
+if __name__ == "__main__":
+    main(__doc__, cases)
