@@ -1,14 +1,25 @@
 """The one elementwise driver: broadcasting, strides, blocks and threads.
 
 A kernel only ever sees rows of unit stride. Dims are put in the order of the output's strides and merged where
-all operands allow it; operands whose innermost stride is not one element are packed into small buffers.
-It knows raw memory only, no tensors.
+all operands allow it; operands whose innermost stride is not one element are packed into small buffers, and those
+that lie across the output in tiles, so that each line of the cache is read once. It knows raw memory only, no tensors.
 """
 from cython.parallel cimport prange
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
+from libc.string cimport memcpy
 
 from .parallel cimport GRAIN, max_threads
 from .types cimport BLOCK, MAXDIM
+
+
+cdef extern from * nogil:
+    void prefetch "__builtin_prefetch"(const void* address)
+
+cdef enum:
+    AHEAD = 24              # columns of a tile that are fetched before their turn: each is on a page of its own
+    TILE = 16               # rows of a tile: elements of a line of the cache
+    WIDE = 64               # columns of a tile
+    OUTSIDE = 1 << 18       # bytes from the first to the last element of a row that the inner cache does not hold
 
 
 cdef inline Py_ssize_t magnitude(Py_ssize_t n) noexcept nogil:
@@ -107,6 +118,110 @@ cdef void scatter(char* dst, const char* src, Py_ssize_t stride, Py_ssize_t n, i
             (<uint16_t*>(dst + i * stride))[0] = (<const uint16_t*>src)[i]
 
 
+cdef void repeat(char* dst, const char* src, Py_ssize_t n, int size) noexcept nogil:
+    """n copies of one element."""
+    cdef Py_ssize_t done = 1, more
+    memcpy(dst, src, size)
+    while done < n:
+        more = min(done, n - done)
+        memcpy(dst + done * size, dst, more * size)
+        done += more
+
+
+cdef void turn(char* dst, const char* src, Py_ssize_t stride, Py_ssize_t rows, Py_ssize_t n, int size) noexcept nogil:
+    """A tile whose rows are neighbours at src, and whose columns are stride apart, to rows of WIDE elements."""
+    cdef Py_ssize_t i, r, end = rows * size - 1
+    if size == 4:
+        for i in range(n):
+            prefetch(src + (i + AHEAD) * stride)
+            prefetch(src + (i + AHEAD) * stride + end)
+            for r in range(rows):
+                (<uint32_t*>dst)[r * WIDE + i] = (<const uint32_t*>(src + i * stride))[r]
+    elif size == 8:
+        for i in range(n):
+            prefetch(src + (i + AHEAD) * stride)
+            prefetch(src + (i + AHEAD) * stride + end)
+            for r in range(rows):
+                (<uint64_t*>dst)[r * WIDE + i] = (<const uint64_t*>(src + i * stride))[r]
+    elif size == 1:
+        for i in range(n):
+            prefetch(src + (i + AHEAD) * stride)
+            prefetch(src + (i + AHEAD) * stride + end)
+            for r in range(rows):
+                (<uint8_t*>dst)[r * WIDE + i] = (<const uint8_t*>(src + i * stride))[r]
+    else:
+        for i in range(n):
+            prefetch(src + (i + AHEAD) * stride)
+            prefetch(src + (i + AHEAD) * stride + end)
+            for r in range(rows):
+                (<uint16_t*>dst)[r * WIDE + i] = (<const uint16_t*>(src + i * stride))[r]
+
+
+cdef inline bint across(const Job* job, int a) noexcept nogil:
+    """Whether an input lies across the output: neighbours in the next dim, not in the innermost."""
+    cdef int last = job.ndim - 1
+    return (a >= job.n_out and last > 0 and job.strides[a][last - 1] == job.itemsize[a]
+            and job.strides[a][last] != job.itemsize[a] and job.strides[a][last] != 0)
+
+
+cdef bint wants_tiles(const Job* job) noexcept nogil:
+    """Whether an input lies across the output, and its lines would be gone from the cache before the next row."""
+    cdef int last = job.ndim - 1, a
+    if last < 1 or job.sizes[last - 1] < TILE // 2 or job.sizes[last] < TILE // 2:
+        return False
+    for a in range(job.n_args):
+        if across(job, a) and job.sizes[last] * magnitude(job.strides[a][last]) >= OUTSIDE:
+            return True
+    return False
+
+
+cdef inline Py_ssize_t tile_rows(const Job* job) noexcept nogil:
+    """How many strips of TILE rows there are."""
+    cdef Py_ssize_t strips = (job.sizes[job.ndim - 2] + TILE - 1) // TILE
+    cdef int d
+    for d in range(job.ndim - 2):
+        strips *= job.sizes[d]
+    return strips
+
+
+cdef void run_strip(const Job* job, Py_ssize_t strip) noexcept nogil:
+    """TILE rows of the two innermost dims, tile after tile."""
+    cdef uint64_t[MAXARG][TILE * WIDE] packed
+    cdef char* base[MAXARG]
+    cdef char* arg[MAXARG]
+    cdef int last = job.ndim - 1, a, d
+    cdef Py_ssize_t strips = (job.sizes[last - 1] + TILE - 1) // TILE, first = strip % strips * TILE, r, m, at
+    cdef Py_ssize_t rows = min(job.sizes[last - 1] - first, <Py_ssize_t>TILE), rest = strip // strips, j = 0
+    for a in range(job.n_args):
+        base[a] = job.base[a] + first * job.strides[a][last - 1]
+    for d in range(last - 2, -1, -1):
+        at = rest % job.sizes[d]
+        rest = rest // job.sizes[d]
+        for a in range(job.n_args):
+            base[a] += at * job.strides[a][d]
+    while j < job.sizes[last]:
+        m = min(job.sizes[last] - j, <Py_ssize_t>WIDE)
+        for a in range(job.n_args):
+            if across(job, a):
+                turn(<char*>packed[a], base[a] + j * job.strides[a][last], job.strides[a][last], rows, m,
+                     job.itemsize[a])
+        for r in range(rows):
+            for a in range(job.n_args):
+                arg[a] = base[a] + r * job.strides[a][last - 1] + j * job.strides[a][last]
+                if across(job, a):
+                    arg[a] = <char*>packed[a] + r * WIDE * job.itemsize[a]
+                elif job.strides[a][last] != job.itemsize[a]:
+                    if a >= job.n_out:
+                        gather(<char*>packed[a], arg[a], job.strides[a][last], m, job.itemsize[a])
+                    arg[a] = <char*>packed[a]
+            job.fn(arg, m)
+            for a in range(job.n_out):
+                if job.strides[a][last] != job.itemsize[a]:
+                    scatter(base[a] + r * job.strides[a][last - 1] + j * job.strides[a][last], arg[a],
+                            job.strides[a][last], m, job.itemsize[a])
+        j += WIDE
+
+
 cdef void run_range(const Job* job, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
     """Elements start to stop, counted in the order of the simplified dims."""
     cdef uint64_t[MAXARG][BLOCK] packed
@@ -143,7 +258,7 @@ cdef void run_range(const Job* job, Py_ssize_t start, Py_ssize_t stop) noexcept 
                         gather(<char*>packed[a], arg[a], job.strides[a][last], m, job.itemsize[a])
                     elif filled_from[a] != arg[a]:
                         filled_from[a] = arg[a]
-                        gather(<char*>packed[a], arg[a], 0, min(inner, limit), job.itemsize[a])
+                        repeat(<char*>packed[a], arg[a], min(inner, limit), job.itemsize[a])
                 arg[a] = <char*>packed[a]
             job.fn(arg, m)
             for a in range(job.n_out):
@@ -162,7 +277,7 @@ cdef void run_range(const Job* job, Py_ssize_t start, Py_ssize_t stop) noexcept 
 
 
 cdef void run(Job* job) noexcept nogil:
-    cdef Py_ssize_t total = 1, share
+    cdef Py_ssize_t total = 1, share, strip
     cdef int d, t, threads
     for d in range(job.ndim):
         total *= job.sizes[d]
@@ -170,6 +285,14 @@ cdef void run(Job* job) noexcept nogil:
         return
     simplify(job)
     threads = max_threads() if total >= GRAIN else 1
+    if wants_tiles(job):
+        if threads == 1:
+            for strip in range(tile_rows(job)):
+                run_strip(job, strip)
+        else:
+            for strip in prange(tile_rows(job), num_threads=threads, schedule="static"):
+                run_strip(job, strip)
+        return
     if threads == 1:
         run_range(job, 0, total)
         return

@@ -10,7 +10,7 @@ cdef enum:
     LANES = 32          # independent partial results; GCC keeps them in vector registers
     STEPS = 64          # elements a float lane adds up before it is emptied into a double
     ROWS = 32           # the same for a column
-    COLUMNS = 1024      # the most columns a driver may ask for
+    WIDE = 64           # columns that are added up in registers
 
 # What a strip of terms adds up.
 cdef enum:
@@ -96,18 +96,26 @@ cdef void sum_strip(const number* x, Py_ssize_t n, Py_ssize_t stride, void* acc,
 
 cdef inline void sum_columns_reals(const real* x, Py_ssize_t n, Py_ssize_t stride, Py_ssize_t m,
                                    double* acc) noexcept nogil:
-    cdef real part[COLUMNS]
-    cdef Py_ssize_t i = 0, j, last
-    while i < n:
-        last = min(n, i + ROWS)
-        for j in range(m):
-            part[j] = x[i * stride + j]
-        for i in range(i + 1, last):
-            for j in range(m):
-                part[j] += x[i * stride + j]
-        for j in range(m):
-            acc[j] += part[j]
-        i = last
+    cdef real part[WIDE]
+    cdef Py_ssize_t i, j, k, first = 0, last, wide = m // WIDE * WIDE
+    while first < n:
+        last = min(n, first + ROWS)
+        j = 0
+        while j < wide:
+            for k in range(WIDE):
+                part[k] = x[first * stride + j + k]
+            for i in range(first + 1, last):
+                for k in range(WIDE):
+                    part[k] += x[i * stride + j + k]
+            for k in range(WIDE):
+                acc[j + k] += part[k]
+            j += WIDE
+        for j in range(wide, m):
+            part[0] = x[first * stride + j]
+            for i in range(first + 1, last):
+                part[0] += x[i * stride + j]
+            acc[j] += part[0]
+        first = last
 
 
 cdef void sum_columns(const number* x, Py_ssize_t n, Py_ssize_t stride, Py_ssize_t m, Py_ssize_t gap,
