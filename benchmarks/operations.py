@@ -93,7 +93,7 @@ def functional(module):
 
 def with_gradient(call, size):
     """Forward and backward of a function of a leaf, from a gradient of ones."""
-    def run(module, a, ones=[None]):
+    def run(module, a):
         out = call(functional(module), leaf(module, a))
         out.backward(module.ones(*out.size()))
         return out
