@@ -23,7 +23,7 @@ JOBS = min(4, os.cpu_count() or 1)
 
 def cache():
     root = os.environ.get("TENSORLIB_CUDA_CACHE") or os.path.join(
-        os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "tensorlib", "cuda"
+        os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "tensorlib", "cuda_emulator"
     )
     path = pathlib.Path(root)
     path.mkdir(parents=True, exist_ok=True)

@@ -733,6 +733,9 @@ def test_barriers_of_some_threads(gpu):
 
 def test_flush_to_zero(gpu):
     tiny = np.full(N, 1, np.uint32)
+    for ftz, equal in (("", 0), (".ftz", 1)):
+        text = "setp.eq%s.f32 p, a, 0f00000000; selp.u32 d, 1, 0, p;" % ftz
+        assert run(gpu, text, "u32", ["f32"], [tiny])[0] == equal
     one = np.full(N, 0x3F800000, np.uint32)
     assert run(gpu, "mul.f32 d, a, b;", "f32", ["f32"] * 2, [tiny, one])[0] == 1
     assert run(gpu, "mul.ftz.f32 d, a, b;", "f32", ["f32"] * 2, [tiny, one])[0] == 0

@@ -301,6 +301,18 @@ u32 FunctionDecoder::output(const Operand& o, Type type) {
     return from;
 }
 
+// A number with subnormals made zero, as .ftz asks: times one.
+u32 FunctionDecoder::flushed(u32 a) {
+    Modifiers m;
+    m.ftz = true;
+    Op op = start(*current, floatHandler("mul", Type::F32, m), Class::Float32);
+    op.a = a;
+    op.b = constant(bitCast<u32>(1.0f), 4);
+    op.d = temporary(4);
+    push(op);
+    return op.d;
+}
+
 u32 FunctionDecoder::predicate(const Operand& o, bool* negated) {
     if (negated) *negated = o.negated;
     if (o.kind == Operand::Immediate) return constant(o.bits ? kAll : 0, 4);
@@ -357,12 +369,6 @@ void FunctionDecoder::push(Op op) {
     fn.where.push_back(where);
     auto pending = std::move(resizes);
     resizes.clear();
-    bool own = true;
-    for (auto& r : pending) own = own && (r.from == op.d || r.from == op.d2);
-    if (!own) {  // an operand's own operation came first: keep them for the main one
-        resizes = std::move(pending);
-        return;
-    }
     for (auto& r : pending) {
         Op move = start(*current, resizeHandler(r.fromBytes, r.toBytes, r.isSignedType), Class::Move);
         move.a = r.from;
@@ -394,8 +400,6 @@ Modifiers FunctionDecoder::modifiers(const Instruction& i) {
             m.xorsign = true;
         else if (p == "approx")
             m.approx = true;
-        else if (p == "full")
-            m.full = true;
         else if (p == "hi")
             m.hi = true;
         else if (p == "lo")

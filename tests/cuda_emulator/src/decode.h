@@ -76,6 +76,7 @@ private:
     u32 variableAddress(const Operand& o, bool wide);
     u32 input(const Operand& o, Type type);
     u32 output(const Operand& o, Type type);
+    u32 flushed(u32 a);
     u32 predicate(const Operand& o, bool* negated = nullptr);
     void address(Op& op, const Operand& o);
     const Operand& arg(const Instruction& i, size_t n) const;

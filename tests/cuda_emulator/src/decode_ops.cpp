@@ -269,6 +269,10 @@ void FunctionDecoder::compare(const Instruction& i) {
     if (all.size() < (sets ? 2u : 1u) || how == names.end()) unsupported();
     Type type = all.back();
     u32 a = input(arg(i, 1), type), b = input(arg(i, 2), type);
+    if (type == Type::F32 && i.has("ftz")) {
+        a = flushed(a);
+        b = flushed(b);
+    }
     Op op = start(i, sets ? setHandler(type) : compareHandler(type), Class::Move);
     op.mode = u8(how->second);
     op.sub = u8(i.has("and")   ? Combine::And

@@ -8,7 +8,7 @@ using namespace cuemu;
 
 namespace {
 
-u64 deviceAddress(const void* p) { return reinterpret_cast<u64>(p); }
+u64 addressOf(const void* p) { return reinterpret_cast<u64>(p); }
 
 // One side of a copy: host memory, or a range within one allocation.
 struct Side {
@@ -91,7 +91,7 @@ struct Box {  // one side of a copy in three dims
 
 bool baseOf(CUmemorytype type, const void* host, CUdeviceptr device, u64& base) {
     if (type == CU_MEMORYTYPE_ARRAY) return false;
-    base = type == CU_MEMORYTYPE_HOST ? deviceAddress(host) : device;
+    base = type == CU_MEMORYTYPE_HOST ? addressOf(host) : device;
     return true;
 }
 
@@ -204,13 +204,13 @@ CUEMU_API CUresult cuMemAllocHost(void** out, size_t size) { return allocateHost
 CUEMU_API CUresult cuMemAllocManaged(CUdeviceptr* out, size_t size, unsigned) {
     void* pointer = nullptr;
     CUresult result = allocateHost(&pointer, size, Origin::Managed);
-    *out = deviceAddress(pointer);
+    *out = addressOf(pointer);
     return result;
 }
 
 CUEMU_API CUresult cuMemFreeHost(void* pointer) {
     return guarded([&](Driver& driver) {
-        Allocation* a = driver.memory->find(deviceAddress(pointer));
+        Allocation* a = driver.memory->find(addressOf(pointer));
         if (!a || a->host != pointer || a->origin != Origin::Pinned) return CUDA_ERROR_INVALID_VALUE;
         CUresult result = finishContext(*static_cast<CUctx_st*>(const_cast<void*>(a->context)));
         driver.memory->release(*a);
@@ -221,7 +221,7 @@ CUEMU_API CUresult cuMemFreeHost(void* pointer) {
 CUEMU_API CUresult cuMemHostRegister(void* pointer, size_t size, unsigned) {
     return inContext([&](Driver& driver, CUctx_st& context) {
         if (!pointer || !size) return CUDA_ERROR_INVALID_VALUE;
-        if (driver.memory->find(deviceAddress(pointer))) return CUDA_ERROR_HOST_MEMORY_ALREADY_REGISTERED;
+        if (driver.memory->find(addressOf(pointer))) return CUDA_ERROR_HOST_MEMORY_ALREADY_REGISTERED;
         driver.memory->registerHost(context.device, pointer, size, &context);
         return CUDA_SUCCESS;
     });
@@ -229,7 +229,7 @@ CUEMU_API CUresult cuMemHostRegister(void* pointer, size_t size, unsigned) {
 
 CUEMU_API CUresult cuMemHostUnregister(void* pointer) {
     return guarded([&](Driver& driver) {
-        Allocation* a = driver.memory->find(deviceAddress(pointer));
+        Allocation* a = driver.memory->find(addressOf(pointer));
         if (!a || a->host != pointer || a->origin != Origin::Registered) return CUDA_ERROR_HOST_MEMORY_NOT_REGISTERED;
         CUresult result = finishContext(*static_cast<CUctx_st*>(const_cast<void*>(a->context)));
         driver.memory->release(*a);
@@ -239,8 +239,8 @@ CUEMU_API CUresult cuMemHostUnregister(void* pointer) {
 
 CUEMU_API CUresult cuMemHostGetDevicePointer(CUdeviceptr* out, void* pointer, unsigned) {
     return inContext([&](Driver& driver, CUctx_st&) {
-        if (!driver.memory->find(deviceAddress(pointer))) return CUDA_ERROR_INVALID_VALUE;
-        *out = deviceAddress(pointer);
+        if (!driver.memory->find(addressOf(pointer))) return CUDA_ERROR_INVALID_VALUE;
+        *out = addressOf(pointer);
         return CUDA_SUCCESS;
     });
 }
@@ -248,7 +248,7 @@ CUEMU_API CUresult cuMemHostGetDevicePointer(CUdeviceptr* out, void* pointer, un
 CUEMU_API CUresult cuMemHostGetFlags(unsigned* flags, void* pointer) {
     return inContext([&](Driver& driver, CUctx_st&) {
         *flags = CU_MEMHOSTALLOC_DEVICEMAP;
-        return driver.memory->find(deviceAddress(pointer)) ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
+        return driver.memory->find(addressOf(pointer)) ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
     });
 }
 
@@ -282,19 +282,19 @@ CUEMU_API CUresult cuMemcpyAsync(CUdeviceptr to, CUdeviceptr from, size_t n, CUs
     return copy(to, from, n, s, false);
 }
 CUEMU_API CUresult cuMemcpyHtoD(CUdeviceptr to, const void* from, size_t n) {
-    return copy(to, deviceAddress(from), n, nullptr, true);
+    return copy(to, addressOf(from), n, nullptr, true);
 }
 CUEMU_API CUresult cuMemcpyDtoH(void* to, CUdeviceptr from, size_t n) {
-    return copy(deviceAddress(to), from, n, nullptr, true);
+    return copy(addressOf(to), from, n, nullptr, true);
 }
 CUEMU_API CUresult cuMemcpyDtoD(CUdeviceptr to, CUdeviceptr from, size_t n) {
     return copy(to, from, n, nullptr, false);
 }
 CUEMU_API CUresult cuMemcpyHtoDAsync(CUdeviceptr to, const void* from, size_t n, CUstream s) {
-    return copy(to, deviceAddress(from), n, s, false);
+    return copy(to, addressOf(from), n, s, false);
 }
 CUEMU_API CUresult cuMemcpyDtoHAsync(void* to, CUdeviceptr from, size_t n, CUstream s) {
-    return copy(deviceAddress(to), from, n, s, false);
+    return copy(addressOf(to), from, n, s, false);
 }
 CUEMU_API CUresult cuMemcpyDtoDAsync(CUdeviceptr to, CUdeviceptr from, size_t n, CUstream s) {
     return copy(to, from, n, s, false);

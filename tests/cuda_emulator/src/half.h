@@ -30,9 +30,6 @@ template <class H> struct Pair {
     H lo, hi;
 };
 
-using Half2 = Pair<Half>;
-using BHalf2 = Pair<BHalf>;
-
 // a*b+c so that one more rounding, to fewer bits, gives what a single rounding would: the last bit says if something
 // was lost.
 double fusedForNarrowing(double a, double b, double c);

@@ -5,7 +5,7 @@
 namespace cuemu {
 
 struct Modifiers {
-    bool ftz = false, sat = false, relu = false, nan = false, xorsign = false, approx = false, full = false;
+    bool ftz = false, sat = false, relu = false, nan = false, xorsign = false, approx = false;
     bool hi = false, lo = false, wide = false, wrap = false, left = false, right = false, shiftAmount = false;
     char rounding = 'n';    // n, z, m (down), p (up), a (nearest, ties away)
     bool integral = false;  // rni and the like: to a whole number

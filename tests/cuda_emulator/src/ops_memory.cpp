@@ -322,7 +322,7 @@ template <class T> void storeTo(Warp& w, const Op& op, Space space, u64* address
     for (int i = 0; i < op.count; i++) put<T>(w, list[i], op.sub == 8, mask, at, i);
 }
 
-template <class T, void (*Run)(Warp&, const Op&, Space, u64*, u32)> void access(Warp& w, const Op& op, u32 mask) {
+template <void (*Run)(Warp&, const Op&, Space, u64*, u32)> void access(Warp& w, const Op& op, u32 mask) {
     u64 address[kLanes];
     w.addresses(op, address);
     if (op.space != Space::Generic)
@@ -330,8 +330,8 @@ template <class T, void (*Run)(Warp&, const Op&, Space, u64*, u32)> void access(
     bySpace(address, mask, [&](Space space, u32 part) { Run(w, op, space, address, part); });
 }
 
-template <class T> void load(Warp& w, const Op& op, u32 mask) { access<T, loadFrom<T>>(w, op, mask); }
-template <class T> void storeOp(Warp& w, const Op& op, u32 mask) { access<T, storeTo<T>>(w, op, mask); }
+template <class T> void load(Warp& w, const Op& op, u32 mask) { access<loadFrom<T>>(w, op, mask); }
+template <class T> void storeOp(Warp& w, const Op& op, u32 mask) { access<storeTo<T>>(w, op, mask); }
 
 void loadAny(Warp& w, const Op& op, u32 mask) {
     switch (op.type) {

@@ -9,7 +9,7 @@ class Warp;
 struct Op;
 using Handler = void (*)(Warp&, const Op&, u32 mask);
 
-enum class Kind : u8 { Plain, Branch, BranchIndexed, Call, Return, Exit, Barrier, WarpSync, Trap, Unsupported };
+enum class Kind : u8 { Plain, Branch, BranchIndexed, Call, Return, Exit, Barrier, WarpSync, Trap };
 
 enum class Class : u8 {
     Integer,
@@ -83,7 +83,6 @@ enum class Special : u8 {
     LaneMaskGt,
     DynamicSharedSize,
     TotalSharedSize,
-    Zero,
     LocalAddress,
     DynamicSharedAddress,
     Clock,
