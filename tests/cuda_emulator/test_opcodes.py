@@ -741,9 +741,28 @@ def test_flush_to_zero(gpu):
     assert run(gpu, "mul.ftz.f32 d, a, b;", "f32", ["f32"] * 2, [tiny, one])[0] == 0
 
 
-def test_unknown_opcode_is_refused_with_its_line(gpu, emulator):
-    source = ".version 8.0\n.target sm_75\n.address_size 64\n.visible .entry k() {\nfrobnicate.u32 %r1;\nret; }\n\0"
-    module = gpu.module_from_buffer(source.encode())
+@pytest.mark.parametrize(
+    "text",
+    [
+        "frobnicate.u32 %r1;",
+        "min.f32 d, a, b, c;",
+        "add.f32 d, a;",
+        "mov.u32 d, %nothing;",
+        "cvt.rn.e4m3x2.f32 d, a, b;",
+        "tex.1d.v4.f32.f32 {a, b, c, d}, [t, {a}];",
+    ],
+)
+def test_what_is_unknown_is_refused_with_its_line(gpu, emulator, text):
+    lines = [
+        ".version 8.0",
+        ".target sm_75",
+        ".address_size 64",
+        ".visible .entry k() {",
+        ".reg .b32 d, a, b, c;",
+        text,
+        "ret; }",
+    ]
+    module = gpu.module_from_buffer(("\n".join(lines) + "\0").encode())
     with pytest.raises(gpu.Error):
         module.get_function("k")
-    assert "PTX line 5" in emulator.report() or "frobnicate" in emulator.report()
+    assert "k, PTX line 6" in emulator.report() and text in emulator.report()
