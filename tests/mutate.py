@@ -25,8 +25,11 @@ def flipped(x):
 
 def like(function, change):
     """A function of the same parameter names, its result changed: the engine reads the names."""
-    names = ", ".join(function.__code__.co_varnames[:function.__code__.co_argcount])
-    return eval("lambda %s: change(function(%s))" % (names, names), dict(function=function, change=change))
+    names = function.__code__.co_varnames[:function.__code__.co_argcount]
+    required = len(names) - len(function.__defaults__ or ())
+    declared = names[:required] + tuple(name + "=None" for name in names[required:])
+    return eval("lambda %s: change(function(%s))" % (", ".join(declared), ", ".join(names)),
+                dict(function=function, change=change))
 
 
 def is_joint(row):
@@ -35,13 +38,14 @@ def is_joint(row):
     return len(formulas) > 1 and formulas[0] is not None and all(f is formulas[0] for f in formulas)
 
 
-def copy_of(row, kernel=None, inplace=None, formulas=None, joint=None):
+def copy_of(row, kernel=None, inplace=None, formulas=None, joint=None, composite=None):
     """The row with something in it replaced."""
     formulas = formulas or {p: row.formula_of(p) for p in row.params if row.formula_of(p)}
     joint = joint or (row.formula_of(row.params[0]) if is_joint(row) else None)
     made = Op(row.name, row.signature, row.params, row.defaults, kernel or row.kernel, {} if joint else formulas, joint,
               view=row.view, broadcast=row.broadcast, variadic=row.variadic,
-              inplace_kernel=inplace or row.inplace_kernel, node_name=row.node_name)
+              inplace_kernel=inplace or row.inplace_kernel, node_name=row.node_name,
+              composite=composite or row.composite)
     made.row = row.row
     return made
 
@@ -58,6 +62,10 @@ def faults(row):
             self.copy_(flipped(row.inplace_kernel(self, *args)).clone())
             return self
         yield "in place", copy_of(row, inplace=run), check_inplace
+    if row.composite:
+        for i in range(len(next(iter(small_cases(row))).reference())):
+            wrong = copy_of(row, composite=lambda *args, i=i: flip_one(i)(row.composite(*args)))
+            yield "output %d of what is recorded" % i, wrong, check_row_derivatives
     if is_joint(row):
         formula = row.formula_of(row.params[0])
         case = next(iter(small_cases(row)))

@@ -179,7 +179,7 @@ class Case:
     def differentiable(self):
         """Positions of the arguments that have a formula, if there are any."""
         return [i for i in range(len(self.values)) if self.is_drawn(i) and self.values[i].dtype.kind == "f"
-                and self.row.formula_of(self.names[i])]
+                and (self.row.formula_of(self.names[i]) or self.row.composite)]
 
     def tolerance(self):
         default, own = TOLERANCE[NUMPY[self.code]], self.row.row.tolerance
@@ -286,8 +286,12 @@ def check_inplace_gradients(case):
 def check_row_derivatives(case, second=True):
     """First and second derivatives of a row for each argument that has a formula."""
     at = case.differentiable()
-    named = {name for i in at for name in argument_names(case.row.formula_of(case.names[i]))}
-    counted = [k for k in range(9) if "g%d" % k in named] or [0]
+    counted = [0]
+    if case.row.composite:
+        counted = range(len(case.reference()))
+    elif at:
+        named = {name for i in at for name in argument_names(case.row.formula_of(case.names[i]))}
+        counted = [k for k in range(9) if "g%d" % k in named] or [0]
 
     def f(*inputs):
         arguments = case.variables(case.arguments())

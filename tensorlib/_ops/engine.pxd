@@ -10,6 +10,7 @@ cdef class Op:
     cdef readonly tuple params      # canonical parameter names, self first
     cdef readonly tuple defaults    # one for each parameter; REQUIRED where there is none
     cdef readonly object kernel, inplace_kernel
+    cdef readonly object composite  # the same made of rows, called where it is to be recorded: instead of formulas
     cdef readonly bint view, broadcast, variadic
     cdef tuple formulas             # for each parameter (function, codes of what it names), or None
     cdef tuple joint                # the same, for a formula that gives all gradients at once

@@ -31,6 +31,7 @@ cdef enum Kind:
     REST = 4            # all tensors of a variadic row, as a list
     REST_SIZES = 5
     GRADS = 6           # the gradients of all outputs, as a list
+    GRAD_OR_NONE = 7    # a gradient that may be missing: a parameter g1=None
 
 
 cdef class Version:
@@ -49,20 +50,21 @@ cdef class Op:
     """One row of the table, callable on Tensors and on Variables."""
 
     def __init__(self, str name, str signature, params, defaults, kernel, grad, joint=None, view=False,
-                 broadcast=False, variadic=False, inplace_kernel=None, node_name=None, constant=False):
+                 broadcast=False, variadic=False, inplace_kernel=None, node_name=None, constant=False, composite=None):
         self.name, self.signature, self.kernel = name, signature, kernel
         self.params, self.defaults = tuple(params), tuple(defaults)
         self.view, self.broadcast, self.variadic = view, broadcast, variadic
-        self.inplace_kernel = inplace_kernel
+        self.inplace_kernel, self.composite = inplace_kernel, composite
         self.node_name = node_name or "".join([part.capitalize() for part in name.split("_")])
         unknown = set(grad) - set(self.params)
         if unknown:
             raise ValueError("%s: a formula for %s, which is no parameter" % (name, ", ".join(sorted(unknown))))
         self.formulas = tuple([self.named(grad[p]) if p in grad else None for p in self.params])
         self.joint = None if joint is None else self.named(joint)
-        self.differentiable = bool(grad) or joint is not None
+        self.differentiable = bool(grad) or joint is not None or composite is not None
         every = [f for f in self.formulas + (self.joint,) if f is not None]
-        self.saved = tuple(sorted({code for f in every for code in f[1] if code & 7 not in (GRAD, GRADS)}))
+        self.saved = tuple(sorted({code for f in every for code in f[1]
+                                   if code & 7 not in (GRAD, GRADS, GRAD_OR_NONE)}))
         self.users = tuple([None if self.joint is not None and code in self.joint[1] else
                             frozenset([i for i, f in enumerate(self.formulas) if f is not None and code in f[1]])
                             for code in self.saved])
@@ -72,11 +74,13 @@ cdef class Op:
     cdef tuple named(self, f):
         """(f, codes of the values its parameter names ask for)."""
         codes = []
-        for name in f.__code__.co_varnames[:f.__code__.co_argcount]:
+        names = f.__code__.co_varnames[:f.__code__.co_argcount]
+        optional = names[len(names) - len(f.__defaults__ or ()):]
+        for name in names:
             if name == "grads":
                 codes.append(GRADS)
             elif name == "g" or name[0] == "g" and name[1:].isdigit():
-                codes.append(GRAD | int(name[1:] or 0) << 3)
+                codes.append((GRAD_OR_NONE if name in optional else GRAD) | int(name[1:] or 0) << 3)
             elif name in self.params and not (self.variadic and name == self.params[-1]):
                 codes.append(INPUT | self.params.index(name) << 3)
             elif self.variadic and name == self.params[-1]:
@@ -164,8 +168,10 @@ cdef object record(Op op, tuple args):
             inert |= v.volatile_
             if first is None:
                 first = v
-    result = op.kernel(*raw)
     need = need and not inert and op.differentiable and not silent
+    if need and op.composite is not None:
+        return op.composite(*args)
+    result = op.kernel(*raw)
     cls = class_of(op, args)
     node = new_node(op, cls, args, raw, result) if need else None
     if isinstance(result, TensorBase):
@@ -341,8 +347,6 @@ cdef class Node:
         if op.saved and self.saved is None:
             raise RuntimeError("Trying to backward through the graph a second time, but the buffers have already been "
                                "freed. Specify retain_graph=True when calling backward the first time.")
-        if self.n_outputs > 1:
-            fill_missing(self, grads, graph)
         if op.joint is not None:
             together = self.evaluate(op.joint, grads, graph)
             for e in range(len(self.positions)):
@@ -375,8 +379,12 @@ cdef class Node:
         for code in formula[1]:
             kind = code & 7
             if kind == GRAD:
+                fill_missing(self, grads, code >> 3, graph)
+            if kind == GRAD or kind == GRAD_OR_NONE:
                 values.append(grads[code >> 3])
             elif kind == GRADS:
+                for i in range(self.n_outputs):
+                    fill_missing(self, grads, i, graph)
                 values.append(grads)
             else:
                 values.append(self.value(self.op.saved.index(code), code, graph))
@@ -451,17 +459,16 @@ cdef VariableBase attached(TensorBase data, Node fn, int number, version):
     return v
 
 
-cdef int fill_missing(Node node, list grads, bint graph) except -1:
-    """Zeros for the outputs that no gradient came for."""
-    cdef int i
+cdef int fill_missing(Node node, list grads, int i, bint graph) except -1:
+    """Zeros for an output, if no gradient came for it."""
+    if grads[i] is not None or node.output_like is None or node.output_like[i] is None:
+        return 0
     like = next(g for g in grads if g is not None)
     if graph:
         like = (<VariableBase>like).data_
-    for i in range(node.n_outputs):
-        if grads[i] is None and node.output_like[i] is not None:
-            zeros = make_empty((<TensorBase>like).dtype, node.output_like[i], (<TensorBase>like).device)
-            fill(zeros, 0)
-            grads[i] = wrap(zeros) if graph else zeros
+    zeros = make_empty((<TensorBase>like).dtype, node.output_like[i], (<TensorBase>like).device)
+    fill(zeros, 0)
+    grads[i] = wrap(zeros) if graph else zeros
     return 0
 
 

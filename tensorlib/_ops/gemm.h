@@ -54,9 +54,11 @@ static ptrdiff_t even_part(ptrdiff_t n, ptrdiff_t most, ptrdiff_t step)
 #define real float
 #include "gemm_tile.h"
 #include "gemm_block.h"
+#include "gemm_packed.h"
 #undef real
 #define real double
 #include "gemm_tile.h"
 #include "gemm_block.h"
+#include "gemm_packed.h"
 #undef real
 #endif

@@ -150,6 +150,12 @@ static void NAME(pack_a)(ptrdiff_t k, ptrdiff_t height, const real *a, ptrdiff_t
             for (int i = 0; i < QUAD; i++)      /* ascending: a last group overhangs into the next column */
                 for (int g = 0; g < GROUPS; g++) *(quad *)(out + i * TILE_M + g * QUAD) = block[g][i];
         }
+    if (height == TILE_M && ra == 1)
+        for (; p < k; p++, out += TILE_M)
+            for (int i = 0; i < TILE_M; i += QUAD) {
+                const int at = i + QUAD <= TILE_M ? i : TILE_M - QUAD;
+                *(quad *)(out + at) = *(const quad *)(a + p * ca + at);
+            }
     for (; p < k; p++, out += TILE_M)
         for (ptrdiff_t i = 0; i < height; i++) out[i] = a[i * ra + p * ca];
 }

@@ -10,15 +10,13 @@ from libc.string cimport memset
 
 from .copying cimport contiguous, copy_into, fill
 from .dispatch cimport get
-from .gemm cimport gemm_added_fn, gemm_fn
-from .parallel cimport max_threads
+from .gemm cimport gemm_added_fn, gemm_fn, threads_for_product
 from .storage cimport itemsize
 from .tensor cimport TensorBase, empty, empty_like, ptr, resize, same_size, size_text, type_name, view_of
 from .types cimport F32, F64, I64, MAXDIM
 
 cdef enum:
-    THREAD_WORK = 1 << 16       # multiplications that are worth one thread
-    GIL_WORK = 1 << 14          # and those that are worth releasing the GIL
+    GIL_WORK = 1 << 14          # multiplications that are worth releasing the GIL
 
 ctypedef double (*dot_real_fn)(Py_ssize_t n, const void* a, Py_ssize_t sa, const void* b, Py_ssize_t sb) noexcept nogil
 ctypedef int64_t (*dot_integer_fn)(Py_ssize_t n, const void* a, Py_ssize_t sa, const void* b,
@@ -114,15 +112,6 @@ cdef TensorBase finish(TensorBase c, TensorBase out):
 
 
 # ---- products -----------------------------------------------------------------------------------------------------
-
-cdef int threads_for_product(Py_ssize_t m, Py_ssize_t n, Py_ssize_t k) noexcept nogil:
-    cdef double work = <double>m * n * k / THREAD_WORK
-    cdef int most
-    if work < 2:
-        return 1
-    most = max_threads()
-    return most if work >= most else <int>work
-
 
 cdef void product(gemm_fn gemm, Py_ssize_t m, Py_ssize_t n, Py_ssize_t k, double alpha, const char* a, Py_ssize_t ra,
                   Py_ssize_t ca, const char* b, Py_ssize_t rb, Py_ssize_t cb, double beta, char* c, Py_ssize_t rc,

@@ -149,6 +149,23 @@ TL_MATH float tl_sigmoidf(float x)
     return q - q * (lost * (1.457f - 0.5f * d));
 }
 
+/* Both in fewer steps, within 4 ulp, for the gates of recurrent layers. NaN passes. */
+TL_MATH float tl_sigmoid_lowf(float x)
+{
+    float c = x < -87.0f ? -87.0f : x;
+    return 1.0f / (1.0f + tl_exp_lowf(-c));
+}
+
+/* (e^2x - 1) / (e^2x + 1); beyond 9.1 it is 1. */
+TL_MATH float tl_tanh_lowf(float x)
+{
+    float r, c = x < -9.1f ? -9.1f : x;
+    c = c > 9.1f ? 9.1f : c;
+    float scale = tl_power_of_two(tl_reduce(c + c, &r));
+    float e = scale * (r + tl_exp_tail(r) * (r * r)) + (scale - 1.0f);
+    return e / (e + 2.0f);
+}
+
 /* ---- the same in double ---- */
 
 #define TL_ROUND 6755399441055744.0         /* 1.5 * 2^52: adding it rounds, and shows the integer in the low bits */

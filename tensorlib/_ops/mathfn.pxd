@@ -11,6 +11,8 @@ cdef extern from "mathfn.h" nogil:
     float tl_log1pf(float x)
     float tl_tanhf(float x)
     float tl_sigmoidf(float x)
+    float tl_tanh_lowf(float x)
+    float tl_sigmoid_lowf(float x)
     double tl_exp(double x)
     double tl_expm1(double x)
     double tl_log(double x)
@@ -64,6 +66,20 @@ cdef inline real tanh_of(real x) noexcept nogil:
 cdef inline real sigmoid_of(real x) noexcept nogil:
     if real is float:
         return tl_sigmoidf(x)
+    else:
+        return tl_sigmoid(x)
+
+
+cdef inline real tanh_low_of(real x) noexcept nogil:
+    if real is float:
+        return tl_tanh_lowf(x)
+    else:
+        return tl_tanh(x)
+
+
+cdef inline real sigmoid_low_of(real x) noexcept nogil:
+    if real is float:
+        return tl_sigmoid_lowf(x)
     else:
         return tl_sigmoid(x)
 

@@ -52,7 +52,7 @@ def line_of_public(name, public):
 
 
 def line_of_row(name, row):
-    params = [p for p in row.params if row.formula_of(p) and "Tensor" in kind_of(row, p)]
+    params = [p for p in row.params if (row.formula_of(p) or row.composite) and "Tensor" in kind_of(row, p)]
     return "| `%s` | %s | %s | %s | %s |" % (cell(row.signature), type_names(row.row.types),
                                              "yes" if row.inplace_kernel else "", ", ".join(params), cell(row.row.doc))
 

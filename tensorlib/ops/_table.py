@@ -55,7 +55,7 @@ def parse(signature):
 
 def op(signature, kernel, grad=None, joint=None, types=REAL, inplace=False, view=False, broadcast=False, number=False,
        public=True, variable=True, function=True, ref=None, samples=(), tolerance=None, cuda=None, doc="",
-       node_name=None, constant=False):
+       node_name=None, constant=False, composite=None):
     """Declare a row.
 
     Args:
@@ -64,6 +64,7 @@ def op(signature, kernel, grad=None, joint=None, types=REAL, inplace=False, view
         grad: a formula for each differentiable parameter; joint: one formula that gives all of them.
         types: codes of the element types that have it. inplace: also make `name_` (True, or a callable that works
             in place on self). view: the result shares memory with self.
+        composite: the same made of rows, instead of formulas: called where the row would be recorded.
         number: the Tensor method gives a Python number. public: also bind it as method and function.
         variable: False where Variables have no such method, or a dict of forms of their own.
         ref: the same in NumPy, on arrays. samples: argument tuples for the tests (see _samples.py).
@@ -79,7 +80,8 @@ def op(signature, kernel, grad=None, joint=None, types=REAL, inplace=False, view
     if inplace is True:
         inplace = kernel.inplace if isinstance(kernel, Pointwise) else in_place(kernel)
     row = Op(name, signature, params, defaults, kernel, grad or {}, joint, view=view, broadcast=broadcast,
-             variadic=variadic, inplace_kernel=inplace or None, node_name=node_name, constant=constant)
+             variadic=variadic, inplace_kernel=inplace or None, node_name=node_name, constant=constant,
+             composite=composite)
     row.row = Row(tuple(types), ref, samples, tolerance, cuda, doc)
     TABLE[name] = row
     if public:

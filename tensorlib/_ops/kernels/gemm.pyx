@@ -11,6 +11,12 @@ cdef extern from "gemm.h" nogil:
                     Py_ssize_t rc, int threads)
     void gemm_added_float()             # gemm_added_fn of gemm.pxd; only their addresses are used here
     void gemm_added_double()
+    void packed_size_float()            # and those of packed products
+    void packed_size_double()
+    void pack_all_float()
+    void pack_all_double()
+    void gemm_packed_float()
+    void gemm_packed_double()
     void gemm_double(Py_ssize_t m, Py_ssize_t n, Py_ssize_t k, double alpha, const void* a, Py_ssize_t ra,
                      Py_ssize_t ca, const void* b, Py_ssize_t rb, Py_ssize_t cb, double beta, void* c,
                      Py_ssize_t rc, int threads)
@@ -98,6 +104,12 @@ put("gemm", F32, <void*>&gemm_float)
 put("gemm", F64, <void*>&gemm_double)
 put("gemm_added", F32, <void*>&gemm_added_float)
 put("gemm_added", F64, <void*>&gemm_added_double)
+put("packed_size", F32, <void*>&packed_size_float)
+put("packed_size", F64, <void*>&packed_size_double)
+put("pack_all", F32, <void*>&pack_all_float)
+put("pack_all", F64, <void*>&pack_all_double)
+put("gemm_packed", F32, <void*>&gemm_packed_float)
+put("gemm_packed", F64, <void*>&gemm_packed_double)
 put("dot", U8, <void*>&dot_integer[uint8_t])
 put("dot", I8, <void*>&dot_integer[int8_t])
 put("dot", I16, <void*>&dot_integer[int16_t])

@@ -2,10 +2,10 @@
 import math
 
 from ...autograd import Variable
-from ...ops.shape import cat_sequence, stack
+from ...ops.shape import contiguous
 from ...tensor import Default
 from ..functional._common import as_variable
-from ..functional.rnn import CELLS, prepare, recurrent
+from ..functional.rnn import needs_gradient, recurrent, recurrent_layer
 from ..module import Module
 from ..parameter import Parameter
 from ..utils.rnn import PackedSequence
@@ -82,21 +82,22 @@ class RNNBase(_Recurrent):
 
     def forward(self, input, hx=None):
         if isinstance(input, PackedSequence):
-            steps = _cut(input.data, input.batch_sizes)
-            output, hidden = self._run(steps, self._first_hidden(input.data, input.batch_sizes[0], hx))
-            return PackedSequence(cat_sequence(output, 0), input.batch_sizes), hidden
+            hx = self._first_hidden(input.data, input.batch_sizes[0], hx)
+            output, hidden = self._run(input.data, hx, input.batch_sizes)
+            return PackedSequence(output, input.batch_sizes), hidden
         input = as_variable(input)
         if input.dim() != 3:
             raise RuntimeError("input must have 3 dims, (steps, batch, features), got size %s" % (tuple(input.size()),))
         if self.batch_first:
             input = input.transpose(0, 1)
-        steps = [input[t] for t in range(input.size(0))]
-        output, hidden = self._run(steps, self._first_hidden(input, input.size(1), hx))
-        output = stack(output, 0)
+        steps, batch, features = input.size()
+        rows = contiguous(input).view(steps * batch, features)
+        output, hidden = self._run(rows, self._first_hidden(input, batch, hx), (batch,) * steps)
+        output = output.view(steps, batch, output.size(1))
         return (output.transpose(0, 1) if self.batch_first else output), hidden
 
-    def _run(self, steps, hidden):
-        return recurrent(self.mode, steps, hidden, self.all_weights, self.num_layers, self.bidirectional, self.dropout,
+    def _run(self, rows, hidden, batch_sizes):
+        return recurrent(self.mode, rows, hidden, self.all_weights, batch_sizes, self.bidirectional, self.dropout,
                          self.training)
 
     def __repr__(self):
@@ -104,15 +105,6 @@ class RNNBase(_Recurrent):
         usual = dict(num_layers=1, bias=True, batch_first=False, dropout=0, bidirectional=False)
         parts += ["%s=%s" % (name, getattr(self, name)) for name in usual if getattr(self, name) != usual[name]]
         return "%s(%s)" % (type(self).__name__, ", ".join(parts))
-
-
-def _cut(data, batch_sizes):
-    """The steps of a packed sequence."""
-    steps, start = [], 0
-    for batch in batch_sizes:
-        steps.append(data[start:start + batch])
-        start += batch
-    return steps
 
 
 class RNN(RNNBase):
@@ -185,8 +177,11 @@ class RNNCellBase(_Recurrent):
         hidden = hx[0] if isinstance(hx, (tuple, list)) else hx
         if hidden.size(0) != input.size(0):
             raise RuntimeError("input has a batch of %d, the hidden state of %d" % (input.size(0), hidden.size(0)))
-        weights = prepare(mode, self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh)
-        return CELLS[mode](as_variable(input), hx, weights)
+        variables = [as_variable(input)] + [self.weight_ih, self.weight_hh]
+        if self.bias_ih is not None:
+            variables += [self.bias_ih, self.bias_hh]
+        keep = needs_gradient(variables + (list(hx) if mode == "LSTM" else [hx]))
+        return recurrent_layer(mode, variables[0], hx, variables[1:], (hidden.size(0),), keep=keep)[1]
 
     def __repr__(self):
         parts = ["%d, %d" % (self.input_size, self.hidden_size)]
