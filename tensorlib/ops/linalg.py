@@ -3,8 +3,10 @@
 Every product is one kernel, C = alpha * A @ B + beta * C on any strides, so formulas transpose without copying.
 """
 from .._ops import lapack, linalg
+from .._ops.shape import t as turned
 from ._samples import arguments, real, reference
 from ._table import ALL, REAL, op, public
+from .shape import sum_to
 
 
 def into_self(kernel):
@@ -65,6 +67,16 @@ addmm = op(
     ref="beta * self + alpha * (mat1 @ mat2)",
     samples=arguments((3, 2), (3, 4), (4, 2), beta=1, alpha=1) + arguments((2,), (3, 4), (4, 2), beta=2, alpha=3),
     doc="beta * self + alpha * (mat1 @ mat2); self broadcasts to the product. With beta = 0, self is not read.")
+
+affine = op(
+    "affine(Tensor? bias, Tensor input, Tensor weight)", public=False,
+    kernel=lambda bias, input, weight:
+        linalg.mm(input, turned(weight)) if bias is None else linalg.addmm(bias, 1, 1, input, turned(weight)),
+    grad=dict(bias=lambda g, bias_size: sum_to(g, bias_size), input=lambda g, weight: mm(g, weight),
+              weight=lambda g, input: mm(g.t(), input)),
+    ref="input @ weight.T + (0 if bias is None else bias)",
+    samples=arguments((2,), (3, 4), (2, 4)) + arguments((3, 4), (2, 4), bias=None),
+    doc="input @ weight.t() + bias; the gradient of weight lies in memory as weight does.")
 
 addmv = op(
     "addmv(Number beta=1, Tensor self, Number alpha=1, Tensor mat, Tensor vec)", linalg.addmv, types=ALL,

@@ -35,8 +35,7 @@ def recurrent_layer(mode, x, hidden, weights, batch_sizes, reverse=False, keep=T
     bias, b_hh = weights[2:] if len(weights) > 2 else (None, None)
     if mode != "GRU" and bias is not None:      # both are added to the same sums
         bias = bias + b_hh
-    turned = w_ih.t()
-    gates = x.mm(turned) if bias is None else linalg.addmm(bias, 1, 1, x, turned)
+    gates = linalg.affine(bias, x, w_ih)
     if mode == "LSTM":
         output, h, c, _, _ = rows.lstm(gates, hidden[0], hidden[1], w_hh, batch_sizes, reverse, keep)
         return output, (h, c)
