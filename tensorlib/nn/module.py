@@ -106,10 +106,13 @@ class Module:
         self._modules[name] = module
 
     def __getattr__(self, name):
-        for slot in ("_parameters", "_buffers", "_modules"):
-            held = self.__dict__.get(slot)
-            if held is not None and name in held:
-                return held[name]
+        slots = self.__dict__           # no loop: every layer fetches its weights through here
+        if name in slots.get("_parameters", ()):
+            return slots["_parameters"][name]
+        if name in slots.get("_modules", ()):
+            return slots["_modules"][name]
+        if name in slots.get("_buffers", ()):
+            return slots["_buffers"][name]
         raise AttributeError("'%s' object has no attribute '%s'" % (type(self).__name__, name))
 
     def __setattr__(self, name, value):
