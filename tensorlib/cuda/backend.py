@@ -11,7 +11,7 @@ from .._ops.copying import make_contiguous
 from .._ops.dispatch import DTYPE_NAMES
 from .._ops.tensor import TensorBase, code_of, device_of, make_empty, make_view
 from ..random import seed_followers
-from . import allocator, driver, random, streams
+from . import allocator, driver, faults, random, streams
 from .ops import elementwise
 from .ops.elementwise import pointwise  # noqa: F401
 
@@ -102,12 +102,14 @@ def move(dst, src, non_blocking):
         transfers["to the CPU"] += 1
         if stream is None and not pinned:
             api.memcpy_dtoh(host, src.data_ptr())
+            faults.check(device)
             return
         api.memcpy_dtoh_async(host, src.data_ptr(), stream)
     if pinned and non_blocking:
         keep_until_done(device, src, dst)
     else:
         streams.wait_for(device)
+        faults.check(device)
 
 
 def bytes_of(t):
@@ -148,6 +150,7 @@ def item(t, position):
     else:
         api.memcpy_dtoh_async(buffer, address, stream)
         streams.wait_for(device)
+    faults.check(device)
     return struct.unpack(FORMATS[code], buffer)[0]
 
 

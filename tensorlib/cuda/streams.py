@@ -15,6 +15,7 @@ class Current(threading.local):
 
 
 current = Current()
+after_waiting = []          # called with the device that was waited for
 
 
 def raw_stream(device):
@@ -197,4 +198,7 @@ class stream:
 
 def synchronize(device=None):
     """Wait for all work on the current device, or another one."""
-    driver.use(driver.current_device() if device is None else driver.check_device(device)).Context.synchronize()
+    device = driver.current_device() if device is None else driver.check_device(device)
+    driver.use(device).Context.synchronize()
+    for check in after_waiting:
+        check(device)

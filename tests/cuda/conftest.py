@@ -1,9 +1,13 @@
 """Tests that need a GPU, or the emulator of one: run by `make test-cuda`, never by plain `pytest`."""
+import os
 import pathlib
 import sys
 
 import pytest
 
+if os.environ.get("TENSORLIB_CUDA_EMULATOR"):
+    os.environ.setdefault("TENSORLIB_CUDA_IMAGE", "ptx")    # it runs no machine code
+    os.environ.setdefault("TENSORLIB_CUDA_CACHE", "0")      # so that an access out of bounds leaves its block
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
 import tensorlib.cuda  # noqa: E402
