@@ -39,10 +39,13 @@ thread = Thread()
 
 
 class Sentinel:
-    """Dies with its thread, and takes the thread's context off the stack."""
+    """Dies with its thread, and takes the thread's context off the stack. By then `thread` is empty already."""
+
+    pushed = False
 
     def __del__(self):
-        leave()
+        if self.pushed:
+            Driver.api.Context.pop()
 
 
 def probe():
@@ -128,17 +131,17 @@ def use(device):
         return Driver.api
     context = context_of(device)
     leave()
-    context.push()
-    thread.pushed = device
     if thread.sentinel is None:
         thread.sentinel = Sentinel()
+    context.push()
+    thread.pushed, thread.sentinel.pushed = device, True
     return Driver.api
 
 
 def leave():
     """Take this thread's context off the stack."""
     if thread.pushed is not None:
-        thread.pushed = None
+        thread.pushed, thread.sentinel.pushed = None, False
         Driver.api.Context.pop()
 
 
@@ -174,7 +177,7 @@ def close():
     for function in Driver.at_exit:
         function()
     Driver.closed = True
-    thread.sentinel = None
+    leave()
     for context in Driver.contexts.values():
         context.detach()
     Driver.contexts.clear()
@@ -185,6 +188,9 @@ def after_fork():
     if Driver.reason is None:
         import ctypes
         Driver.forked = True
+        thread.pushed = None
+        if thread.sentinel is not None:
+            thread.sentinel.pushed = False
         for context in Driver.contexts.values():
             ctypes.pythonapi.Py_IncRef(ctypes.py_object(context))
 
