@@ -88,13 +88,12 @@ def load(program, device):
 
 def images(name, source, arch, errors):
     """Images of a source that may fit, the best first; why one is missing goes to errors."""
-    digest = hashlib.sha256(source.encode()).hexdigest()
-    built = read_image(PREBUILT / ("%s-%s.image" % (name, digest[:16])))
+    built = read_image(prebuilt_path(name, source))
     if built is not None:
         yield built
     for compiler in compilers(errors):
         for kind in kinds():
-            path = cache_folder() / ("%s-%s.image" % (name, cache_key(digest, arch, compiler.version, kind)))
+            path = cache_folder() / ("%s-%s.image" % (name, cache_key(source, arch, compiler.version, kind)))
             image = read_image(path)
             if image is None:
                 try:
@@ -104,6 +103,11 @@ def images(name, source, arch, errors):
                     break
                 write_image(path, image)
             yield image
+
+
+def prebuilt_path(name, source):
+    """Where the image of a source lies that was built beforehand: a fatbin for every architecture, see build.py."""
+    return PREBUILT / ("%s-%s.image" % (name, hashlib.sha256(source.encode()).hexdigest()[:16]))
 
 
 def kinds():

@@ -104,7 +104,8 @@ def mask_for_squares(x, dim, choose):
     n, sizes = x.size(dim), [1] * x.dim() + [x.size(dim)]
     sizes[dim % x.dim()] = n
     table = bytearray(choose(k, i) for k in range(n) for i in range(n))
-    return make_view(storage_from_buffer(0, table), 0, sizes)
+    mask = make_view(storage_from_buffer(0, table), 0, sizes)
+    return mask.cuda(x.get_device()) if x.is_cuda else mask
 
 
 def others_grad(g, x, dim):
