@@ -148,8 +148,8 @@ def terms_of(name, x, target, weight, ignore):
     target, weight, places, classes, inner = classes_of(name, code_of(x), x.size(), target, weight)
     device, x = device_of(x), make_contiguous(x)
     terms, weights = (make_empty(code_of(x), (places,), device) for _ in range(2))
-    launch(program, "nll_" + NAMES[code_of(x)], device, "PPPPPqqqqPq", grid_for(device, places), THREADS, terms, weights,
-           x, target, weight, places, classes, inner, ignore, faults.note_of(device), faults.code_of(name))
+    launch(program, "nll_" + NAMES[code_of(x)], device, "PPPPPqqqqPq", grid_for(device, places), THREADS, terms,
+           weights, x, target, weight, places, classes, inner, ignore, faults.note_of(device), faults.code_of(name))
     return terms, weights
 
 
