@@ -55,8 +55,8 @@ void FunctionDecoder::arithmetic(const Instruction& i) {
     if (all.empty()) unsupported();
     Type type = all[0];
     if (i.has("cc")) return carry(i);
-    static const std::set<string> one = {"abs", "neg", "rcp", "sqrt", "rsqrt", "sin",
-                                         "cos", "lg2", "ex2", "tanh", "cnot",  "not"};
+    static const std::set<string> one = {"abs", "neg", "rcp",  "sqrt", "rsqrt", "sin", "cos",
+                                         "lg2", "ex2", "tanh", "cnot", "not",   "brev"};
     static const std::set<string> three = {"fma", "mad", "sad"};
     size_t inputs = one.count(i.opcode()) ? 1 : three.count(i.opcode()) ? 3 : 2;
     if (i.args.size() != inputs + 1) unsupported(format("%zu inputs", i.args.size() - 1));
