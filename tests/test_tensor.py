@@ -250,6 +250,8 @@ BAD = {
     "dict": (lambda: tensorlib.FloatTensor({0: 1}), TypeError, "constructor"),
     "bool for an int": (lambda: X.sum(True), TypeError,
                         r"got \(bool\), but expected one of:\n \* no arguments\n \* \(int dim, bool keepdim=False\)$"),
+    "words for a Variable": (lambda: tensorlib.Variable(X).sum(True), TypeError,
+                             r"\(int dim=None, bool keepdim=None\)$"),
     "bool for a dim": (lambda: X.size(True), TypeError, "int dim"),
     "bool for a size": (lambda: X.view(True, 6), TypeError, r"int\.\.\. size"),
     "types in words": (lambda: X.add("a"), TypeError, r"\(float value\)\n \* \(tensorlib.FloatTensor other\)\n"

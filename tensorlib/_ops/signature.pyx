@@ -80,7 +80,7 @@ cdef class Param:
 
     cdef str described(self, int dtype):
         """"int dim", "tensorlib.LongTensor index", "float value=1": what a call on tensors of a type takes."""
-        kind, _, rest = self.text.partition(" ")
+        kind, _, rest = self.text.replace("?", "").partition(" ")
         if self.kind == TENSOR:
             kind = tensor_of(dtype if self.dtype < 0 else self.dtype)
         elif self.kind == TENSORS:

@@ -33,8 +33,16 @@ cdef void mul_row(number** p, Py_ssize_t n) noexcept nogil:
         y[i] = <number>(a[i] * b[i])
 
 
+cdef inline bint is_minus_one(number x) noexcept nogil:
+    """Whether to divide by x is to negate, which wraps where the division of the least integer would trap."""
+    if number is uint8_t:
+        return False
+    else:
+        return x == -1
+
+
 cdef void div_row(number** p, Py_ssize_t n) noexcept nogil:
-    """Truncates on integers. Dividing the least integer by -1 wraps instead of trapping."""
+    """Truncates on integers."""
     cdef number* y = p[0]
     cdef number* a = p[1]
     cdef number* b = p[2]
@@ -43,7 +51,7 @@ cdef void div_row(number** p, Py_ssize_t n) noexcept nogil:
         if number is float or number is double:
             y[i] = a[i] / b[i]
         else:
-            y[i] = <number>(0 - a[i]) if b[i] == <number>(-1) else <number>(a[i] / b[i])
+            y[i] = <number>(0 - a[i]) if is_minus_one(b[i]) else <number>(a[i] / b[i])
 
 
 cdef void rsub_row(number** p, Py_ssize_t n) noexcept nogil:
@@ -64,7 +72,7 @@ cdef void rdiv_row(number** p, Py_ssize_t n) noexcept nogil:
         if number is float or number is double:
             y[i] = b[i] / a[i]
         else:
-            y[i] = <number>(0 - b[i]) if a[i] == <number>(-1) else <number>(b[i] / a[i])
+            y[i] = <number>(0 - b[i]) if is_minus_one(a[i]) else <number>(b[i] / a[i])
 
 
 cdef inline number remainder_of(number a, number b) noexcept nogil:
@@ -75,7 +83,7 @@ cdef inline number remainder_of(number a, number b) noexcept nogil:
     elif number is double:
         return a - b * floor(a / b) if b != 0 else 0.0 / 0.0 * b
     else:
-        if b == <number>(-1):
+        if is_minus_one(b):
             return 0
         r = <number>(a % b)
         return <number>(r + b) if r != 0 and (r < 0) != (b < 0) else r
@@ -88,7 +96,7 @@ cdef inline number fmod_of(number a, number b) noexcept nogil:
     elif number is double:
         return fmod(a, b)
     else:
-        return 0 if b == <number>(-1) else <number>(a % b)
+        return 0 if is_minus_one(b) else <number>(a % b)
 
 
 cdef void remainder_row(number** p, Py_ssize_t n) noexcept nogil:
@@ -218,7 +226,7 @@ cdef void addcdiv_row(number** p, Py_ssize_t n) noexcept nogil:
         if number is float or number is double:
             y[i] = a[i] + b[i] * c[i] / d[i]
         else:
-            y[i] = <number>(a[i] - b[i] * c[i]) if d[i] == <number>(-1) else <number>(a[i] + b[i] * c[i] / d[i])
+            y[i] = <number>(a[i] - b[i] * c[i]) if is_minus_one(d[i]) else <number>(a[i] + b[i] * c[i] / d[i])
 
 
 cdef void eq_row(number** p, Py_ssize_t n) noexcept nogil:
