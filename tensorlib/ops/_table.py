@@ -18,6 +18,7 @@ VARIABLE_METHODS = {}
 
 BYTE = (0,)
 INTEGER = (0, 1, 2, 3, 4)
+HALF = (5,)            # no arithmetic
 REAL = (6, 7)
 ALL = INTEGER + REAL
 SIGNED = (2, 3, 4) + REAL       # what `abs` exists for

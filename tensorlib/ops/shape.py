@@ -3,7 +3,7 @@ from .._ops import shape
 from .._ops.engine import VariableBase
 from .._ops.tensor import TensorBase, set_view
 from ._samples import arguments, positions, reference, unary
-from ._table import ALL, engine_rows, op, public
+from ._table import ALL, HALF, engine_rows, op, public
 
 
 def view_row(signature, kernel, grad, samples, ref, doc, types=ALL, **more):
@@ -260,7 +260,7 @@ for _name, _kernel, *_signatures in (("t_", shape.t, "(Tensor self)"),
                                      ("transpose_", shape.transpose, "(Tensor self, int dim0, int dim1)"),
                                      ("squeeze_", shape.squeeze, "(Tensor self)", "(Tensor self, int dim)"),
                                      ("unsqueeze_", shape.unsqueeze, "(Tensor self, int dim)")):
-    public(_name, dict.fromkeys(_signatures, on_itself(_kernel)), types=ALL, variable=False, function=False,
+    public(_name, dict.fromkeys(_signatures, on_itself(_kernel)), types=ALL + HALF, variable=False, function=False,
            doc="In place: %s." % _name[:-1])
 
 engine_rows(sum_to=sum_to, clone=clone)
