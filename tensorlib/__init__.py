@@ -13,7 +13,7 @@ from .storage import CLASSES as _STORAGES
 from .tensor import *  # noqa: F403
 from .version import __version__
 
-from . import autograd, random, shared  # noqa: E402
+from . import autograd, random, shared, sparse  # noqa: E402
 from .autograd import Variable, enable_grad, no_grad  # noqa: E402
 from .random import (Generator, default_generator, get_rng_state, initial_seed, manual_seed, rand, randn,  # noqa: E402
                      randperm, set_rng_state)

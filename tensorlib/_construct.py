@@ -32,7 +32,7 @@ def construct(self, args, kwargs):
     elif isinstance(first, Size):
         construct_sizes(self, code, first)
     elif isinstance(first, TensorBase):
-        if core.code_of(first) != code or first.is_cuda:
+        if core.code_of(first) != code or first.is_cuda or first.is_sparse:
             raise_constructor(self, args)
         core.init_empty(self, code, ())
         core.set_view(self, first)

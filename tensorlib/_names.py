@@ -17,6 +17,7 @@ ANYTHING = "anything"   # whatever the pickle names, called as it says
 _TYPES = ("Byte", "Char", "Short", "Int", "Long", "Half", "Float", "Double")
 _TENSOR_NAMES = frozenset(
     [(PACKAGE, kind + what) for kind in _TYPES for what in ("Storage", "Tensor")]
+    + [(PACKAGE + ".sparse", kind + "Tensor") for kind in _TYPES]
     + [(PACKAGE, "Size"), (PACKAGE + ".autograd.variable", "Variable"), (PACKAGE + ".nn.parameter", "Parameter")])
 _REBUILDERS = frozenset((PACKAGE + "._utils", name)
                         for name in ("_rebuild_tensor", "_rebuild_tensor_v2", "_rebuild_parameter"))

@@ -1,4 +1,5 @@
 """The tensor types by name, what messages call them, and which one is the default."""
+from ._ops import sparse
 from ._ops import storage as storages
 from ._ops import tensor as core
 from ._ops.tensor import FloatTensor, TensorBase
@@ -7,8 +8,11 @@ CPU = core.cpu_classes()
 CUDA = core.cuda_classes()
 BY_NAME = {"tensorlib." + cls.__name__: cls for cls in CPU}
 BY_NAME.update({"tensorlib.cuda." + cls.__name__.replace("Cuda", ""): cls for cls in CUDA})
-# Scripts of the time name types by the package they were written for.
-ALIASES = {name.replace("tensorlib", "torch", 1): cls for name, cls in BY_NAME.items()}
+SPARSE = sparse.classes()       # by element type
+SPARSE_BY_NAME = {"tensorlib.sparse." + cls.__name__: cls for cls in SPARSE.values()}
+for _names in (BY_NAME, SPARSE_BY_NAME):
+    # Scripts of the time name types by the package they were written for.
+    _names.update({name.replace("tensorlib", "torch", 1): cls for name, cls in _names.items()})
 
 
 class FatalError(Exception):
@@ -18,14 +22,15 @@ class FatalError(Exception):
 
 
 def tensor_classes():
-    """All tensor classes, those of the GPU too."""
-    return CPU + CUDA
+    """All tensor classes, those of the GPU and the sparse ones too."""
+    return CPU + CUDA + tuple(SPARSE.values())
 
 
 def full_name(x):
     """"tensorlib.FloatTensor" of a tensor or a class."""
     cls = x if isinstance(x, type) else type(x)
-    return next((name for name, known in BY_NAME.items() if known is cls), cls.__module__ + "." + cls.__name__)
+    names = SPARSE_BY_NAME if getattr(cls, "is_sparse", False) else BY_NAME
+    return next((name for name, known in names.items() if known is cls), cls.__module__ + "." + cls.__name__)
 
 
 def described(x):
@@ -33,11 +38,23 @@ def described(x):
 
 
 def class_of(t):
-    """The tensor class of a class or a name."""
+    """The dense tensor class of a class or a name."""
+    return _named(t, BY_NAME, SPARSE_BY_NAME, "dense")
+
+
+def sparse_class_of(t):
+    """The sparse tensor class of a class or a name."""
+    return _named(t, SPARSE_BY_NAME, BY_NAME, "sparse")
+
+
+def _named(t, wanted, others, kind):
+    if t in (others if isinstance(t, str) else others.values()):
+        raise RuntimeError("cannot cast between sparse and dense tensors: %s is not %s; see to_dense()"
+                           % (t if isinstance(t, str) else full_name(t), kind))
     if isinstance(t, str):
-        if t not in BY_NAME and t not in ALIASES:
+        if t not in wanted:
             raise RuntimeError("invalid type: %r" % t)
-        return BY_NAME.get(t) or ALIASES[t]
+        return wanted[t]
     if isinstance(t, type) and issubclass(t, TensorBase):
         return t
     raise RuntimeError("expected a tensor class or its name, but got %r" % (t,))
@@ -55,11 +72,11 @@ def set_default_tensor_type(t):
     """Make `Tensor` and `Storage` another type; t is the name of a class, such as "tensorlib.DoubleTensor"."""
     if not isinstance(t, str):
         raise AttributeError("set_default_tensor_type takes the name of a type, but got %s" % type(t).__name__)
-    if t not in BY_NAME and t not in ALIASES:
+    if t not in BY_NAME:
         known = t.startswith(("tensorlib.", "torch."))
         raise (AttributeError if known else ImportError)(
             "unknown tensor type %r, expected one of %s" % (t, ", ".join(sorted(BY_NAME)[:8])))
-    Default.tensor = BY_NAME.get(t) or ALIASES[t]
+    Default.tensor = BY_NAME[t]
     code, on_gpu = core.code_of_class(Default.tensor)
     Default.code = None if on_gpu else code
     for listener in Default.listeners:

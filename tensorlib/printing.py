@@ -195,8 +195,16 @@ def positions(sizes, edge):
     return [(i,) + rest for i in first for rest in positions(sizes[1:], edge)]
 
 
+def sparse_text(t):
+    """The indices and the values of a sparse tensor."""
+    return "%s of size %s with indices:\n%sand values:\n%s" % (
+        t.type(), "x".join([str(n) for n in t.size()]), tensor_text(t._indices()), tensor_text(t._values()))
+
+
 def tensor_text(t):
     """What str() and repr() of a tensor give."""
+    if t.is_sparse and t.dim():
+        return sparse_text(t)
     size = "x".join([str(n) for n in t.size()])
     gpu = " (GPU %d)" % t.get_device() if t.is_cuda else ""
     if t.dim() == 0:

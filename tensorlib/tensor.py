@@ -163,7 +163,7 @@ class Methods:
 
     def copy_(self, src, non_blocking=False, broadcast=True, **kwargs):
         """Copy the values of src, casting them; broadcasts unless broadcast=False. Returns self."""
-        if not isinstance(src, TensorBase):
+        if not isinstance(src, TensorBase) or src.is_sparse:
             raise RuntimeError("copy from %s to %s isn't implemented" % (described(src), full_name(self)))
         if asynchronous(non_blocking, kwargs) and src.is_cuda != self.is_cuda and src.size() == self.size():
             storages.gpu_backend().copy_across(self, src, True)

@@ -317,8 +317,8 @@ def public_forms(row, variables=False):
 
 
 def fits(form, arguments):
-    """Whether a form of a name is one for these arguments of its row: tensors for tensors."""
-    if len(form.params) != len(arguments) - 1:
+    """Whether a form of a name is one for these arguments of its row: dense tensors for dense tensors."""
+    if len(form.params) != len(arguments) - 1 or "SparseTensor" in form.text:
         return False
     return all(isinstance(a, (TensorBase, Variable)) == ("Tensor" in p.text.split()[0]) or a is None
                for p, a in zip(form.params, arguments[1:]))

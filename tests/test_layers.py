@@ -11,7 +11,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent / "tensorlib"
 LAYERS = [
     {"_ops"},
     {"ops", "tensor", "storage", "random", "indexing", "printing", "hooks", "shared", "multiprocessing",
-     "serialization", "_archives", "_arrays", "_C", "_construct", "_factories", "_names", "_types", "_utils",
+     "serialization", "sparse", "_archives", "_arrays", "_C", "_construct", "_factories", "_names", "_types", "_utils",
      "_writers", "version"},
     {"autograd", "backends", "cuda"},
     {"nn", "optim", "utils"},

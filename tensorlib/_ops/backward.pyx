@@ -10,6 +10,8 @@ from cpython.object cimport PyObject
 
 from .copying import dense_copy
 from .engine cimport FunctionNode, Node, VariableBase, engine_row, wrap
+from .sparse cimport SparseTensor, geometry
+from .sparse cimport exclusive as exclusive_sparse
 from .storage cimport RESIZABLE
 from .tensor cimport TensorBase, device_name, is_contiguous, same_size, size_text, type_name
 
@@ -154,13 +156,17 @@ cdef object sum_of(object a, object b, bint graph):
     if graph:
         return engine_row("add").call((a, b))
     # The caller's reference is the only one: nobody else can see the change.
-    if Py_REFCNT(<PyObject*>a) == 1 and exclusive(<TensorBase>a, 1) and same_size(<TensorBase>a, <TensorBase>b):
+    if (Py_REFCNT(<PyObject*>a) == 1 and exclusive(<TensorBase>a, 1)
+            and ((<TensorBase>b).sparse or not (<TensorBase>a).sparse)
+            and same_size(geometry(<TensorBase>a), geometry(<TensorBase>b))):
         return PyNumber_InPlaceAdd(a, b)
     return a + b
 
 
 cdef bint exclusive(TensorBase g, Py_ssize_t references):
-    """Whether nobody but the caller's references holds this dense tensor and its memory (no array of NumPy either)."""
+    """Whether nobody but the caller's references holds this tensor and its memory (no array of NumPy either)."""
+    if g.sparse:
+        return exclusive_sparse(<SparseTensor>g, references)
     return (Py_REFCNT(<PyObject*>g) <= references and Py_REFCNT(<PyObject*>g.store) == 1
             and (g.store.owner is None or g.device >= 0 and g.store.flags & RESIZABLE)      # no view of another storage
             and is_contiguous(g) and g.store.size == g.numel_)
@@ -172,17 +178,21 @@ cdef int accumulate(VariableBase v, object g, bint graph) except -1:
     cdef VariableBase earlier = v.grad_     # user code in another thread may replace it meanwhile
     if t.dtype != v.data_.dtype or t.device != v.data_.device:
         raise RuntimeError("expected a gradient of type %s, but got %s" % (device_name(v.data_), device_name(t)))
-    if not same_size(t, v.data_):
-        raise RuntimeError("expected a gradient of size [%s], but got [%s]" % (size_text(v.data_), size_text(t)))
+    if not same_size(geometry(t), geometry(v.data_)):
+        raise RuntimeError("expected a gradient of size [%s], but got [%s]"
+                           % (size_text(geometry(v.data_)), size_text(geometry(t))))
     if earlier is None:
         if graph:
             known = <VariableBase>g if (<VariableBase>g).fn is not None else engine_row("clone").call((g,))
             v.grad_ = known
         else:
-            v.grad_ = wrap(t if exclusive(t, 2) else dense_copy(t))
+            v.grad_ = wrap(t if exclusive(t, 2) else (<SparseTensor>t).clone() if t.sparse else dense_copy(t))
             v.grad_.volatile_ = True
     elif earlier.volatile_ or not graph:
-        PyNumber_InPlaceAdd(earlier.data_, t)
+        if earlier.data_.sparse and not t.sparse:
+            earlier.data_ = <TensorBase>(<object>t + earlier.data_)     # the sum is dense
+        else:
+            PyNumber_InPlaceAdd(earlier.data_, t)
     else:
         v.grad_ = engine_row("add").call((earlier, g))
     return 0
@@ -213,10 +223,10 @@ cdef object call_hooks(hooks, object g, bint graph):
             raise TypeError("expected Variable, but hook returned '%s'"
                             % (type_name(result) if isinstance(result, TensorBase) else type(result).__name__))
         before, after = (<VariableBase>v).data_, (<VariableBase>result).data_
-        if before.dtype != after.dtype or before.device != after.device:
+        if before.dtype != after.dtype or before.device != after.device or before.sparse != after.sparse:
             raise RuntimeError("hook '%s' has changed the type of value (was %s got %s)"
                                % (hook_name(hook), type_name(before), type_name(after)))
-        if not same_size(before, after):
+        if not same_size(geometry(before), geometry(after)):
             raise RuntimeError("hook '%s' has changed the size of value" % hook_name(hook))
         v = result
     return v if graph else (<VariableBase>v).data_

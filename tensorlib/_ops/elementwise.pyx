@@ -17,7 +17,7 @@ from .numbers cimport store_number
 from .storage cimport gpu, itemsize
 from .tensor cimport (ADD, AND, DIV, EQ, GE, GT, IADD, IAND, IDIV, ILSHIFT, IMUL, IOR, IPOW, IRSHIFT, ISUB, IXOR, LE,
                       LSHIFT, LT, MOD, MUL, NE, OR, POW, RDIV, RSHIFT, RSUB, SUB, XOR, TensorBase, device_name, empty,
-                      empty_like, is_contiguous, ptr, same_size, set_binary_hook, size_text, type_name)
+                      empty_like, hooks, is_contiguous, ptr, same_size, set_binary_hook, size_text, type_name)
 from .types cimport F16, NDTYPE, U8, row_fn
 
 cdef enum:
@@ -372,6 +372,8 @@ cdef object operate(int code, TensorBase self, object other):
     cdef Pointwise op = kernel_of(code)
     if not isinstance(other, (TensorBase, int, float)) and not is_number(other):
         return mismatch(code, self, other)
+    if self.sparse or isinstance(other, TensorBase) and (<TensorBase>other).sparse:
+        return hooks["sparse_operator"](code, self, other)
     if op.rows[self.dtype] == NULL:
         return unsupported(code, self, other)
     if IADD <= code <= IRSHIFT:

@@ -11,6 +11,7 @@ cdef class Op:
     cdef readonly tuple defaults    # one for each parameter; REQUIRED where there is none
     cdef readonly object kernel, inplace_kernel
     cdef readonly object composite  # the same made of rows, called where it is to be recorded: instead of formulas
+    cdef readonly object sparse_kernel, sparse_inplace      # the same where some operand is sparse, or None
     cdef readonly bint view, broadcast, variadic
     cdef tuple formulas             # for each parameter (function, codes of what it names), or None
     cdef tuple joint                # the same, for a formula that gives all gradients at once
@@ -21,6 +22,8 @@ cdef class Op:
     cdef public object row          # the Python side: ref, samples, doc, ...
     cdef tuple named(self, f)
     cdef object call(self, tuple args)
+    cdef object run(self, list raw)
+    cdef object run_inplace(self, list raw)
 
 cdef class Node:
     cdef readonly Op op

@@ -7,6 +7,7 @@ cimport cython
 
 from .classes cimport new_object
 from .copying cimport fill
+from .sparse cimport geometry
 from .tensor cimport TensorBase, same_size, size_text, type_name
 from .tensor import make_empty
 
@@ -50,11 +51,13 @@ cdef class Op:
     """One row of the table, callable on Tensors and on Variables."""
 
     def __init__(self, str name, str signature, params, defaults, kernel, grad, joint=None, view=False,
-                 broadcast=False, variadic=False, inplace_kernel=None, node_name=None, constant=False, composite=None):
+                 broadcast=False, variadic=False, inplace_kernel=None, node_name=None, constant=False, composite=None,
+                 sparse=None, sparse_inplace=None):
         self.name, self.signature, self.kernel = name, signature, kernel
         self.params, self.defaults = tuple(params), tuple(defaults)
         self.view, self.broadcast, self.variadic = view, broadcast, variadic
         self.inplace_kernel, self.composite = inplace_kernel, composite
+        self.sparse_kernel, self.sparse_inplace = sparse, sparse_inplace
         self.node_name = node_name or "".join([part.capitalize() for part in name.split("_")])
         unknown = set(grad) - set(self.params)
         if unknown:
@@ -102,10 +105,33 @@ cdef class Op:
         return self.call(args)
 
     cdef object call(self, tuple args):
+        cdef bint sparse = False
         for a in args:
             if isinstance(a, VariableBase):
                 return record(self, args)
-        return self.kernel(*args)
+            sparse |= is_sparse(a)
+        return self.kernel(*args) if not sparse else self.run_sparse(self.sparse_kernel, args)
+
+    cdef object run(self, list raw):
+        """Run the kernel on Tensors and numbers, dense or sparse."""
+        for a in raw:
+            if is_sparse(a):
+                return self.run_sparse(self.sparse_kernel, raw)
+        return self.kernel(*raw)
+
+    cdef object run_inplace(self, list raw):
+        for a in raw:
+            if is_sparse(a):
+                return self.run_sparse(self.sparse_inplace, raw)
+        return self.inplace_kernel(*raw)
+
+    def run_sparse(self, kernel, args):
+        """Run what the row does to sparse tensors. TypeError where it does nothing."""
+        if kernel is None:
+            raise TypeError("%s() is not there for sparse tensors, but got (%s); to_dense() makes them dense"
+                            % (self.name, ", ".join([type_name(<TensorBase>a) if isinstance(a, TensorBase)
+                                                     else type(a).__name__ for a in args])))
+        return kernel(*args)
 
     def complete(self, tuple args, dict kwargs):
         """Put keyword arguments and defaults in their places. TypeError where one is missing or unknown."""
@@ -125,10 +151,12 @@ cdef class Op:
         """Run the row on its first argument in place, and record that."""
         if len(args) < len(self.params):
             args = self.complete(args, {})
+        cdef bint sparse = False
         for a in args:
             if isinstance(a, VariableBase):
                 return record_inplace(self, args)
-        return self.inplace_kernel(*args)
+            sparse |= is_sparse(a)
+        return self.inplace_kernel(*args) if not sparse else self.run_sparse(self.sparse_inplace, args)
 
     def formula_of(self, str param):
         """The formula of a parameter, or None."""
@@ -144,6 +172,15 @@ cdef class Op:
 
     def __reduce__(self):
         return self.name
+
+
+cdef inline bint is_sparse(object a):
+    return isinstance(a, TensorBase) and (<TensorBase>a).sparse
+
+
+cdef inline bint is_sparse_gradient(object g):
+    """Whether a gradient is sparse: a Tensor, in a graph a Variable."""
+    return is_sparse((<VariableBase>g).data_ if isinstance(g, VariableBase) else g)
 
 
 # ---- recording ----------------------------------------------------------------------------------------
@@ -171,7 +208,7 @@ cdef object record(Op op, tuple args):
     need = need and not inert and op.differentiable and not silent
     if need and op.composite is not None:
         return op.composite(*args)
-    result = op.kernel(*raw)
+    result = op.run(raw)
     cls = class_of(op, args)
     node = new_node(op, cls, args, raw, result) if need else None
     if isinstance(result, TensorBase):
@@ -309,7 +346,7 @@ cdef object record_inplace(Op op, tuple args):
     need = need and not inert and op.differentiable and not silent
     if need:
         node = new_node(op, class_of(op, args), args, raw, target.data_)
-    op.inplace_kernel(*raw)
+    op.run_inplace(raw)
     if target.version is None:
         target.version = Version.__new__(Version)
     target.version.value += 1
@@ -343,10 +380,13 @@ cdef class Node:
         """Gradients for each edge (None where not wanted), given those of the outputs."""
         cdef Op op = self.op
         cdef list result = []
-        cdef Py_ssize_t e
+        cdef Py_ssize_t e, i
         if op.saved and self.saved is None:
             raise RuntimeError("Trying to backward through the graph a second time, but the buffers have already been "
                                "freed. Specify retain_graph=True when calling backward the first time.")
+        for i in range(len(grads)):
+            if is_sparse_gradient(grads[i]):
+                grads[i] = (<Op>rows["to_dense"]).call((grads[i],))      # formulas are written for dense gradients
         if op.joint is not None:
             together = self.evaluate(op.joint, grads, graph)
             for e in range(len(self.positions)):
@@ -359,6 +399,8 @@ cdef class Node:
                 result.append(None)
                 continue
             g = self.evaluate(op.formulas[self.positions[e]], grads, graph)
+            if op.sparse_kernel is not None and is_sparse_gradient(g):
+                g = (<Op>rows["to_dense"]).call((g,))       # an operand that is dense has no sparse gradient
             if self.sizes is not None and g is not None:
                 g = (<Op>rows["sum_to"])(g, self.sizes[e])
             result.append(g)
@@ -730,9 +772,9 @@ cdef int check_gradient(VariableBase v, VariableBase g) except -1:
     if g.data_.dtype != v.data_.dtype or g.data_.device != v.data_.device:
         raise RuntimeError("assigned grad has data of a different type: expected %s, but got %s"
                            % (type_name(v.data_), type_name(g.data_)))
-    if not same_size(g.data_, v.data_):
+    if not same_size(geometry(g.data_), geometry(v.data_)):
         raise RuntimeError("assigned grad has data of a different size: expected %s, but got %s"
-                           % (size_text(v.data_), size_text(g.data_)))
+                           % (size_text(geometry(v.data_)), size_text(geometry(g.data_))))
     return 0
 
 

@@ -10,6 +10,7 @@ from .copying cimport copy_into
 from .classes cimport method_descriptor
 from .dispatch import DTYPE_NAMES
 from .engine cimport Op, VariableBase
+from .sparse cimport SparseTensor, become
 from .tensor cimport TensorBase, item, resize, type_name
 from .storage cimport Storage
 from .types cimport F16, U8
@@ -22,10 +23,11 @@ cdef bint warn_of_keepdim = False       # utils.backcompat.keepdim_warning
 cdef object NO_MATCH = object()         # the arguments do not fit a signature
 
 cdef enum Kind:
-    TENSOR, NUMBER, INT, FLOAT, BOOL, SIZES, TENSORS, STORAGE, CALLABLE, ANY
+    TENSOR, SPARSE, NUMBER, INT, FLOAT, BOOL, SIZES, TENSORS, STORAGE, CALLABLE, ANY
 
-KINDS = {"Tensor": TENSOR, "Number": NUMBER, "int": INT, "float": FLOAT, "bool": BOOL, "int...": SIZES,
-         "Tensors": TENSORS, "Storage": STORAGE, "callable": CALLABLE, "Generator": ANY, "object": ANY}
+KINDS = {"Tensor": TENSOR, "SparseTensor": SPARSE, "Number": NUMBER, "int": INT, "float": FLOAT, "bool": BOOL,
+         "int...": SIZES, "Tensors": TENSORS, "Storage": STORAGE, "callable": CALLABLE, "Generator": ANY,
+         "object": ANY}
 TYPED = {name + "Tensor": code for code, name in enumerate(DTYPE_NAMES)}
 
 cdef class Param:
@@ -51,12 +53,11 @@ cdef class Param:
         cdef int kind = self.kind
         if self.nullable and x is None:
             return True
-        if kind == TENSOR:
+        if kind == TENSOR or kind == SPARSE:
             if isinstance(x, TensorBase):
-                return not variables and self.fits((<TensorBase>x).dtype, self_dtype)
+                return not variables and self.fits(<TensorBase>x, self_dtype)
             if isinstance(x, VariableBase):
-                return variables and (<VariableBase>x).data_ is not None and self.fits((<VariableBase>x).data_.dtype,
-                                                                                       self_dtype)
+                return variables and self.fits((<VariableBase>x).data_, self_dtype)
             return False
         if kind == NUMBER:
             if isinstance(x, TensorBase):           # first: it is the usual reason to go on to the next form
@@ -83,20 +84,27 @@ cdef class Param:
         kind, _, rest = self.text.replace("?", "").partition(" ")
         if self.kind == TENSOR:
             kind = tensor_of(dtype if self.dtype < 0 else self.dtype)
+        elif self.kind == SPARSE:
+            kind = tensor_of(dtype, "sparse.")
         elif self.kind == TENSORS:
             kind = "sequence[%s]" % tensor_of(dtype)
         elif self.kind == NUMBER and dtype >= 0:
             kind = "float" if dtype >= F16 else "int"
         return kind + " " + rest
 
-    cdef bint fits(self, int dtype, int self_dtype):
+    cdef bint fits(self, TensorBase t, int self_dtype):
+        """Whether a tensor is of the kind and the element type."""
+        if t is None or t.sparse != (self.kind == SPARSE):
+            return False
         if self.dtype >= 0:
-            return dtype == self.dtype
-        return self_dtype < 0 or dtype == self_dtype
+            return t.dtype == self.dtype
+        return self_dtype < 0 or t.dtype == self_dtype
 
 
-cdef str tensor_of(int dtype):
-    return "tensorlib.%sTensor" % DTYPE_NAMES[dtype] if dtype >= 0 else "Tensor"
+cdef str tensor_of(int dtype, str place=""):
+    if dtype < 0:
+        return "SparseTensor" if place else "Tensor"
+    return "tensorlib.%s%sTensor" % (place, DTYPE_NAMES[dtype])
 
 
 cdef bint is_int(object x):
@@ -119,9 +127,15 @@ cdef bint numpy_bool(object x):
 
 cdef bint all_tensors(object items):
     for x in items:
-        if not isinstance(x, (TensorBase, VariableBase)):
+        if not isinstance(x, (TensorBase, VariableBase)) or is_sparse(x):
             return False
     return True
+
+
+cdef bint is_sparse(object x):
+    """Whether x is a sparse tensor, or a Variable on one."""
+    cdef TensorBase t = (<VariableBase>x).data_ if isinstance(x, VariableBase) else x
+    return t is not None and t.sparse
 
 
 cdef class Form:
@@ -129,6 +143,7 @@ cdef class Form:
     cdef readonly str text
     cdef readonly list params           # without self
     cdef readonly int self_position     # of self among the positional parameters; -1: a function without self
+    cdef readonly bint of_sparse        # self is a SparseTensor
     cdef readonly object target
     cdef readonly bint number           # a Tensor call gives a Python number
     cdef readonly bint inplace
@@ -144,6 +159,7 @@ cdef class Form:
                 keyword_only = True
             elif part.split()[-1] == "self":
                 self.self_position = len(self.params)
+                self.of_sparse = part.split()[0] == "SparseTensor"
             else:
                 self.params.append(Param(part, keyword_only))
                 if self.params[-1].name == "keepdim":
@@ -156,6 +172,8 @@ cdef class Form:
         cdef list values = [me] if self.self_position >= 0 else []
         cdef Py_ssize_t i = start, n = len(args), used = 0
         cdef Param param
+        if self.self_position >= 0 and is_sparse(me) != self.of_sparse:
+            return NO_MATCH
         for param in self.params:
             if i < n and not param.keyword_only:
                 if param.kind == SIZES:
@@ -211,7 +229,7 @@ cdef class Form:
         cdef bint after = False
         cdef Param other
         for other in self.params:
-            if after and other.kind == TENSOR and not other.optional:
+            if after and other.kind <= SPARSE and not other.optional:
                 return True
             after = after or other is param
         return False
@@ -380,6 +398,8 @@ cdef bint has_none(dict kwargs):
 cdef str described(object x):
     if isinstance(x, TensorBase):
         return type_name(<TensorBase>x)
+    if isinstance(x, VariableBase) and is_sparse(x):
+        return "%s of a %s" % (type(x).__name__, type_name((<VariableBase>x).data_))
     return type(x).__name__
 
 
@@ -409,8 +429,17 @@ cdef object write_out(str name, object out, object result, int dtype):
         (<TensorBase>out).dtype == made or made == U8 and (<TensorBase>out).dtype == dtype)
     if not fits:
         raise TypeError("%s: out has to be a %s, but got %s" % (name, type_name(<TensorBase>result), described(out)))
+    if (<TensorBase>out).sparse or (<TensorBase>result).sparse:
+        return sparse_out(name, <TensorBase>out, <TensorBase>result)
     resize(<TensorBase>out, (<TensorBase>result).ndim, (<TensorBase>result).sizes)
     copy_into(<TensorBase>out, <TensorBase>result)
+    return out
+
+
+cdef object sparse_out(str name, TensorBase out, TensorBase result):
+    if not out.sparse or not result.sparse:
+        raise TypeError("%s: out has to be a %s, but got %s" % (name, type_name(result), type_name(out)))
+    become(<SparseTensor>out, <SparseTensor>result)
     return out
 
 

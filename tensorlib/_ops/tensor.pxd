@@ -9,6 +9,7 @@ cdef class TensorBase:
     cdef int ndim                   # 0 for the empty tensor; there is no dim of size 0
     cdef int dtype                  # a DType
     cdef int device                 # -1 is the CPU
+    cdef bint sparse                # a SparseTensor, which looks empty here; see sparse.pxd
     cdef Py_ssize_t sizes[MAXDIM]
     cdef Py_ssize_t strides[MAXDIM]
     cdef object __weakref__

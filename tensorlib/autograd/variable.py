@@ -161,7 +161,7 @@ class Variable(engine.VariableBase):
         set_item(self, key, value)
 
     def __repr__(self):
-        return "Variable containing:" + tensor_text(self.data)
+        return "Variable containing:%s%s" % ("\n" if self.data.is_sparse else "", tensor_text(self.data))
 
     __array_ufunc__ = None          # NumPy leaves arithmetic to us: an array as the result would lose the graph
 
@@ -249,6 +249,8 @@ def _default_tensor():
 
 def cast(variable, cls):
     """A Variable as another type; itself where it has that."""
+    if variable.is_sparse:
+        return variable if type(variable.data) is cls else Variable(variable.data.type(cls))
     code, on_gpu = core.code_of_class(cls)
     if on_gpu != variable.is_cuda:
         variable = variable.cuda() if on_gpu else variable.cpu()
@@ -322,6 +324,7 @@ for _name in ("dim element_size get_device is_contiguous is_set_to is_signed ndi
               "stride").split():
     setattr(Variable, _name, passed_on(_name))
 Variable.is_cuda = property(lambda self: self.data.is_cuda)
+Variable.is_sparse = property(lambda self: self.data.is_sparse)
 for _name, _method in VARIABLE_METHODS.items():
     if _name not in vars(Variable):
         setattr(Variable, _name, _method)

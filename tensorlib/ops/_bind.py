@@ -4,9 +4,10 @@ from ._table import METHODS
 
 
 def bind_tensors():
-    """Give each tensor class the methods that exist for its element type."""
+    """Give each dense tensor class the methods that exist for its element type."""
+    methods = {name: method for name, method in METHODS.items() if not all(form.of_sparse for form in method.forms)}
     for code, classes in enumerate(zip(cpu_classes(), cuda_classes())):
-        for name, method in METHODS.items():
+        for name, method in methods.items():
             if code in method.dtypes:
                 for cls in classes:
                     set_attribute(cls, name, method)

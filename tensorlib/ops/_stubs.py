@@ -14,7 +14,7 @@ from ._table import FUNCTIONS, METHODS, VARIABLE_METHODS
 HEAD = '"""Written by `python -m tensorlib.ops` from the table of operations; do not edit."""\n# mypy: ignore-errors\n'
 # Inside a class `float` is the method of that name: hence aliases.
 ALIASES = "_int = int\n_float = float\n_bool = bool"
-PLAIN = {"Number": "_float", "int": "_int", "float": "_float", "bool": "_bool"}
+PLAIN = {"SparseTensor": "TensorBase", "Number": "_float", "int": "_int", "float": "_float", "bool": "_bool"}
 TENSOR_NAMES = [name + "Tensor" for name in DTYPE_NAMES]
 # Methods outside of the table whose results are worth a type.
 RETURNS = dict.fromkeys("dim ndimension numel nelement element_size storage_offset data_ptr".split(), "_int")
@@ -63,6 +63,8 @@ def result_type(name, form):
     """The type that a form gives: T, a class, a number, a tuple, or Any where a trial fails."""
     if form.inplace or name.endswith("_"):
         return "T"
+    if form.of_sparse:
+        return "Any"
     try:
         found = type_of(form.target(*arguments_of(form.target, form)))
     except Exception:
@@ -76,7 +78,7 @@ def result_type(name, form):
 def annotation(param, tensor):
     """The type of a parameter; `tensor` stands for the type of self."""
     kind = param.text.split()[0]
-    if kind.rstrip("?") == "Tensor" or tensor == "Variable" and kind.rstrip("?") in TENSOR_NAMES:
+    if kind.rstrip("?") == "Tensor" or tensor == "Variable" and kind.rstrip("?") in TENSOR_NAMES + ["SparseTensor"]:
         found = tensor
     elif kind == "Tensors":
         found = "Sequence[%s]" % tensor
@@ -125,10 +127,12 @@ def one_list(params, tensor, required):
 def signatures(public, forms, tensor, as_function=False):
     """(parameters, result) of every way to call a public name."""
     found = []
-    for form in forms:
+    dense = [form for form in forms if not form.of_sparse]      # what they say of self holds for sparse ones too
+    for form in dense or forms:
         result = result_type(public.name, form)
         if tensor == "Variable":
-            result = "Any" if result == "Any" else "tuple[Variable, ...]" if result.startswith("tuple") else "Variable"
+            unknown = result == "Any" and not form.of_sparse
+            result = "Any" if unknown else "tuple[Variable, ...]" if result.startswith("tuple") else "Variable"
         for params in parameter_lists(form, tensor, as_function):
             if not as_function:
                 params = ["self: T" if tensor == "T" else "self"] + params
@@ -137,7 +141,7 @@ def signatures(public, forms, tensor, as_function=False):
                 params = params + ["out: Optional[%s] = None" % result]
             elif tensor == "T" and result.startswith("tuple"):
                 params = params + ["*", "out: Any = None"]
-            if (params, result) not in found:
+            if params not in [known for known, _ in found]:
                 found.append((params, result))
     return found
 

@@ -56,7 +56,7 @@ def parse(signature):
 
 def op(signature, kernel, grad=None, joint=None, types=REAL, inplace=False, view=False, broadcast=False, number=False,
        public=True, variable=True, function=True, ref=None, samples=(), tolerance=None, cuda=None, doc="",
-       node_name=None, constant=False, composite=None):
+       node_name=None, constant=False, composite=None, sparse=None, sparse_inplace=None):
     """Declare a row.
 
     Args:
@@ -71,6 +71,7 @@ def op(signature, kernel, grad=None, joint=None, types=REAL, inplace=False, view
         ref: the same in NumPy, on arrays. samples: argument tuples for the tests (see _samples.py).
         tolerance: relative, where the default does not do. cuda: a C expression or the name of a kernel.
         node_name: what `grad_fn` is called, without "Backward"; constant: with "Constant" behind it for x + 2.
+        sparse: the kernel where some tensor is sparse; sparse_inplace: the same in place.
     """
     name, params, defaults = parse(signature)
     variadic = bool(params) and params[-1].startswith("*")
@@ -82,7 +83,7 @@ def op(signature, kernel, grad=None, joint=None, types=REAL, inplace=False, view
         inplace = kernel.inplace if isinstance(kernel, Pointwise) else in_place(kernel)
     row = Op(name, signature, params, defaults, kernel, grad or {}, joint, view=view, broadcast=broadcast,
              variadic=variadic, inplace_kernel=inplace or None, node_name=node_name, constant=constant,
-             composite=composite)
+             composite=composite, sparse=sparse, sparse_inplace=sparse_inplace)
     row.row = Row(tuple(types), ref, samples, tolerance, cuda, doc)
     TABLE[name] = row
     if public:
@@ -150,7 +151,7 @@ def built(forms, inplace=False):
         target = target.target if is_number else target
         if inplace and (is_number or not getattr(target, "inplace_kernel", None)):
             continue
-        if inplace and " self" not in text:
+        if inplace and (" self" not in text or "SparseTensor self" in text and not target.sparse_inplace):
             continue
         made.append(Form(text, target, is_number, inplace))
     return made

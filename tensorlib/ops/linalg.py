@@ -2,7 +2,7 @@
 
 Every product is one kernel, C = alpha * A @ B + beta * C on any strides, so formulas transpose without copying.
 """
-from .._ops import lapack, linalg
+from .._ops import lapack, linalg, sparse_math
 from .._ops.shape import t as turned
 from ._samples import arguments, real, reference
 from ._table import ALL, REAL, op, public
@@ -24,11 +24,12 @@ def scaled(x, number):
 # ---- products -----------------------------------------------------------------------------------------------------
 
 mm = op(
-    "mm(Tensor self, Tensor mat2)", linalg.mm, types=ALL, node_name="Addmm",
+    "mm(Tensor self, Tensor mat2)", linalg.mm, types=ALL, public=False, node_name="Addmm", sparse=sparse_math.mm,
     grad=dict(self=lambda g, mat2: mm(g, mat2.t()),
               mat2=lambda g, self: mm(self.t(), g)),
     ref="self @ mat2", samples=arguments((3, 4), (4, 2)) + arguments((1, 5), (5, 3)) + arguments((20, 17), (17, 33)),
     doc="Product of two matrices.")
+public("mm", {"(%s self, Tensor mat2)" % kind: mm for kind in ("Tensor", "SparseTensor")}, doc=mm.row.doc)
 
 mv = op(
     "mv(Tensor self, Tensor vec)", linalg.mv, types=ALL, node_name="Addmv",
@@ -60,13 +61,16 @@ bmm = op(
 
 addmm = op(
     "addmm(Number beta=1, Tensor self, Number alpha=1, Tensor mat1, Tensor mat2)", linalg.addmm, types=ALL,
-    inplace=into_self(linalg.addmm), broadcast=True,
+    public=False, inplace=into_self(linalg.addmm), broadcast=True, sparse=sparse_math.addmm,
+    sparse_inplace=sparse_math.addmm_,
     grad=dict(self=lambda g, beta: scaled(g, beta),
               mat1=lambda g, alpha, mat2: scaled(mm(g, mat2.t()), alpha),
               mat2=lambda g, alpha, mat1: scaled(mm(mat1.t(), g), alpha)),
     ref="beta * self + alpha * (mat1 @ mat2)",
     samples=arguments((3, 2), (3, 4), (4, 2), beta=1, alpha=1) + arguments((2,), (3, 4), (4, 2), beta=2, alpha=3),
     doc="beta * self + alpha * (mat1 @ mat2); self broadcasts to the product. With beta = 0, self is not read.")
+public("addmm", {"(Number beta=1, Tensor self, Number alpha=1, %s mat1, Tensor mat2)" % kind: addmm
+                 for kind in ("Tensor", "SparseTensor")}, inplace=True, doc=addmm.row.doc)
 
 affine = op(
     "affine(Tensor? bias, Tensor input, Tensor weight)", public=False,
@@ -181,7 +185,8 @@ def flat_batch(x, batch):
     return x if len(batch) == 1 else x.contiguous().view(-1, *matrix)
 
 
-public("matmul", {"(Tensor self, Tensor other)": matmul, "(Tensor tensor1, Tensor tensor2)": matmul}, types=ALL,
+public("matmul", {"(Tensor self, Tensor other)": matmul, "(Tensor tensor1, Tensor tensor2)": matmul,
+                  "(SparseTensor self, Tensor other)": matmul}, types=ALL,
        doc="Product by the rules for 1-D, 2-D and batched operands; batch dims broadcast.")
 
 

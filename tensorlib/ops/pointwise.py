@@ -1,12 +1,15 @@
 """Rows that work element by element: arithmetic, comparisons, functions of a real number."""
 import math
 
+from .._ops import sparse_math
 from .._ops.elementwise import Pointwise
 from ._samples import arguments, binary, mask, positive, real, ternary, unary
 from ._table import ALL, REAL, SIGNED, engine_rows, op, pointwise, public
 
 # Whole numbers of both signs that do not divide evenly: what truncates and what rounds down differ.
 SIGNS = arguments(self=real([7, -7, 7, -7]), other=real([2, 2, -2, -2]))
+PAIRS_OF_KINDS = (("Tensor", "Tensor"), ("Tensor", "SparseTensor"), ("SparseTensor", "SparseTensor"),
+                  ("SparseTensor", "Tensor"))
 
 
 def pair(low, high):
@@ -18,21 +21,25 @@ def pair(low, high):
 
 add = pointwise(
     "add(Tensor self, Tensor other)", types=ALL, public=False, cuda="self + other", constant=True,
+    sparse=sparse_math.add, sparse_inplace=sparse_math.add_,
     grad=dict(self=lambda g: g, other=lambda g: g),
     ref="self + other", samples=pair(-2, 2), doc="Sum.")
 
 add_scaled = pointwise(
     "add_scaled(Tensor self, Number value, Tensor other)", types=ALL, public=False, cuda="self + value * other",
+    sparse=sparse_math.add_scaled, sparse_inplace=sparse_math.add_scaled_,
     grad=dict(self=lambda g: g, other=lambda g, value: g * value), node_name="Add",
     ref="self + value * other", samples=binary(-2, 2, value=2), doc="self + value * other.")
 
 sub = pointwise(
     "sub(Tensor self, Tensor other)", types=ALL, public=False, cuda="self - other", constant=True,
+    sparse=sparse_math.sub, sparse_inplace=sparse_math.sub_,
     grad=dict(self=lambda g: g, other=lambda g: neg(g)),
     ref="self - other", samples=pair(-2, 2), doc="Difference.")
 
 sub_scaled = pointwise(
     "sub_scaled(Tensor self, Number value, Tensor other)", types=ALL, public=False, cuda="self - value * other",
+    sparse=sparse_math.sub_scaled, sparse_inplace=sparse_math.sub_scaled_,
     grad=dict(self=lambda g: g, other=lambda g, value: g * -value), node_name="Sub",
     ref="self - value * other", samples=binary(-2, 2, value=2), doc="self - value * other.")
 
@@ -43,11 +50,13 @@ rsub = pointwise(
 
 mul = pointwise(
     "mul(Tensor self, Tensor other)", types=ALL, public=False, cuda="self * other", constant=True,
+    sparse=sparse_math.mul, sparse_inplace=sparse_math.in_place(sparse_math.mul),
     grad=dict(self=lambda g, other: g * other, other=lambda g, self: g * self),
     ref="self * other", samples=pair(-2, 2), doc="Product.")
 
 div = pointwise(
     "div(Tensor self, Tensor other)", types=ALL, public=False, divisor=1, cuda="self / other", constant=True,
+    sparse=sparse_math.div, sparse_inplace=sparse_math.in_place(sparse_math.div),
     grad=dict(self=lambda g, other: g / other, other=lambda g, self, other: neg(g * self / other / other)),
     ref="self / other", samples=pair(0.5, 2) + SIGNS, doc="Quotient; of whole numbers truncated toward zero.")
 
@@ -71,6 +80,7 @@ fmod = pointwise(
 
 pow = pointwise(
     "pow(Tensor self, Tensor exponent)", public=False, cuda="pow(self, exponent)", constant=True,
+    sparse=sparse_math.pow, sparse_inplace=sparse_math.in_place(sparse_math.pow),
     grad=dict(self=lambda g, self, exponent: pow_grad(g, self, exponent),
               exponent=lambda g, self, out: g * out * log(self)),
     ref="self ** exponent", samples=binary(0.5, 2)
@@ -90,7 +100,8 @@ rpow = op(
     ref="base ** self", samples=unary(-2, 2, base=1.5), doc="base ** self.")
 
 neg = pointwise(
-    "neg(Tensor self)", cuda="-self", grad=dict(self=lambda g: neg(g)), node_name="Negate",
+    "neg(Tensor self)", public=False, cuda="-self", grad=dict(self=lambda g: neg(g)), node_name="Negate",
+    sparse=sparse_math.neg, sparse_inplace=sparse_math.in_place(sparse_math.neg),
     ref="-self", samples=unary(-2, 2), doc="Minus each element.")
 
 lerp = pointwise(
@@ -100,7 +111,8 @@ lerp = pointwise(
     doc="Linear interpolation, self + weight * (end - self).")
 
 addcmul = pointwise(
-    "addcmul(Tensor self, Number value=1, Tensor tensor1, Tensor tensor2)", types=ALL,
+    "addcmul(Tensor self, Number value=1, Tensor tensor1, Tensor tensor2)", types=ALL, public=False,
+    sparse=sparse_math.addcmul, sparse_inplace=sparse_math.addcmul_,
     cuda="self + value * tensor1 * tensor2",
     grad=dict(self=lambda g: g, tensor1=lambda g, value, tensor2: g * tensor2 * value,
               tensor2=lambda g, value, tensor1: g * tensor1 * value),
@@ -242,19 +254,27 @@ zero_like = op("zero_like(Tensor self)", lambda self: self.new(self.size()).zero
 
 # ---- public names with several forms ------------------------------------------------------------------
 
-public("add", {"(Tensor self, Number value)": add, "(Tensor self, Tensor other)": add,
-               "(Tensor self, Number value, Tensor other)": add_scaled}, types=ALL, inplace=True,
-       variable={"(Tensor self, Number other)": add, "(Tensor self, Tensor other)": add},
-       doc="self + value, self + other, or self + value * other.")
-public("sub", {"(Tensor self, Number value)": sub, "(Tensor self, Tensor other)": sub,
-               "(Tensor self, Number value, Tensor other)": sub_scaled}, types=ALL, inplace=True,
-       variable={"(Tensor self, Number other)": sub, "(Tensor self, Tensor other)": sub},
-       doc="self - value, self - other, or self - value * other.")
-for _name, _row in (("mul", mul), ("div", div), ("remainder", remainder), ("fmod", fmod)):
+for _name, _row, _scaled in (("add", add, add_scaled), ("sub", sub, sub_scaled)):
+    _pairs = {"(%s self, %s other)" % kinds: _row for kinds in PAIRS_OF_KINDS}
+    public(_name, {"(Tensor self, Number value)": _row, **_pairs,
+                   **{"(%s self, Number value, %s other)" % kinds: _scaled for kinds in PAIRS_OF_KINDS}},
+           types=ALL, inplace=True, variable={"(Tensor self, Number other)": _row, **_pairs},
+           doc="self {0} value, self {0} other, or self {0} value * other.".format("+" if _row is add else "-"))
+public("mul", {"(Tensor self, Number value)": mul, "(SparseTensor self, Number value)": mul,
+               **{"(%s self, %s other)" % kinds: mul for kinds in PAIRS_OF_KINDS}},
+       types=ALL, inplace=True, doc="Product.")
+public("div", {"(Tensor self, Number value)": div, "(SparseTensor self, Number value)": div,
+               "(Tensor self, Tensor other)": div}, types=ALL, inplace=True, doc=div.row.doc)
+for _name, _row in (("remainder", remainder), ("fmod", fmod)):
     public(_name, {"(Tensor self, Number value)": _row, "(Tensor self, Tensor other)": _row}, types=ALL, inplace=True,
            doc=_row.row.doc)
-public("pow", {"(Tensor self, Number exponent)": pow, "(Tensor self, Tensor exponent)": pow,
-               "(Number base, Tensor self)": rpow}, types=REAL, inplace=True, doc="Power of tensors and numbers.")
+public("pow", {"(Tensor self, Number exponent)": pow, "(SparseTensor self, Number exponent)": pow,
+               "(Tensor self, Tensor exponent)": pow, "(Number base, Tensor self)": rpow}, types=REAL, inplace=True,
+       doc="Power of tensors and numbers.")
+public("neg", {"(Tensor self)": neg, "(SparseTensor self)": neg}, types=REAL, inplace=True, doc=neg.row.doc)
+public("addcmul", {"(%s self, Number value=1, %s tensor1, %s tensor2)" % kinds: addcmul
+                   for kinds in (("Tensor", "Tensor", "Tensor"), ("Tensor", "SparseTensor", "SparseTensor"))},
+       types=ALL, inplace=True, doc=addcmul.row.doc)
 public("clamp", {"(Tensor self, Number min, Number max)": clamp_both, "(Tensor self, *, Number min)": clamp_min,
                  "(Tensor self, *, Number max)": clamp_max}, types=ALL, inplace=True,
        doc="Limit to [min, max]; either bound may stand alone, by keyword.")

@@ -1,6 +1,7 @@
 """Rows that rearrange: views, copies, joining, tiling, casts."""
 from .._ops import shape
 from .._ops.engine import VariableBase
+from .._ops.sparse import SparseTensor
 from .._ops.tensor import TensorBase, set_view
 from ._samples import arguments, positions, reference, unary
 from ._table import ALL, HALF, engine_rows, op, public
@@ -31,9 +32,13 @@ stepped = view_row("stepped(Tensor self, int dim, int start, int length, int ste
                    "Every step-th position of a dim.", public=False, node_name="Index")
 transpose = view_row("transpose(Tensor self, int dim0, int dim1)", shape.transpose,
                      lambda g, dim0, dim1: transpose(g, dim0, dim1),
-                     arguments((2, 3, 4), dim0=0, dim1=2), "np.swapaxes(self, dim0, dim1)", "Two dims exchanged.")
+                     arguments((2, 3, 4), dim0=0, dim1=2), "np.swapaxes(self, dim0, dim1)", "Two dims exchanged.",
+                     public=False, sparse=SparseTensor.transpose)
 t = view_row("t(Tensor self)", shape.t, lambda g: t(g), unary(-1, 1, sizes=[(3, 4)]), "self.T",
-             "The transpose of a matrix.", node_name="Transpose")
+             "The transpose of a matrix.", node_name="Transpose", public=False, sparse=SparseTensor.t)
+for _row in (transpose, t):
+    _form = _row.signature[_row.signature.index("("):]
+    public(_row.name, {_form: _row, _form.replace("Tensor", "SparseTensor"): _row}, doc=_row.row.doc)
 permute = view_row("permute(Tensor self, int... dims)", shape.permute,
                    lambda g, dims: permute(g, inverse_permutation(dims)),
                    arguments((2, 3, 4), dims=(2, 0, 1)), "np.transpose(self, dims)", "The dims in a given order.",
@@ -121,8 +126,9 @@ def inverse_permutation(dims):
     return tuple([dims.index(d) for d in range(len(dims))])
 
 
-clone = op("clone(Tensor self)", shape.clone, grad=dict(self=lambda g: g), types=ALL, function=False,
-           ref="self", samples=unary(-1, 1), doc="A copy.")
+clone = op("clone(Tensor self)", shape.clone, grad=dict(self=lambda g: g), types=ALL, public=False,
+           sparse=SparseTensor.clone, ref="self", samples=unary(-1, 1), doc="A copy.")
+public("clone", {"(Tensor self)": clone, "(SparseTensor self)": clone}, function=False, doc=clone.row.doc)
 contiguous = op("contiguous(Tensor self)", shape.contiguous_view, grad=dict(self=lambda g: g), types=ALL,
                 function=False, variable=False, ref="self", samples=unary(-1, 1),
                 doc="Dense in memory: self's memory, or a copy.")
