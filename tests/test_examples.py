@@ -25,6 +25,7 @@ TELLING = {
     "volatile_inference": r"no history \(None\) and requires grad: False\nso backward is refused",
     "weight_initialisation": r"the linear bias sums to 0\n",
     "distributed_training": r"rank 0 of 2: 9\d\.\d % right\nthe same weights everywhere: True",
+    "sparse_embedding": r"FloatTensor with 128 rows of 50000\n(.*\n)*neighbours are alike, others are not: True",
     "gpu": r"There is no GPU|moved to the GPU and back, unchanged: True",
     "digits": r"test accuracy: 9[89]\.\d\d %|test accuracy: 100",
 }

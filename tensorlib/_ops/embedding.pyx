@@ -7,12 +7,17 @@ from libc.stdint cimport int64_t
 
 from .copying cimport contiguous, fill
 from .dispatch cimport get
-from .tensor cimport TensorBase, empty, ptr, size_text, type_name
+from .elementwise import Pointwise
+from .shape import view
+from .sparse cimport make, rows_of
+from .tensor cimport TensorBase, empty, new_header, ptr, set_sizes, size_text, type_name, view_of
 from .types cimport F32, I64, MAXDIM
 
 ctypedef void (*embedding_fn)(char* out, char* rows, int64_t* index, Py_ssize_t n, Py_ssize_t width,
                               char* scale) noexcept nogil
 
+MULTIPLY = Pointwise("mul", 2)
+cdef Py_ssize_t* UNIT_STRIDE = [1]
 
 cdef TensorBase checked(str name, TensorBase indices, Py_ssize_t rows):
     """The indices, dense, all of them from 0 to rows - 1."""
@@ -90,8 +95,8 @@ cdef int check_matrix(str name, TensorBase weight) except -1:
 
 
 def embedding(TensorBase weight not None, TensorBase indices not None, Py_ssize_t padding_idx=-1,
-              bint scale_grad_by_freq=False):
-    """Rows of weight at the indices; the last two arguments matter to the gradient only."""
+              bint scale_grad_by_freq=False, bint sparse=False):
+    """Rows of weight at the indices; the last three arguments matter to the gradient only."""
     check_matrix("embedding", weight)
     return look_up("embedding", weight, checked("embedding", indices, weight.sizes[0]), None)
 
@@ -102,10 +107,7 @@ def embedding_grad(TensorBase g not None, TensorBase indices not None, Py_ssize_
     cdef embedding_fn kernel = <embedding_fn>get("embedding_grad", g.dtype)
     cdef Py_ssize_t[2] sizes
     cdef TensorBase out, factor
-    indices = checked("embedding_grad", indices, num_weights)
-    if g.ndim != indices.ndim + 1 or g.numel_ != indices.numel_ * g.sizes[g.ndim - 1]:
-        raise RuntimeError("embedding_grad(): gradient of size (%s) for indices of size (%s)"
-                           % (size_text(g), size_text(indices)))
+    indices = checked_with("embedding_grad", g, indices, num_weights)
     sizes[0], sizes[1] = num_weights, g.sizes[g.ndim - 1]
     factor = row_factors(g.dtype, indices, num_weights, padding_idx, scale_grad_by_freq)
     g = contiguous(g)
@@ -115,6 +117,50 @@ def embedding_grad(TensorBase g not None, TensorBase indices not None, Py_ssize_
         kernel(ptr(out), ptr(g), <int64_t*>ptr(indices), indices.numel_, sizes[1],
                NULL if factor is None else ptr(factor))
     return out
+
+
+cdef TensorBase checked_with(str name, TensorBase g, TensorBase indices, Py_ssize_t num_weights):
+    """The checked indices, for a gradient that has a row for each of them."""
+    indices = checked(name, indices, num_weights)
+    if g.ndim != indices.ndim + 1 or g.numel_ != indices.numel_ * g.sizes[g.ndim - 1]:
+        raise RuntimeError("%s(): gradient of size (%s) for indices of size (%s)"
+                           % (name, size_text(g), size_text(indices)))
+    return indices
+
+
+def embedding_sparse_grad(TensorBase g not None, TensorBase indices not None, Py_ssize_t num_weights,
+                          Py_ssize_t padding_idx=-1, bint scale_grad_by_freq=False):
+    """The same gradient as a sparse tensor: an entry for each index but padding_idx, in the order they came in."""
+    cdef TensorBase form = new_header(g.dtype, -1), factor, kept, found, values
+    cdef Py_ssize_t[2] sizes = [num_weights, 0]
+    indices = checked_with("embedding_sparse_grad", g, indices, num_weights)
+    sizes[1] = g.sizes[g.ndim - 1]
+    set_sizes(form, 2, sizes)
+    kept = places_but(indices, padding_idx)
+    if kept.numel_ == 0:
+        return make(g.dtype, form, 1, None, None, True)
+    found = rows_of(view(indices, (-1,)), kept)
+    values = view(contiguous(g), (-1, sizes[1]))
+    if kept.numel_ < indices.numel_:
+        values = rows_of(values, kept)
+    if scale_grad_by_freq:
+        factor = row_factors(g.dtype, indices, num_weights, padding_idx, True)
+        values = MULTIPLY(values, view(rows_of(factor, found), (-1, 1)))
+    return make(g.dtype, form, 1, view(found, (1, -1)), values, False)
+
+
+cdef TensorBase places_but(TensorBase indices, Py_ssize_t padding_idx):
+    """Where, among the indices in a row, others than padding_idx stand."""
+    cdef Py_ssize_t n = indices.numel_, i, count = 0
+    cdef TensorBase places = empty(I64, 1, &n)
+    cdef int64_t* place = <int64_t*>ptr(places)
+    cdef const int64_t* index = <const int64_t*>ptr(indices)
+    with nogil:
+        for i in range(n):
+            if index[i] != padding_idx:
+                place[count] = i
+                count += 1
+    return view_of(places, 0, 1, &count, UNIT_STRIDE) if count else empty(I64, 0, NULL)
 
 
 def embedding_scaled(TensorBase weight not None, TensorBase indices not None, Py_ssize_t padding_idx=-1,

@@ -43,7 +43,7 @@ def factors(indices, rows, padding_idx, scale_grad_by_freq):
     return factor
 
 
-def embedding_ref(weight, indices, padding_idx, scale_grad_by_freq):
+def embedding_ref(weight, indices, padding_idx, scale_grad_by_freq, sparse):
     return weight[indices]
 
 

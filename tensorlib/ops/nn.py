@@ -1,4 +1,5 @@
 """Rows of layers that are neither convolution nor pooling: embeddings, which look rows of a matrix up by index."""
+from .._ops.engine import VariableBase
 from .._ops import embedding as kernels
 from ._samples import arguments, positions
 from ._table import op
@@ -8,14 +9,23 @@ INDICES = positions([[3, 0], [3, 1]])
 PLAIN = dict(indices=INDICES, padding_idx=-1, scale_grad_by_freq=False)
 SCALED = dict(indices=INDICES, padding_idx=1, scale_grad_by_freq=True)
 
+
+def lookup_grad(g, indices, num_weights, padding_idx, scale_grad_by_freq, sparse):
+    """The gradient of a lookup: sparse where wanted, but dense in a graph, where it can be differentiated again."""
+    in_graph = isinstance(g, VariableBase)
+    grad = kernels.embedding_sparse_grad if sparse and not in_graph else embedding_grad
+    return grad(g, indices, num_weights, padding_idx, scale_grad_by_freq)
+
+
 embedding = op(
-    "embedding(Tensor self, LongTensor indices, int padding_idx=-1, bool scale_grad_by_freq=False)",
+    "embedding(Tensor self, LongTensor indices, int padding_idx=-1, bool scale_grad_by_freq=False, "
+    "bool sparse=False)",
     kernels.embedding, public=False,
-    grad=dict(self=lambda g, self_size, indices, padding_idx, scale_grad_by_freq:
-              embedding_grad(g, indices, self_size[0], padding_idx, scale_grad_by_freq)),
-    ref=reference("embedding"), samples=arguments((5, 3), **PLAIN),
+    grad=dict(self=lambda g, self_size, indices, padding_idx, scale_grad_by_freq, sparse:
+              lookup_grad(g, indices, self_size[0], padding_idx, scale_grad_by_freq, sparse)),
+    ref=reference("embedding"), samples=arguments((5, 3), sparse=False, **PLAIN),
     doc="Rows of self at the indices. The row padding_idx gets no gradient; with scale_grad_by_freq the gradient of a "
-        "row is divided by how often it was looked up.")
+        "row is divided by how often it was looked up; with sparse it is a sparse tensor.")
 
 embedding_grad = op(
     "embedding_grad(Tensor dy, LongTensor indices, int num_weights, int padding_idx, bool scale_grad_by_freq)",

@@ -1,10 +1,10 @@
 """Adagrad: each element's rate falls with the root of the sum of its squared gradients."""
 from .._ops.optim import adagrad_step
-from .optimizer import ElementwiseOptimizer, zeros_like
+from .optimizer import ElementwiseOptimizer, refuse_decay, step_on_entries, zeros_like
 
 
 class Adagrad(ElementwiseOptimizer):
-    """Adagrad; its state is made by the constructor.
+    """Adagrad; its state is made by the constructor. Takes sparse gradients, without weight decay.
 
     sum += g^2; p -= lr / (1 + (t - 1) lr_decay) * g / (sqrt(sum) + 1e-10).
 
@@ -33,3 +33,9 @@ class Adagrad(ElementwiseOptimizer):
     def update(self, data, grad, state, group):
         state["step"] += 1
         adagrad_step(data, grad, state["sum"], group["lr"], group["lr_decay"], group["weight_decay"], state["step"])
+
+    def update_sparse(self, data, grad, state, group):
+        """The same step, which leaves elements without gradient as they are."""
+        refuse_decay(self, group)
+        state["step"] += 1
+        step_on_entries(adagrad_step, data, grad, [state["sum"]], group["lr"], group["lr_decay"], 0, state["step"])

@@ -102,6 +102,8 @@ class LBFGS(Optimizer):
         parts = []
         for param in self.param_groups[0]["params"]:
             data = param.data.clone().zero_() if param.grad is None else param.grad.data
+            if data.is_sparse:
+                data = data.to_dense()
             parts.append(data.contiguous().view(-1))
         return cat_sequence(parts, 0)
 

@@ -5,6 +5,7 @@ An algorithm is one rule for one parameter, a fused kernel: `ElementwiseOptimize
 import copy
 from collections import defaultdict
 
+from .._ops.sparse_math import put_
 from .._ops.tensor import TensorBase
 from ..autograd import Variable
 
@@ -131,8 +132,12 @@ class ElementwiseOptimizer(Optimizer):
             for param in group["params"]:
                 if param.grad is None:
                     continue
+                data, grad = param.data, param.grad.data
+                if data.is_sparse:
+                    raise RuntimeError("%s cannot optimize a sparse parameter, a %s of size %s: only gradients may be "
+                                       "sparse" % (type(self).__name__, data.type(), tuple(data.size())))
                 state = self.state.get(param, {})
-                self.update(param.data, param.grad.data, state, group)
+                (self.update_sparse if grad.is_sparse else self.update)(data, grad, state, group)
                 if state:               # a rule that remembers nothing leaves no entry
                     self.state[param] = state
         return loss
@@ -140,6 +145,36 @@ class ElementwiseOptimizer(Optimizer):
     def update(self, data, grad, state, group):
         """Change the tensor `data` by its gradient; `state` is the parameter's own dict, empty the first time."""
         raise NotImplementedError("%s has no update()" % type(self).__name__)
+
+    def update_sparse(self, data, grad, state, group):
+        """The same by a sparse gradient, for the algorithms that take one."""
+        raise RuntimeError("%s does not support sparse gradients, but got a %s for a parameter of size %s: use SGD, "
+                           "Adagrad or SparseAdam, or a layer with sparse=False"
+                           % (type(self).__name__, grad.type(), tuple(data.size())))
+
+
+def step_on_entries(step, data, grad, states, *numbers):
+    """Run a fused step on those elements only that a sparse gradient has entries for.
+
+    Args:
+        step: function (data, grad, *states, *numbers) that changes data and states in place.
+        states: dense tensors of the size of data.
+    """
+    grad = grad.coalesce()              # a step is not linear: each element takes one, by its whole gradient
+    if grad._nnz() == 0:
+        return
+    parts = [whole._sparse_mask(grad) for whole in (data, *states)]
+    values = [part._values() for part in parts]
+    step(values[0], grad._values(), *values[1:], *numbers)
+    for whole, part in zip((data, *states), parts):
+        put_(whole, part)
+
+
+def refuse_decay(optimizer, group):
+    """Raise where a sparse gradient would have to become dense."""
+    if group["weight_decay"] != 0:
+        raise RuntimeError("%s: weight_decay=%g is not possible with sparse gradients, as it changes every element"
+                           % (type(optimizer).__name__, group["weight_decay"]))
 
 
 def zeros_like(tensor):

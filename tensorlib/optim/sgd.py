@@ -1,10 +1,10 @@
 """Stochastic gradient descent, with momentum (plain and Nesterov's) and weight decay."""
 from .._ops.optim import sgd_step
-from .optimizer import ElementwiseOptimizer, required, zeros_like
+from .optimizer import ElementwiseOptimizer, refuse_decay, required, zeros_like
 
 
 class SGD(ElementwiseOptimizer):
-    """Gradient descent with momentum.
+    """Gradient descent with momentum. Takes sparse gradients, without weight decay.
 
     g = grad + weight_decay * p, added into the gradient itself; buf = g the first time, then
     buf = momentum * buf + (1 - dampening) * g; p -= lr * buf, with nesterov p -= lr * (g + momentum * buf).
@@ -33,3 +33,18 @@ class SGD(ElementwiseOptimizer):
             state["momentum_buffer"], first = zeros_like(grad), True
         sgd_step(data, grad, state["momentum_buffer"] if momentum != 0 else None, group["lr"], momentum,
                  group["dampening"], group["weight_decay"], group["nesterov"], first)
+
+    def update_sparse(self, data, grad, state, group):
+        """The same step: without momentum only the elements with entries are touched, with it all of them."""
+        refuse_decay(self, group)
+        lr, momentum = group["lr"], group["momentum"]
+        if momentum == 0:
+            data.add_(-lr, grad)
+            return
+        first = "momentum_buffer" not in state
+        buffer = state.setdefault("momentum_buffer", zeros_like(data))
+        buffer.mul_(momentum).add_(1 if first else 1 - group["dampening"], grad)
+        if group["nesterov"]:
+            data.add_(-lr, grad).add_(-lr * momentum, buffer)
+        else:
+            data.add_(-lr, buffer)

@@ -59,7 +59,8 @@ def embedding(input, embedding_matrix, max_norm=None, norm_type=2, scale_grad_by
         max_norm (float, optional): rows that are looked up and exceed this norm are scaled down to it, in place.
         norm_type (float): p of that norm.
         scale_grad_by_freq (bool): divide the gradient of a row by how often it was looked up.
-        sparse (bool): accepted; the gradient is dense.
+        sparse (bool): make the gradient by the matrix a sparse tensor, with an entry for each row looked up. It is
+            dense where backward records a graph, and where the matrix was itself computed.
         padding_idx (int, optional): a row that gets no gradient.
 
     Returns:
@@ -74,7 +75,7 @@ def embedding(input, embedding_matrix, max_norm=None, norm_type=2, scale_grad_by
     if max_norm is not None:
         _limit_rows(embedding_matrix.data, input.data, max_norm, norm_type)
     padding = -1 if padding_idx is None else padding_idx
-    return nn_ops.embedding(embedding_matrix, input, padding, scale_grad_by_freq)
+    return nn_ops.embedding(embedding_matrix, input, padding, scale_grad_by_freq, sparse)
 
 
 def _limit_rows(matrix, indices, max_norm, norm_type):
@@ -86,7 +87,7 @@ def _limit_rows(matrix, indices, max_norm, norm_type):
 
 
 def embedding_bag(embedding_matrix, input, offsets=None, max_norm=None, norm_type=2, scale_grad_by_freq=False,
-                  mode="mean"):
+                  mode="mean", sparse=False):
     """Sum or average the rows of each bag of indices, without keeping the rows.
 
     Args:
@@ -95,6 +96,7 @@ def embedding_bag(embedding_matrix, input, offsets=None, max_norm=None, norm_typ
         offsets (Variable, optional): LongTensor, where in a 1-D input each bag begins; the first is 0.
         max_norm, norm_type, scale_grad_by_freq: as of embedding().
         mode (str): 'sum' or 'mean'.
+        sparse (bool): as of embedding().
 
     Returns:
         a Variable of size (bags, embedding_dim).
@@ -114,7 +116,7 @@ def embedding_bag(embedding_matrix, input, offsets=None, max_norm=None, norm_typ
         starts = _bag_starts(input, offsets)
     if mode not in ("sum", "mean"):
         raise ValueError("mode has to be one of sum or mean, got %s" % mode)
-    rows = embedding(input, embedding_matrix, max_norm, norm_type, scale_grad_by_freq)
+    rows = embedding(input, embedding_matrix, max_norm, norm_type, scale_grad_by_freq, sparse)
     return _pool_bags(rows, starts, mode)
 
 

@@ -14,7 +14,8 @@ class Embedding(Module):
         max_norm (float, optional): rows that are looked up and exceed this norm are scaled down to it.
         norm_type (float): p of that norm.
         scale_grad_by_freq (bool): divide the gradient of a row by how often it was looked up.
-        sparse (bool): accepted; the gradient is dense.
+        sparse (bool): make the gradient of the table a sparse tensor, which costs nothing for the rows that were not
+            looked up; for the optimizers SGD, Adagrad and SparseAdam.
 
     Attributes:
         weight (Parameter): (num_embeddings, embedding_dim), from N(0, 1).
@@ -64,6 +65,7 @@ class EmbeddingBag(Module):
         num_embeddings (int), embedding_dim (int): rows and columns of the table.
         max_norm, norm_type, scale_grad_by_freq: as of Embedding.
         mode (str): 'sum' or 'mean'.
+        sparse (bool): as of Embedding.
 
     Attributes:
         weight (Parameter): (num_embeddings, embedding_dim), from N(0, 1).
@@ -72,8 +74,10 @@ class EmbeddingBag(Module):
     begins. The output is of size (bags, embedding_dim).
     """
 
+    sparse = False                  # of models that were saved before there was a choice
+
     def __init__(self, num_embeddings, embedding_dim, max_norm=None, norm_type=2, scale_grad_by_freq=False,
-                 mode="mean"):
+                 mode="mean", sparse=False):
         super().__init__()
         self.num_embeddings = num_embeddings
         self.embedding_dim = embedding_dim
@@ -81,6 +85,7 @@ class EmbeddingBag(Module):
         self.norm_type = norm_type
         self.scale_grad_by_freq = scale_grad_by_freq
         self.mode = mode
+        self.sparse = sparse
         self.weight = Parameter(Default.tensor(num_embeddings, embedding_dim))
         self.reset_parameters()
 
@@ -90,7 +95,7 @@ class EmbeddingBag(Module):
 
     def forward(self, input, offsets=None):
         return F.embedding_bag(self.weight, input, offsets, self.max_norm, self.norm_type, self.scale_grad_by_freq,
-                               self.mode)
+                               self.mode, self.sparse)
 
     def __repr__(self):
         parts = ["%d, %d" % (self.num_embeddings, self.embedding_dim)]
@@ -98,6 +103,5 @@ class EmbeddingBag(Module):
             parts.append("max_norm=%s" % self.max_norm)
         if self.norm_type != 2:
             parts.append("norm_type=%s" % self.norm_type)
-        if self.scale_grad_by_freq:
-            parts.append("scale_grad_by_freq=True")
+        parts += ["%s=True" % name for name in ("scale_grad_by_freq", "sparse") if getattr(self, name)]
         return "%s(%s, mode=%s)" % (type(self).__name__, ", ".join(parts), self.mode)
