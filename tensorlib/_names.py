@@ -20,7 +20,8 @@ _TENSOR_NAMES = frozenset(
     + [(PACKAGE + ".sparse", kind + "Tensor") for kind in _TYPES]
     + [(PACKAGE, "Size"), (PACKAGE + ".autograd.variable", "Variable"), (PACKAGE + ".nn.parameter", "Parameter")])
 _REBUILDERS = frozenset((PACKAGE + "._utils", name)
-                        for name in ("_rebuild_tensor", "_rebuild_tensor_v2", "_rebuild_parameter"))
+                        for name in ("_rebuild_tensor", "_rebuild_tensor_v2", "_rebuild_sparse_tensor",
+                                     "_rebuild_parameter"))
 _PLAIN = {
     "builtins": "bool bytearray bytes complex dict float frozenset int list range set slice str tuple",
     "collections": "Counter OrderedDict defaultdict deque",
@@ -66,10 +67,16 @@ def _no_backend():
     """Modules of v0.2 files carry their C backend; there is none to carry here."""
 
 
+def _layout(name):
+    """PyTorch's layouts are told by their names."""
+    return name
+
+
 # Names of other versions that stand for something else here.
 _STAND_INS = {
     ("torch", "BoolStorage"): BoolStorage,
     ("torch", "BFloat16Storage"): BFloat16Storage,
+    ("torch.serialization", "_get_layout"): _layout,
     ("torch.nn.backends.thnn", "_get_thnn_function_backend"): _no_backend,
 }
 

@@ -3,10 +3,12 @@ import importlib
 import itertools
 import operator
 
+from ._ops import sparse as _sparse
 from ._ops import storage as _storage
-from ._ops.tensor import TensorBase, cpu_classes, cuda_classes
+from ._ops.tensor import Size, TensorBase, code_of, cpu_classes, cuda_classes
 
 PACKAGE = __name__.partition(".")[0]
+SPARSE_LAYOUT = "torch.sparse_coo"
 
 
 def _rebuild_tensor(storage, storage_offset, size, stride):
@@ -37,6 +39,17 @@ def _rebuild_tensor_v2(storage, storage_offset, size, stride, requires_grad, bac
     if not requires_grad:
         return tensor
     return _late("autograd.variable", "Variable")(tensor, requires_grad=True)
+
+
+def _rebuild_sparse_tensor(layout, data):
+    """Return what today's PyTorch means: a sparse tensor of (indices, values, size, perhaps whether coalesced)."""
+    cls = _sparse.classes().get(code_of(data[1]))
+    if layout != SPARSE_LAYOUT or cls is None:
+        raise RuntimeError("the file holds a sparse tensor of layout %s with values of type %s, but there are only "
+                           "those of coordinates, of types that have arithmetic" % (layout, data[1].type()))
+    made = cls()
+    made.__setstate__((data[0], data[1], Size(data[2]), bool(data[3:] and data[3])))
+    return made
 
 
 def _rebuild_parameter(data, requires_grad, backward_hooks):

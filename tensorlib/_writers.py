@@ -15,7 +15,7 @@ from ._names import PACKAGE, torch_name
 from ._ops import storage as _storage
 from ._ops.engine import VariableBase
 from ._ops.tensor import TensorBase
-from ._utils import _rebuild_parameter, _rebuild_tensor, _rebuild_tensor_v2
+from ._utils import SPARSE_LAYOUT, _rebuild_parameter, _rebuild_sparse_tensor, _rebuild_tensor, _rebuild_tensor_v2
 
 SYSTEM = {"protocol_version": PROTOCOL_VERSION, "little_endian": sys.byteorder == "little",
           "type_sizes": {"short": 2, "int": 4, "long": 4}}
@@ -100,6 +100,36 @@ def root_of(storage):
     return root, nbytes // storage.element_size() if root is not storage else 0
 
 
+def _get_layout(name):
+    """Stands for PyTorch's function of that name."""
+
+
+_get_layout.__module__ = PACKAGE + ".serialization"
+
+
+class SparseLayout:
+    """Stands for PyTorch's object that names the layout of sparse tensors."""
+
+    def __reduce__(self):
+        return _get_layout, (SPARSE_LAYOUT,)
+
+
+class NoEntries:
+    """Stands for the indices or values of a sparse tensor that has none: they have sizes today."""
+
+    def __init__(self, tensor, size):
+        self.tensor, self.size = tensor, size
+
+
+def sparse_parts(tensor):
+    """How today's PyTorch makes a sparse tensor."""
+    indices, values, sizes = tensor._indices(), tensor._values(), tensor.size()
+    if tensor._nnz() == 0:
+        split = tensor._dimI()
+        indices, values = NoEntries(indices, (split, 0)), NoEntries(values, (0,) + tuple(sizes[split:]))
+    return _rebuild_sparse_tensor, (SparseLayout(), (indices, values, sizes, tensor.is_coalesced()))
+
+
 class TorchPickler(pickle._Pickler):
     """A pickler that writes names of this package as those of torch.
 
@@ -119,6 +149,10 @@ class TorchPickler(pickle._Pickler):
     dispatch[FunctionType] = dispatch[BuiltinFunctionType] = save_global
 
     def reducer_override(self, obj):
+        if isinstance(obj, TensorBase) and obj.is_sparse:
+            return sparse_parts(obj)
+        if isinstance(obj, NoEntries):
+            return _rebuild_tensor, (obj.tensor.storage(), 0, obj.size, (1,) * len(obj.size))
         if isinstance(obj, TensorBase) and obj.dim() == 0:
             return _rebuild_tensor, (obj.storage(), 0, (0,), (1,))
         return NotImplemented
@@ -128,6 +162,10 @@ class ZipPickler(TorchPickler):
     """Writes tensors, Variables and Parameters as today's PyTorch rebuilds them."""
 
     def reducer_override(self, obj):
+        if isinstance(obj, VariableBase) and obj.data.is_sparse:
+            return sparse_parts(obj.data)
+        if isinstance(obj, NoEntries) or isinstance(obj, TensorBase) and obj.is_sparse:
+            return super().reducer_override(obj)
         if isinstance(obj, TensorBase):
             return _rebuild_tensor_v2, self.view(obj) + (False, OrderedDict())
         if isinstance(obj, VariableBase):

@@ -447,11 +447,9 @@ def test_names():
 def test_copies(shape):
     for x in (draw("Double", *shape)[0], draw("Double", *shape)[0].coalesce(), draw("Double", *shape)[0].zero_()):
         a = array_of(x)
-        file = io.BytesIO()
-        tensorlib.save([x, x._values()], file)
-        file.seek(0)
-        loaded = tensorlib.load(file, weights_only=True)[0]
-        for y in (copy.deepcopy(x), copy.copy(x), pickle.loads(pickle.dumps(x)), loaded):
+        for y in [copy.deepcopy(x), copy.copy(x), pickle.loads(pickle.dumps(x))] + [
+                tensorlib.load(saved([x, x._values()], form), weights_only=True)[0]
+                for form in ("tensorlib", "torch", "zip")]:
             assert type(y) is type(x) and y.is_coalesced() == x.is_coalesced() and y._nnz() == x._nnz()
             same(y, a)
         copy.deepcopy(x)._values().fill_(7)
@@ -468,6 +466,37 @@ def test_a_file_may_say_anything():
     x.__setstate__((I, V, Size([1, 1]), True))
     with pytest.raises(RuntimeError, match="out of range"):
         x.to_dense()
+
+
+def saved(obj, form):
+    file = io.BytesIO()
+    tensorlib.save(obj, file, format=form)
+    file.seek(0)
+    return file
+
+
+@pytest.mark.filterwarnings("ignore")           # PyTorch's of what is in beta there
+@cases
+def test_files_of_today(shape):
+    """PyTorch reads what we wrote for it, and we what it wrote."""
+    torch = pytest.importorskip("torch")
+    for x in (draw("Double", *shape)[0], draw("Float", *shape)[0].coalesce(), draw("Long", *shape)[0].zero_()):
+        for form, safe in (("zip", True), ("torch", False)):
+            theirs = torch.load(saved([x, Variable(x)], form), weights_only=safe)[0]
+            assert theirs.is_coalesced() == x.is_coalesced() and theirs._nnz() == x._nnz()
+            assert theirs.sparse_dim() == shape[1] and theirs.to_dense().tolist() == x.to_dense().tolist()
+            for old in (False, True):
+                file = io.BytesIO()
+                torch.save(theirs, file, _use_new_zipfile_serialization=not old)
+                file.seek(0)
+                y = tensorlib.load(file)
+                assert type(y) is type(x) and y.is_coalesced() == x.is_coalesced() and y._nnz() == x._nnz()
+                same(y, array_of(x))
+    file = io.BytesIO()
+    torch.save(torch.eye(3).to_sparse_csr(), file)
+    file.seek(0)
+    with pytest.raises((RuntimeError, pickle.UnpicklingError)):
+        tensorlib.load(file)
 
 
 def test_through_a_queue():

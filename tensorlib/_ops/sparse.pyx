@@ -123,6 +123,14 @@ cdef class SparseTensor(TensorBase):
         """Return the values: a tensor of size (entries, dense sizes...) on the memory of self."""
         return view_or_empty(self.dtype, self.values)
 
+    def _dimI(self):
+        """Return how many dims are sparse: the first ones."""
+        return self.split
+
+    def _dimV(self):
+        """Return how many dims are dense: the last ones."""
+        return self.form.ndim - self.split
+
     def is_coalesced(self):
         """Tell whether the entries are known to be in order, with one for each place."""
         return self.coalesced
