@@ -134,8 +134,9 @@ cdef bint all_tensors(object items):
 
 cdef bint is_sparse(object x):
     """Whether x is a sparse tensor, or a Variable on one."""
-    cdef TensorBase t = (<VariableBase>x).data_ if isinstance(x, VariableBase) else x
-    return t is not None and t.sparse
+    if isinstance(x, VariableBase):
+        x = (<VariableBase>x).data_
+    return isinstance(x, TensorBase) and (<TensorBase>x).sparse
 
 
 cdef class Form:
@@ -221,7 +222,7 @@ cdef class Form:
         cdef Param param
         parts = [param.described(dtype) for param in self.params]
         if not as_method and self.self_position >= 0:
-            parts.insert(self.self_position, tensor_of(dtype) + " self")
+            parts.insert(self.self_position, tensor_of(dtype, "sparse." if self.of_sparse else "") + " self")
         return "(%s)" % ", ".join(parts) if parts else "no arguments"
 
     cdef bint tensor_after(self, Param param):
@@ -282,7 +283,7 @@ cdef class Public:
                     return invoke(form, <list>values)
             if has_none(kwargs):
                 return self(*args, **{k: v for k, v in kwargs.items() if v is not None})
-            return self.refuse(args[1:], kwargs, self.variable_forms, -1, True)
+            return self.refuse(me, args[1:], kwargs, self.variable_forms, -1)
         dtype = (<TensorBase?>me).dtype
         for form in self.forms:
             if form.self_position < 0:
@@ -292,7 +293,7 @@ cdef class Public:
                 return invoke(form, <list>values)
         if has_none(kwargs):
             return self(*args, **{k: v for k, v in kwargs.items() if v is not None})
-        return self.refuse(args[1:], kwargs, self.forms, dtype, True)
+        return self.refuse(me, args[1:], kwargs, self.forms, dtype)
 
     def function(self, *args, **kwargs):
         """As a function: self is one of the arguments."""
@@ -338,7 +339,7 @@ cdef class Public:
             if out is not None:
                 kwargs["out"] = out
             return self.function(*args, **{k: v for k, v in kwargs.items() if v is not None})
-        return self.refuse(args, kwargs, self.variable_forms if variables else self.forms, dtype, False)
+        return self.refuse(None, args, kwargs, self.variable_forms if variables else self.forms, dtype)
 
     def add_variable_function(self, function):
         """Let a Python function serve calls with Variables."""
@@ -359,8 +360,17 @@ cdef class Public:
                 return rest.pop(word), args, rest if rest else None
         return None
 
-    cdef object refuse(self, tuple args, dict kwargs, list forms, int dtype, bint as_method):
-        """Raise a TypeError that lists what was given and what is expected."""
+    cdef list telling(self, list forms, object me, tuple args, dict kwargs):
+        """The forms that help: those with sparse tensors only where one was given, or where there are no others."""
+        cdef Form form
+        if me is not None:
+            forms = [form for form in forms if form.self_position >= 0 and form.of_sparse == is_sparse(me)] or forms
+        if not any([is_sparse(x) for x in (me, *args, *kwargs.values())]):
+            forms = [form for form in forms if "SparseTensor" not in form.text] or forms
+        return forms
+
+    cdef object refuse(self, object me, tuple args, dict kwargs, list forms, int dtype):
+        """Raise a TypeError that lists what was given and what is expected; me: self of a method."""
         cdef Form form
         if forms is self.variable_forms and any([isinstance(x, TensorBase) for x in args]):
             if self.name in TAKE_NO_TENSOR:
@@ -369,7 +379,7 @@ cdef class Public:
             raise RuntimeError("%s of a Variable: expected Variables, but got (%s)"
                                % (self.name, ", ".join([described(x) for x in args])))
         given = [described(x) for x in args] + ["%s=%s" % (k, described(x)) for k, x in kwargs.items()]
-        expected = [form.expected(dtype, as_method) for form in forms if form.self_position >= 0 or not as_method]
+        expected = [form.expected(dtype, me is not None) for form in self.telling(forms, me, args, kwargs)]
         raise TypeError("%s received an invalid combination of arguments - got (%s), but expected %s"
                         % (self.name, ", ".join(given),
                            expected[0] if len(expected) == 1 else "one of:\n * " + "\n * ".join(expected)))
