@@ -7,7 +7,7 @@ from ._ops import sparse as core
 from ._ops import tensor as dense
 from ._ops.sparse import SparseTensor
 from ._ops.tensor import TensorBase
-from ._types import NO_CUDA, SPARSE, full_name, sparse_class_of
+from ._types import SPARSE, full_name, sparse_class_of
 from .ops._table import METHODS
 from .tensor import Methods as DenseMethods     # in TensorBase by now, so that they can be kept away here
 
@@ -41,8 +41,8 @@ class Methods:
         return self
 
     def cuda(self, device=None, non_blocking=False, **kwargs):
-        """Return a copy on a GPU."""
-        raise AssertionError(NO_CUDA)
+        """Refuse: there are no sparse tensors on a GPU."""
+        raise AssertionError("a %s lives on the CPU: there are no sparse tensors on a GPU" % full_name(self))
 
     def get_device(self):
         """Return the number of the GPU."""
