@@ -34,7 +34,7 @@ $(VENV)/.demo: $(VENV)/.python
 	@touch $@
 
 $(VENV)/.test: $(VENV)/.python
-	$(PIP) pytest hypothesis Pillow pandas tqdm
+	$(PIP) pytest hypothesis Pillow pandas tqdm safetensors scipy
 	@touch $@
 
 # PyCUDA is built against an emulated CUDA driver, once: the wheel stays in a cache.
@@ -109,7 +109,7 @@ examples: $(VENV)/.test build
 	$(PY) -m pytest tests/test_examples.py
 
 bench: $(VENV)/.test build
-	for script in benchmarks/[!_]*.py; do $(PY) $$script || exit 1; done
+	for script in benchmarks/[!_]*.py; do $(PY) $$script --threads 1 2 || exit 1; done
 
 clean:
 	rm -rf build dist *.egg-info $(VENV) .pytest_cache .hypothesis .ruff_cache
