@@ -1,20 +1,13 @@
 // Elements by position and by mask. A position outside of its range reads and writes nothing, and leaves a note that the
 // next look of the CPU at this device finds: see faults.py.
 #include "atomic.cuh"
-
-struct Fault { i64 code, value, low, high; };
+#include "position.cuh"
 
 // Where an index points: `step` elements apart, positions low <= i < high.
 struct Axis { i64 step, low, high; Fault* fault; i64 code; };
 
 __device__ __forceinline__ bool inside(i64 index, const Axis& axis) {
-    if (index >= axis.low && index < axis.high) return true;
-    if (atomicCAS((u64*)&axis.fault->code, 0ull, (u64)axis.code) == 0) {
-        axis.fault->value = index;
-        axis.fault->low = axis.low;
-        axis.fault->high = axis.high;
-    }
-    return false;
+    return inside(index, axis.low, axis.high, axis.fault, axis.code);
 }
 
 // Operands: output, index, x at position 0 of the indexed dim.

@@ -1,5 +1,5 @@
 // Losses of one element each, and of class indices: what each place contributes, and the derivatives.
-#include "common.cuh"
+#include "position.cuh"
 
 enum { MSE, L1, SMOOTH_L1, BCE, KL_DIV, SOFT_MARGIN, HINGE_EMBEDDING, BCE_LOGITS };       // as in ops/loss.py
 
@@ -40,23 +40,12 @@ template <class T> __device__ __forceinline__ void loss(T* out, const T* x, cons
     }
 }
 
-// What a target out of range leaves behind: see faults.py.
-struct Fault { i64 code, value, low, high; };
-__device__ __forceinline__ bool is_class(i64 t, i64 classes, Fault* fault, i64 code) {
-    if (t >= 0 && t < classes) return true;
-    if (atomicCAS((u64*)&fault->code, 0ull, (u64)code) == 0) {
-        fault->value = t;
-        fault->low = 0;
-        fault->high = classes;
-    }
-    return false;
-}
 // x is (batch, classes, inner): the term and the weight of each place.
 template <class T> __device__ __forceinline__ void nll(T* terms, T* weights, const T* x, const i64* target, const T* w, i64 places,
                                                        i64 classes, i64 inner, i64 ignore, Fault* fault, i64 code) {
     FOR_GRID(i, places) {
         i64 t = target[i];
-        bool counts = t != ignore && is_class(t, classes, fault, code);
+        bool counts = t != ignore && inside(t, 0, classes, fault, code);
         T weight = !counts ? (T)0 : w ? w[t] : (T)1;
         terms[i] = counts ? -weight * x[(i / inner * classes + t) * inner + i % inner] : (T)0;
         weights[i] = weight;
@@ -69,7 +58,7 @@ template <class T> __device__ __forceinline__ void nll_grad(T* out, const T* g, 
     T scale = total ? (*total != 0 ? *g / *total : (T)0) : *g;
     FOR_GRID(i, places) {
         i64 t = target[i];
-        if (t != ignore && is_class(t, classes, fault, code))
+        if (t != ignore && inside(t, 0, classes, fault, code))
             out[(i / inner * classes + t) * inner + i % inner] = -(w ? w[t] : (T)1) * scale;
     }
 }
