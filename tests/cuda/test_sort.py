@@ -47,7 +47,8 @@ def test_modes_of_long_lines():
     want = [np.bincount(line).argmax() for line in a]
     values, where = tensorlib.from_numpy(a).cuda().mode(1)
     np.testing.assert_array_equal(values.cpu().numpy().ravel(), want)
-    np.testing.assert_array_equal(where.cpu().numpy().ravel(), [np.nonzero(line == v)[0][-1] for line, v in zip(a, want)])
+    places = [np.nonzero(line == v)[0][-1] for line, v in zip(a, want)]
+    np.testing.assert_array_equal(where.cpu().numpy().ravel(), places)
 
 
 def test_errors():

@@ -38,8 +38,8 @@ def along(x, dim, length, first=0, descending=False, keepdim=True, mode=False):
     size = list(dense.size())[:-1] + [length]
     values, where = make_empty(code_of(x), size, device), make_empty(LONG, size, device)
     if mode:
-        launch(program, "mode_" + kind, device, "PPPPqq", grid_for(device, lines, 1), THREADS, values, where, dense, pairs,
-               lines, n)
+        launch(program, "mode_" + kind, device, "PPPPqq", grid_for(device, lines, 1), THREADS, values, where, dense,
+               pairs, lines, n)
     else:
         launch(program, "settle_" + kind, device, "PPPPqqqq", grid_for(device, lines * length), THREADS, values, where,
                dense, pairs, lines, n, first, length)
