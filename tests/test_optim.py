@@ -361,6 +361,55 @@ def test_groups():
     numpy.testing.assert_allclose(a.data.numpy(), START[0] - 0.1)
 
 
+def mixed_parameters():
+    """Parameters that fit one fused call, between some that do not: strided, of another type, without gradient,
+    or on the memory of another."""
+    generator = numpy.random.RandomState(5)
+    tensors = [tensorlib.from_numpy(generator.randn(3, 4)) for _ in range(8)]
+    tensors[1] = tensors[1].t()
+    tensors[3] = tensors[3].float()
+    tensors[5] = tensors[4][1]
+    params = [Variable(t, requires_grad=True) for t in tensors]
+    for i, p in enumerate(params):
+        if i != 6:
+            p.grad = Variable(tensorlib.from_numpy(generator.randn(*p.size())).type(p.data.type()), volatile=True)
+    params[2].grad = Variable(params[2].grad.data.t().contiguous().t(), volatile=True)
+    return params + [params[0]]
+
+
+@pytest.mark.parametrize("cls, options", [
+    (optim.SGD, dict(lr=0.1)), (optim.SGD, dict(lr=0.1, momentum=0.9, dampening=0.3, weight_decay=0.01)),
+    (optim.SGD, dict(lr=0.1, momentum=0.9, nesterov=True)), (optim.Adam, dict(lr=0.1, weight_decay=0.01))])
+def test_a_run_of_parameters_steps_as_each_alone(cls, options):
+    class Alone(cls):
+        def update(self, data, grad, state, group):
+            super().update(data, grad, state, group)
+
+    results = []
+    for kind in cls, Alone:
+        params = mixed_parameters()
+        optimizer = kind(params, **options)
+        for _ in range(3):
+            optimizer.step()
+        results.append([p.data.tolist() for p in params] + [p.grad.data.tolist() for p in params if p.grad is not None]
+                       + [{k: v if isinstance(v, int) else v.tolist() for k, v in optimizer.state.get(p, {}).items()}
+                          for p in params])
+    assert results[0] == results[1]
+
+
+def test_a_run_of_parameters_stops_where_one_has_a_sparse_gradient():
+    params = mixed_parameters()[:3]
+    before = [p.data.tolist() for p in params]
+    params[0].grad = params[2].grad = None
+    entries = tensorlib.sparse.DoubleTensor(tensorlib.LongTensor([[1], [2]]), tensorlib.DoubleTensor([2]),
+                                            params[0].size())
+    params[0].grad = Variable(entries, volatile=True)
+    optim.SGD(params, lr=0.5).step()
+    before[0][1][2] -= 1
+    assert params[0].data.tolist() == before[0] and params[2].data.tolist() == before[2]
+    assert params[1].data.tolist() != before[1]
+
+
 def test_zero_grad():
     a, b = parameters()
     optimizer = optim.SGD([a, b], lr=0.1)

@@ -6,6 +6,7 @@ It knows nothing of any layer. Three ordered dictionaries hold what an instance 
 import functools
 from collections import OrderedDict
 
+from .._ops.optim import zero_gradients
 from .._ops.tensor import TensorBase
 from ..autograd import Variable
 from ..tensor import typename
@@ -330,13 +331,7 @@ class Module:
         A volatile gradient, which backward() without create_graph makes, is cleared in place; another is part of
         a graph, and is replaced.
         """
-        for param in self.parameters():
-            if param.grad is None:
-                continue
-            if param.grad.volatile:
-                param.grad.data.zero_()
-            else:
-                param.grad = Variable(param.grad.data.clone().zero_())
+        zero_gradients(self.parameters())
 
     # State ----------------------------------------------------------------------------------------------------
 

@@ -1,5 +1,5 @@
 """Adam: running means of the gradient and of its square, corrected for their start at zero."""
-from .._ops.optim import adam_step
+from .._ops.optim import adam_step, adam_steps
 from .optimizer import ElementwiseOptimizer, zeros_like
 
 
@@ -27,3 +27,9 @@ class Adam(ElementwiseOptimizer):
         state["step"] += 1
         adam_step(data, grad, state["exp_avg"], state["exp_avg_sq"], group["lr"], *group["betas"], group["eps"],
                   group["weight_decay"], state["step"])
+
+    def update_run(self, params, start, group):
+        if type(self).update is not Adam.update:
+            return start
+        return adam_steps(params, start, self.state, group["lr"], *group["betas"], group["eps"],
+                          group["weight_decay"])

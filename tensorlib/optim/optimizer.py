@@ -5,6 +5,7 @@ An algorithm is one rule for one parameter, a fused kernel: `ElementwiseOptimize
 import copy
 from collections import defaultdict
 
+from .._ops.optim import zero_gradients
 from .._ops.sparse_math import put_
 from .._ops.tensor import TensorBase
 from ..autograd import Variable
@@ -103,16 +104,7 @@ class Optimizer:
             set_to_none: drop them instead.
         """
         for group in self.param_groups:
-            for param in group["params"]:
-                grad = param.grad
-                if grad is None:
-                    continue
-                if set_to_none:
-                    param.grad = None
-                elif grad.volatile:
-                    grad.data.zero_()
-                else:
-                    param.grad = Variable(grad.data.clone().zero_())
+            zero_gradients(group["params"], set_to_none)
 
     def step(self, closure=None):
         """Change the parameters once. `closure`, if given, computes the loss anew and is called first.
@@ -129,18 +121,29 @@ class ElementwiseOptimizer(Optimizer):
     def step(self, closure=None):
         loss = None if closure is None else closure()
         for group in self.param_groups:
-            for param in group["params"]:
-                if param.grad is None:
-                    continue
-                data, grad = param.data, param.grad.data
-                if data.is_sparse:
-                    raise RuntimeError("%s cannot optimize a sparse parameter, a %s of size %s: only gradients may be "
-                                       "sparse" % (type(self).__name__, data.type(), tuple(data.size())))
-                state = self.state.get(param, {})
-                (self.update_sparse if grad.is_sparse else self.update)(data, grad, state, group)
-                if state:               # a rule that remembers nothing leaves no entry
-                    self.state[param] = state
+            params, i = list(group["params"]), 0
+            while i < len(params):
+                i = self.update_run(params, i, group)
+                if i < len(params):
+                    self._step_one(params[i], group)
+                    i += 1
         return loss
+
+    def _step_one(self, param, group):
+        if param.grad is None:
+            return
+        data, grad = param.data, param.grad.data
+        if data.is_sparse:
+            raise RuntimeError("%s cannot optimize a sparse parameter, a %s of size %s: only gradients may be sparse"
+                               % (type(self).__name__, data.type(), tuple(data.size())))
+        state = self.state.get(param, {})
+        (self.update_sparse if grad.is_sparse else self.update)(data, grad, state, group)
+        if state:                       # a rule that remembers nothing leaves no entry
+            self.state[param] = state
+
+    def update_run(self, params, start, group):
+        """Do what `update` would to params[start:] in one call, as far as that goes; return the place reached."""
+        return start
 
     def update(self, data, grad, state, group):
         """Change the tensor `data` by its gradient; `state` is the parameter's own dict, empty the first time."""

@@ -1,5 +1,5 @@
 """Stochastic gradient descent, with momentum (plain and Nesterov's) and weight decay."""
-from .._ops.optim import sgd_step
+from .._ops.optim import sgd_step, sgd_steps
 from .optimizer import ElementwiseOptimizer, refuse_decay, required, zeros_like
 
 
@@ -33,6 +33,12 @@ class SGD(ElementwiseOptimizer):
             state["momentum_buffer"], first = zeros_like(grad), True
         sgd_step(data, grad, state["momentum_buffer"] if momentum != 0 else None, group["lr"], momentum,
                  group["dampening"], group["weight_decay"], group["nesterov"], first)
+
+    def update_run(self, params, start, group):
+        if type(self).update is not SGD.update:
+            return start
+        return sgd_steps(params, start, self.state, group["lr"], group["momentum"], group["dampening"],
+                         group["weight_decay"], group["nesterov"])
 
     def update_sparse(self, data, grad, state, group):
         """The same step: without momentum only the elements with entries are touched, with it all of them."""
