@@ -18,7 +18,13 @@ template <class A> __device__ __forceinline__ A shuffled_up(A a, int distance) {
     return moved;
 }
 
-// Op::merge(a, b) folds two values, Op::start() is its neutral one. The result stands in lane 0.
+// Folds have Op::merge(a, b) of two values and Op::start(), the neutral one.
+template <class A> struct Add {
+    static __device__ A start() { return 0; }
+    static __device__ A merge(A a, A b) { return a + b; }
+};
+
+// The result stands in lane 0.
 template <class Op, class A> __device__ __forceinline__ A warp_fold(A a) {
     for (int o = WARP / 2; o > 0; o /= 2) a = Op::merge(a, shuffled_down(a, o));
     return a;

@@ -148,10 +148,6 @@ template <class T> __device__ __forceinline__ void gemv(T* y, const T* a, const 
 }
 
 // A part of an inner product for each block; whole numbers in 64 bits.
-template <class A> struct Add {
-    static __device__ A start() { return 0; }
-    static __device__ A merge(A a, A b) { return a + b; }
-};
 template <class T> __device__ __forceinline__ void dot(typename Wide<T>::type* parts, const T* a, i64 step_a, const T* b,
                                                        i64 step_b, i64 n) {
     typedef typename Wide<T>::type A;

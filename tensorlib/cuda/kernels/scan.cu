@@ -2,10 +2,6 @@
 // Lines of neighbours are worked off in chunks, a block for each: first by themselves, then with what stands before them.
 #include "block.cuh"
 
-template <class A> struct Add {
-    static __device__ A start() { return 0; }
-    static __device__ A merge(A a, A b) { return a + b; }
-};
 template <class A> struct Multiply {
     static __device__ A start() { return 1; }
     static __device__ A merge(A a, A b) { return a * b; }

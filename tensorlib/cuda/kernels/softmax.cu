@@ -2,10 +2,6 @@
 // Lines of neighbours are worked off by a warp or a block, lines side by side by a thread each.
 #include "block.cuh"
 
-template <class A> struct Add {
-    static __device__ A start() { return 0; }
-    static __device__ A merge(A a, A b) { return a + b; }
-};
 template <class A> struct Largest {
     static __device__ A start() { return lowest<A>(); }
     static __device__ A merge(A a, A b) { return a != a || a > b ? a : b; }     // a NaN stays
