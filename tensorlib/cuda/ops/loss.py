@@ -8,10 +8,12 @@ from ..launch import NAMES, THREADS, grid_for, launch
 from ..module import Program
 from . import reduce, softmax
 
-LONG = 4
+INT, LONG = 3, 4
 LOSSES = ("mse_loss", "l1_loss", "smooth_l1_loss", "binary_cross_entropy", "kl_div", "soft_margin_loss",
           "hinge_embedding_loss", "binary_cross_entropy_with_logits")       # in the order of loss.cu
+WARP = 32
 program = Program("loss")
+margins = Program("margin")
 
 
 def check_pair(name, x, role, t):
@@ -135,12 +137,17 @@ def classes_of(name, code, size, target, weight):
     if len(size) < 2 or tuple(target.size()) != size[:1] + size[2:]:
         raise RuntimeError("%s(): input of size %s with target of size %s, expected (batch, classes) with (batch), or "
                            "(batch, classes, h, w) with (batch, h, w)" % (name, size, tuple(target.size())))
-    if weight is not None and code_of(weight) != code:
+    weight = 0 if weight is None else class_weights(name, weight, code, size[1])
+    return make_contiguous(target), weight, target.numel(), size[1], math.prod(size[2:])
+
+
+def class_weights(name, weight, code, classes):
+    """The dense weights, of the input's type and one for each class."""
+    if code_of(weight) != code:
         raise TypeError("%s(): weight is a %s, expected the input's type" % (name, weight.type()))
-    if weight is not None and weight.numel() != size[1]:
-        raise RuntimeError("%s(): weight of size %s for %d classes" % (name, tuple(weight.size()), size[1]))
-    return (make_contiguous(target), 0 if weight is None else make_contiguous(weight), target.numel(), size[1],
-            math.prod(size[2:]))
+    if weight.numel() != classes:
+        raise RuntimeError("%s(): weight of size %s for %d classes" % (name, tuple(weight.size()), classes))
+    return make_contiguous(weight)
 
 
 def terms_of(name, x, target, weight, ignore):
@@ -189,3 +196,72 @@ def cross_entropy_grad(g, self, target, weight=None, size_average=True, ignore_i
     check_gradient("cross_entropy_grad", g, self)
     of_output = nll_loss_grad(g, tuple(self.size()), target, weight, size_average, ignore_index, "cross_entropy_grad")
     return softmax.log_softmax_grad(of_output, softmax.log_softmax(self, 1), 1)
+
+
+# ---- margins between the classes of a row -------------------------------------------------------------------------
+
+def rows_of(name, x, target, by_class):
+    """(dense target, rows, classes) of an input (classes) or (batch, classes); a target for each row or element."""
+    reduce.need_real(x, name)
+    if code_of(target) != LONG:
+        raise TypeError("%s(): target is a %s, expected a tensorlib.cuda.LongTensor" % (name, target.type()))
+    rows = x.numel() // x.size(-1) if x.dim() > 0 else 0
+    if x.dim() not in (1, 2) or target.numel() != (rows if by_class else x.numel()):
+        raise RuntimeError("%s(): input of size %s with target of size %s"
+                           % (name, tuple(x.size()), tuple(target.size())))
+    return make_contiguous(target), rows, x.size(-1)
+
+
+def run_margins(kernel, name, x, formats, rows, *arguments):
+    device = device_of(x)
+    grid = grid_for(device, rows, THREADS // WARP)
+    launch(margins, "%s_%s" % (kernel, NAMES[code_of(x)]), device, formats + "Pq", grid, THREADS,
+           *[0 if a is None else a for a in arguments], faults.note_of(device), faults.code_of(name))
+
+
+def multi_margin(name, x, target, weight, p, margin, size_average, g=None, v=None):
+    """The loss; or its derivative times g; or its second derivative applied to v."""
+    if p not in (1, 2):
+        raise ValueError("%s(): p is %d, expected 1 or 2" % (name, p))
+    target, rows, n = rows_of(name, x, target, True)
+    if weight is not None:
+        weight = class_weights(name, weight, code_of(x), n)
+    if v is not None:
+        check_pair(name, x, "gradient", v)
+        v = make_contiguous(v)
+    wanted = g is not None or v is not None
+    out = fill_(make_empty(code_of(x), x.size() if wanted else (rows,), device_of(x)), 0)
+    run_margins("multi_margin", name, x, "PPPPPPqqidd", rows, out, make_contiguous(x), target, weight, g, v, rows, n, p,
+                margin, 1 / (n * (rows if size_average else 1)))
+    return out if wanted else reduce.everything("sum", out)
+
+
+def multi_margin_loss(self, target, weight=None, p=1, margin=1, size_average=True):
+    return multi_margin("multi_margin_loss", self, target, weight, p, margin, size_average)
+
+
+def multi_margin_loss_grad(g, self, target, weight=None, p=1, margin=1, size_average=True):
+    check_gradient("multi_margin_loss_grad", g, self)
+    return multi_margin("multi_margin_loss_grad", self, target, weight, p, margin, size_average, g)
+
+
+def multi_margin_loss_curvature(v, self, target, weight=None, margin=1, size_average=True):
+    return multi_margin("multi_margin_loss_curvature", self, target, weight, 2, margin, size_average, v=v)
+
+
+def multilabel_margin(name, x, target, size_average, g=None):
+    target, rows, n = rows_of(name, x, target, False)
+    marks = make_empty(INT, (rows, n), device_of(x))
+    out = make_empty(code_of(x), (rows,) if g is None else x.size(), device_of(x))
+    run_margins("multilabel_margin", name, x, "PPPPPqqd", rows, out, marks, make_contiguous(x), target, g, rows, n,
+                1 / (n * (rows if size_average else 1)))
+    return out if g is not None else reduce.everything("sum", out)
+
+
+def multilabel_margin_loss(self, target, size_average=True):
+    return multilabel_margin("multilabel_margin_loss", self, target, size_average)
+
+
+def multilabel_margin_loss_grad(g, self, target, size_average=True):
+    check_gradient("multilabel_margin_loss_grad", g, self)
+    return multilabel_margin("multilabel_margin_loss_grad", self, target, size_average, g)
