@@ -227,6 +227,24 @@ def test_overlapping_operands_are_read_before_they_are_written(n):
     np.testing.assert_array_equal(square.numpy(), want)
 
 
+def test_a_source_that_the_operation_changes_is_read_first():
+    base = tensorlib.DoubleTensor([[1, 2, 3], [4, 5, 6]])
+    index = tensorlib.LongTensor([[1, 0, 1], [0, 0, 0]])
+    x = base.clone()
+    assert x.scatter_(0, index, x).tolist() == [[4, 5, 6], [1, 5, 3]]
+    x = base.clone()
+    assert x.scatter_add_(0, index, x).tolist() == [[5, 9, 9], [5, 5, 9]]
+    x = base.clone()
+    assert x.index_copy_(0, tensorlib.LongTensor([1, 0]), x).tolist() == [[4, 5, 6], [1, 2, 3]]
+    x = base.clone()
+    assert x.t().index_add_(0, tensorlib.LongTensor([2, 2, 0]), x.t()).t().tolist() == [[4, 2, 6], [10, 5, 15]]
+    x = base.clone()
+    assert x.masked_scatter_(tensorlib.ByteTensor([[0, 1, 1], [1, 1, 1]]), x).tolist() == [[1, 1, 2], [3, 4, 5]]
+    x = base.clone()
+    x[[0, 1], [1, 0]] = x[1][:2]
+    assert x.tolist() == [[1, 4, 3], [5, 5, 6]]
+
+
 def test_two_storages_on_one_array():
     array = np.arange(10.0)
     tensorlib.from_numpy(array[1:]).copy_(tensorlib.from_numpy(array[:-1]))
@@ -316,6 +334,15 @@ def test_a_number_that_wraps_to_zero_is_no_divisor():
     for call in (lambda x: x / 256, lambda x: x % 256, lambda x: x.fmod(512), lambda x: x.div_(1 << 40)):
         with pytest.raises(ZeroDivisionError):
             call(tensorlib.ByteTensor([1, 2]))
+
+
+def test_the_largest_byte_is_a_divisor_like_others():
+    bytes_ = tensorlib.ByteTensor([0, 1, 7, 254, 255])
+    for divisor in (255, -1, tensorlib.ByteTensor([255])):
+        assert bytes_.div(divisor).tolist() == [0, 0, 0, 0, 1]
+        assert bytes_.fmod(divisor).tolist() == bytes_.remainder(divisor).tolist() == [0, 1, 7, 254, 0]
+    one, less, largest = (tensorlib.ByteTensor([n]) for n in (1, 254, 255))
+    assert tensorlib.addcdiv(one, 1, less, largest).tolist() == [1]
 
 
 def test_keywords_that_are_none():

@@ -97,20 +97,27 @@ cdef TensorBase empty_strides(TensorBase t):
 cdef bint overlaps(TensorBase written, TensorBase read) noexcept nogil:
     """Whether writing one tensor may change elements of the other before they are read.
 
-    False where the two share no memory, or lie element on element. Judged by addresses: two storages can be on one
-    block of memory, as those of two arrays of NumPy.
+    False where the two share no memory, or lie element on element.
     """
-    cdef char* a = ptr(written)
-    cdef char* b = ptr(read)
     cdef int d
-    if written.device != read.device:
+    if not meet(written, read):
         return False
-    if a == b and written.dtype == read.dtype and same_size(written, read):
+    if ptr(written) == ptr(read) and written.dtype == read.dtype and same_size(written, read):
         for d in range(written.ndim):
             if written.sizes[d] != 1 and written.strides[d] != read.strides[d]:
                 return True
         return False
-    return a < b + extent(read) and b < a + extent(written)
+    return True
+
+
+cdef bint meet(TensorBase x, TensorBase y) noexcept nogil:
+    """Whether two tensors may have memory in common.
+
+    Judged by addresses: two storages can be on one block of memory, as those of two arrays of NumPy.
+    """
+    cdef char* a = ptr(x)
+    cdef char* b = ptr(y)
+    return x.device == y.device and a < b + extent(y) and b < a + extent(x)
 
 
 cdef Py_ssize_t extent(TensorBase t) noexcept nogil:

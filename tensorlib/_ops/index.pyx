@@ -9,7 +9,7 @@ import warnings
 from cython.parallel cimport prange
 from libc.stdint cimport int64_t, uint8_t
 
-from .copying cimport contiguous, copy_into, fill
+from .copying cimport contiguous, copy_into, fill, meet
 from .dispatch cimport get
 from .parallel cimport GRAIN, max_threads
 from .storage cimport itemsize
@@ -93,12 +93,12 @@ cdef TensorBase checked(TensorBase index, Py_ssize_t size, str name, int dim):
     return dense
 
 
-cdef TensorBase apart(TensorBase dense, TensorBase x):
-    """An index or mask that was looked at, or a copy of it where writing into x would change it."""
-    cdef TensorBase copy = dense
-    if dense.store is x.store:
-        copy = empty_like(dense)
-        copy_into(copy, dense)
+cdef TensorBase apart(TensorBase read, TensorBase x):
+    """An index, mask or source, or a dense copy of it where writing into x would change it."""
+    cdef TensorBase copy = read
+    if meet(read, x):
+        copy = empty_like(read)
+        copy_into(copy, read)
     return copy
 
 
@@ -245,6 +245,7 @@ cdef TensorBase put_slices(TensorBase x, int dim, TensorBase index, TensorBase s
     check_vector(index, name)
     dim = wrap_dim(x, dim)
     dense = check_slices(x, dim, index, source, name)
+    source = apart(source, x)
     lines_by_vector(&l, x, dim, dense, source, False)
     run_released(&l, fn, source.numel_)
     return x
@@ -327,6 +328,7 @@ cdef TensorBase put_elements(TensorBase x, int dim, TensorBase index, TensorBase
         raise RuntimeError("%s(): expected a source of at least the index's size [%s], got [%s]"
                            % (name, size_text(index), size_text(source)))
     dense = apart(checked(index, x.sizes[dim], name, dim), x)
+    source = apart(source, x)
     lines_by_index(&l, x, dim, dense, source, number)
     run_released(&l, fn, dense.numel_)
     return x
@@ -384,7 +386,7 @@ def put_flat(TensorBase x not None, TensorBase offsets not None, TensorBase sour
     if source.numel_ != offsets.numel_:
         raise RuntimeError("put_flat(): expected %d elements for as many positions, got %d"
                            % (offsets.numel_, source.numel_))
-    values = contiguous(source)
+    values = apart(contiguous(source), x)
     if dense.numel_:
         kernel = "scatter_add_lines" if accumulate else "scatter_lines"
         run_flat(x, dense, values, 1, True, <lines_fn>get(kernel, x.dtype))
@@ -541,7 +543,7 @@ def masked_scatter_(TensorBase x not None, TensorBase mask not None, TensorBase 
     if source.numel_ < ones:
         raise RuntimeError("masked_scatter_(): the mask has %d ones, but source only %d elements"
                            % (ones, source.numel_))
-    values = contiguous(source)
+    values = apart(contiguous(source), x)
     if ones:
         run_mask(x, flags, values, ones, kernel)
     return x
