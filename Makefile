@@ -6,7 +6,7 @@ PY      = $(BIN)/python
 PIP     = $(PY) -m pip install -q --disable-pip-version-check
 CODE    = tensorlib tests examples benchmarks setup.py
 
-.PHONY: help build debug test test-tiny test-debug test-mpi lint types docs doctest gen gen-check sdist-test demo examples bench mutate clean
+.PHONY: help build debug test test-tiny test-debug test-mpi lint types docs doctest gen gen-check sdist-test fuzz demo examples bench mutate clean
 
 help:
 	@echo "make demo       build, then train a network on handwritten digits (under a minute after the build)"
@@ -15,6 +15,7 @@ help:
 	@echo "make test-cuda  tests of GPU code on an emulated GPU; needs nvcc"
 	@echo "make test-mpi   the backend mpi of distributed; needs mpiexec"
 	@echo "make examples   run every example                  make doctest    run the examples in docstrings"
+	@echo "make fuzz       random programs beside NumPy and PyTorch, for SECONDS=600 from SEED=0"
 	@echo "make lint types gen gen-check docs sdist-test bench mutate clean"
 
 # ---- the environment: one stamp for each set of packages ----
@@ -96,6 +97,12 @@ docs: gen
 
 mutate: $(VENV)/.test build
 	$(PY) tests/mutate.py
+
+SECONDS ?= 600
+SEED    ?= 0
+
+fuzz: $(VENV)/.test build
+	$(PY) tests/fuzz/run.py --seconds $(SECONDS) --seed $(SEED)
 
 sdist-test:
 	.ci/sdist-test $(PYTHON)

@@ -130,84 +130,6 @@ def test_the_format_of_a_large_tensor_follows_all_its_values():
     assert "0.0000e+00  0.0000e+00" in str(x)
 
 
-# ---- random operations beside NumPy -------------------------------------------------------------------
-
-def random_view(choose, x, a):
-    """The same view of a tensor and of an array."""
-    dim = choose.randrange(a.ndim)
-    kind = choose.choice(["transpose", "narrow", "select", "step", "unsqueeze", "reshape"])
-    if kind == "transpose":
-        other = choose.randrange(a.ndim)
-        return x.transpose(dim, other), a.swapaxes(dim, other)
-    if kind == "narrow":
-        start = choose.randrange(a.shape[dim])
-        length = choose.randint(1, a.shape[dim] - start)
-        key = (slice(None),) * dim + (slice(start, start + length),)
-        return x.narrow(dim, start, length), a[key]
-    if kind == "select" and a.ndim > 1:
-        at = choose.randrange(a.shape[dim])
-        return x.select(dim, at), a[(slice(None),) * dim + (at,)]
-    if kind == "step":
-        key = (slice(None),) * dim + (slice(None, None, choose.randint(1, 3)),)
-        return x[key], a[key]
-    if kind == "unsqueeze" and a.ndim < 5:
-        return x.unsqueeze(dim), np.expand_dims(a, dim)
-    return (x.view(-1), a.reshape(-1)) if x.is_contiguous() else (x, a)
-
-
-def random_change(choose, x, a, y, b):
-    """The same in-place operation on a tensor and on an array; y may be another view of x."""
-    kind = choose.choice(["add_", "sub_", "copy_", "+=", "*=", "fill", "key"])
-    if kind == "fill":
-        value = choose.randint(-3, 3)
-        x.fill_(value)
-        a[...] = value
-    elif kind == "*=":
-        x *= 0.5
-        a *= 0.5
-    elif kind == "key":
-        x[0], a[0] = 1.5, 1.5
-    elif y.size() == x.size():
-        if kind == "add_":
-            x.add_(0.5, y)
-            a += 0.5 * b
-        elif kind == "sub_":
-            x.sub_(y)
-            a -= b
-        elif kind == "copy_":
-            x.copy_(y)
-            a[...] = b.copy()
-        else:
-            x += y
-            a += b
-
-
-def fuzz(seed):
-    choose = random.Random(seed)
-    shape = tuple(choose.randint(1, 6) for _ in range(choose.randint(1, 4)))
-    base_a = np.random.RandomState(seed).randint(-8, 9, shape).astype("float64")
-    base_x = tensorlib.from_numpy(base_a.copy())
-    for _ in range(30):
-        pairs = [(base_x, base_a), (base_x, base_a)]
-        for i in range(2):
-            for _ in range(choose.randint(0, 4)):
-                pairs[i] = random_view(choose, *pairs[i])
-        (x, a), (y, b) = pairs
-        check_whole(x)
-        assert tuple(x.size()) == a.shape and np.array_equal(x.numpy(), a), seed
-        dim = choose.randrange(a.ndim)
-        keep = choose.random() < 0.5 or a.ndim == 1         # one dim stays one dim here
-        np.testing.assert_allclose(x.sum(dim, keep).numpy(), a.sum(dim, keepdims=keep), err_msg=str(seed))
-        assert x.max() == a.max() and (x > 0).sum() == (a > 0).sum(), seed
-        np.testing.assert_array_equal((x * 2 - x).numpy(), a * 2 - a)
-        random_change(choose, x, a, y, b)
-        assert np.array_equal(base_x.numpy(), base_a), seed
-
-
-def test_random_operations_agree_with_numpy():
-    run_apart("fuzz", "0", "150")
-
-
 # ---- memory -------------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("n", [8, 1000, 100000])
@@ -465,8 +387,5 @@ def test_threads_at_work_at_once_then_a_fork():
 if __name__ == "__main__":
     if sys.argv[1] == "sweep":
         sweep(sys.argv[2], bool(sys.argv[3]))
-    elif sys.argv[1] == "fuzz":
-        for number in range(int(sys.argv[2]), int(sys.argv[3])):
-            fuzz(number)
     else:
         threads()
