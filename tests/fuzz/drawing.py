@@ -111,15 +111,14 @@ class Draw:
         made = getattr(self, "kind_" + word)(*[drawn.get(r, r) for r in refs])
         return made if isinstance(made, tuple) else (str(made), str(made))
 
-    def kind_tensor(self, group="arithmetic", dims=None):
-        least, most = {None: (1, 9), "2": (2, 2), "1": (1, 1), "many": (2, 9), "3": (3, 3)}[dims]
-        size = None if dims in (None,) else tuple(self.rng.randint(1, 4) for _ in range(max(least, min(most, 3))))
-        return self.tensor(GROUPS[group], lambda a: least <= a.ndim <= most, size)
+    def kind_tensor(self, group="arithmetic", dims=None, accept=lambda a: True, odd=0.15):
+        least, most = {None: (1, 9), "1": (1, 1), "2": (2, 2), "3": (3, 3), "many": (2, 9)}[dims]
+        size = tuple(self.rng.randint(1, 4) for _ in range(min(most, 3))) if dims else None
+        return self.tensor(GROUPS[group], lambda a: least <= a.ndim <= most and accept(a), size, odd=odd)
 
     def kind_tame(self, group="arithmetic", dims=None):
-        least, most = {None: (1, 9), "2": (2, 2), "1": (1, 1), "many": (2, 9), "3": (3, 3)}[dims]
-        size = None if dims in (None,) else tuple(self.rng.randint(1, 4) for _ in range(max(least, min(most, 3))))
-        return self.tensor(GROUPS[group], lambda a: least <= a.ndim <= most and tame(a), size, odd=0)
+        """A tensor whose sums and products are not swamped by odd numbers."""
+        return self.kind_tensor(group, dims, tame, 0)
 
     def kind_target(self, group="arithmetic", dims=None):
         """A tensor that may be written."""
@@ -171,12 +170,12 @@ class Draw:
         """A number that fits the type: often odd."""
         real = self.array(name).dtype.kind == "f"
         value = self.element(real, -9, 9, 0.4)
-        return source(value), "number(%s, %s)" % (source(value), name)
+        return repr(value), "number(%r, %s)" % (value, name)
 
     def kind_plain(self, name):
         """A small number."""
         value = self.element(self.array(name).dtype.kind == "f", -3, 3, 0)
-        return source(value), "number(%s, %s)" % (source(value), name)
+        return repr(value), "number(%r, %s)" % (value, name)
 
     def kind_shift(self, name):
         return self.rng.randrange(self.array(name).dtype.itemsize * 8)
@@ -295,8 +294,3 @@ class Draw:
         least = -1 if self.rng.random() < 0.05 else 0
         lists = [[self.rng.randrange(least, m) for _ in range(n)] for m in a.shape[:count]]
         return ", ".join(map(repr, lists)) + ","
-
-
-def source(value):
-    """The text of a number."""
-    return repr(value)
