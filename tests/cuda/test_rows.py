@@ -8,7 +8,7 @@ from tensorlib.ops import TABLE
 
 # Rows without a CUDA kernel. A call of one on GPU tensors raises, and names it.
 MISSING = set("""
-    eig gels geqrf gesv gru gru_grad inverse lstm lstm_grad orgqr ormqr potrf potri potrs qr rnn rnn_grad svd symeig
+    eig gels geqrf gesv inverse orgqr ormqr potrf potri potrs qr svd symeig
     trtrs
 """.split())
 PRESENT = [name for name in ROWS if name not in MISSING and name != "transfer"]       # its sample goes to the CPU
