@@ -8,7 +8,7 @@ from threading import Lock, get_ident
 
 from cpython.object cimport PyObject
 
-from .copying import dense_copy
+from .copying import dense_copy, filled_like
 from .engine cimport FunctionNode, Node, VariableBase, engine_row, wrap
 from .sparse cimport SparseTensor, geometry
 from .sparse cimport exclusive as exclusive_sparse
@@ -329,3 +329,12 @@ def run_backward(tuple variables, list grads, bint retain, bint graph, tuple inp
     seen.clear()
     walk_to_the_end(walk, ready)
     return [as_variable(g, graph) for g in walk.found] if inputs is not None else None
+
+
+def backward_from_number(VariableBase v not None, bint retain):
+    """Send the gradient 1 back from a Variable of one element, the usual case. Return whether v is such a case."""
+    if not v.requires_grad_ or v.volatile_ or v.data_.numel_ != 1 or (
+            isinstance(v.fn, FunctionNode) and (<FunctionNode>v.fn).stochastic):
+        return False
+    run_backward((v,), [filled_like(v.data_, 1)], retain, False)
+    return True

@@ -16,7 +16,7 @@ cdef class Op:
     cdef tuple formulas             # for each parameter (function, codes of what it names), or None
     cdef tuple joint                # the same, for a formula that gives all gradients at once
     cdef tuple saved                # codes of what a node keeps
-    cdef tuple users                # for each of them the parameters whose formulas name it; None: the joint formula
+    cdef tuple users                # for each of them, as bits, the parameters whose formulas name it; 0: the joint one
     cdef bint differentiable
     cdef object node_class, constant_class      # of x + y, and of x + 2 where that has a name of its own
     cdef public object row          # the Python side: ref, samples, doc, ...

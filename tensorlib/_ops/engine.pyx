@@ -68,8 +68,8 @@ cdef class Op:
         every = [f for f in self.formulas + (self.joint,) if f is not None]
         self.saved = tuple(sorted({code for f in every for code in f[1]
                                    if code & 7 not in (GRAD, GRADS, GRAD_OR_NONE)}))
-        self.users = tuple([None if self.joint is not None and code in self.joint[1] else
-                            frozenset([i for i, f in enumerate(self.formulas) if f is not None and code in f[1]])
+        self.users = tuple([0 if self.joint is not None and code in self.joint[1] else
+                            sum([1 << i for i, f in enumerate(self.formulas) if f is not None and code in f[1]])
                             for code in self.saved])
         self.node_class = node_type(self, self.node_name)
         self.constant_class = node_type(self, self.node_name + "Constant") if constant else None
@@ -258,6 +258,7 @@ cdef Node new_node(Op op, object cls, tuple args, list raw, object result):
     cdef list positions = [], targets = [], slots = []
     cdef VariableBase v
     cdef Py_ssize_t i
+    cdef unsigned long long want = 0        # bit i: the gradient of argument i is wanted
     cdef bint resized = False
     for i in range(len(args)):
         if isinstance(args[i], VariableBase) and (op.joint is not None or op.formulas[i] is not None):
@@ -265,7 +266,9 @@ cdef Node new_node(Op op, object cls, tuple args, list raw, object result):
             positions.append(i)
             targets.append((v.fn if v.fn is not None else v) if v.requires_grad_ else None)
             slots.append(v.output_nr)
-            if op.broadcast and not same_size(v.data_, <TensorBase>result):
+            if v.requires_grad_ and i < 64:
+                want |= 1ULL << i
+            if op.broadcast and v.requires_grad_ and not same_size(v.data_, <TensorBase>result):
                 resized = True
     node = <Node>new_object(cls, NO_ARGUMENTS)
     node.op = op
@@ -277,7 +280,7 @@ cdef Node new_node(Op op, object cls, tuple args, list raw, object result):
         node.n_outputs = len(result)
         node.output_like = tuple([t.size() if isinstance(t, TensorBase) else None for t in result])
     if op.saved:
-        keep(node, op, args, raw, result)
+        keep(node, op, args, raw, result, want)
     return node
 
 
@@ -288,26 +291,17 @@ cdef inline object class_of(Op op, tuple args):
     return op.constant_class
 
 
-cdef bint wanted(Node node, object users):
-    """Whether a gradient is wanted whose formula is among users (None: the joint formula)."""
-    cdef Py_ssize_t e
-    if users is None:
-        return True
-    for e in range(len(node.positions)):
-        if node.targets[e] is not None and node.positions[e] in users:
-            return True
-    return False
-
-
-cdef int keep(Node node, Op op, tuple args, list raw, object result) except -1:
+cdef int keep(Node node, Op op, tuple args, list raw, object result, unsigned long long want) except -1:
     """Save what the formulas of the wanted gradients name, with the versions of Variables."""
     cdef int code, kind, i, place
+    cdef unsigned long long users
     cdef VariableBase v
     node.saved, node.versions = [], []
     for place, code in enumerate(op.saved):
         kind, i = code & 7, code >> 3
         version = None
-        if not wanted(node, op.users[place]):
+        users = op.users[place]
+        if users and not users & want:
             value = None
         elif kind == INPUT:
             value = raw[i]

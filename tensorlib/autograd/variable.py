@@ -1,6 +1,7 @@
 """Variable: a tensor with a history. Its operations come from the table; what is here is state and protocol."""
 from .._ops import engine
 from .._ops import tensor as core
+from .._ops.backward import backward_from_number
 from .._ops.copying import make_contiguous
 from .._ops.dispatch import DTYPE_NAMES
 from .._ops.storage import current_gpu
@@ -45,6 +46,9 @@ class Variable(engine.VariableBase):
 
     def backward(self, gradient=None, retain_graph=None, create_graph=None, retain_variables=None):
         """Add the gradients of self into `.grad` of the leaves it depends on; see autograd.backward."""
+        if (gradient is None and retain_variables is None and not create_graph
+                and backward_from_number(self, bool(retain_graph))):
+            return
         from . import backward
         backward((self,), (gradient,), retain_graph, create_graph, retain_variables)
 

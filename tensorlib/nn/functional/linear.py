@@ -24,10 +24,11 @@ def linear(input, weight, bias=None):
         tensorlib.Size([2, 4])
     """
     input = as_variable(input)
-    rows = input if input.dim() == 2 else input.contiguous().view(-1, input.size(-1))
+    flat = input.dim() == 2
+    rows = input if flat else input.contiguous().view(-1, input.size(-1))
     turned = weight.t()
     output = rows.mm(turned) if bias is None else linalg.addmm(bias, 1, 1, rows, turned)
-    return output if input.dim() == 2 else output.view(*(list(input.size()[:-1]) + [weight.size(0)]))
+    return output if flat else output.view(*(list(input.size()[:-1]) + [weight.size(0)]))
 
 
 def bilinear(input1, input2, weight, bias=None):
