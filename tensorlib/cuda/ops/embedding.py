@@ -36,7 +36,7 @@ def look_up(name, weight, indices):
     return view(rows, tuple(indices.size()) + (weight.size(1),))
 
 
-def embedding(weight, indices, padding_idx=-1, scale_grad_by_freq=False):
+def embedding(weight, indices, padding_idx=-1, scale_grad_by_freq=False, sparse=False):
     return look_up("embedding", weight, indices)
 
 
