@@ -212,6 +212,8 @@ def getitem(x, key):
     """x[key] of a tensor or a Variable."""
     if type(key) is slice and x.dim() > 0:      # the usual way to take a batch
         return sliced(x, 0, key)
+    if type(key) is tuple and not key and x.dim() == 0:
+        raise IndexError("() is no index of an empty tensor")
     raw = unwrapped(key)
     is_variable = isinstance(x, VariableBase)
     if is_mask(raw):

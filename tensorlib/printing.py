@@ -1,4 +1,5 @@
-"""The text of tensors and storages, exactly as v0.2 wrote it."""
+"""The text of tensors and storages, exactly as v0.2 wrote it, and tables of them for notebooks."""
+import html
 import math
 
 from ._ops.shape import cast, narrow, select, view
@@ -220,3 +221,32 @@ def storage_text(storage):
     gpu = " (GPU %d)" % storage.get_device() if storage.is_cuda else ""
     lines = "\n ".join([str(v) for v in storage.tolist()])
     return " %s\n[%s of size %d%s]" % (lines, storage.type(), len(storage), gpu)
+
+
+# ---- notebooks ----------------------------------------------------------------------------------------
+
+
+def shortened(items, cut, dots):
+    """A list with `dots` in the place of its middle, where that was cut out."""
+    edge = Options.edgeitems
+    return items[:edge] + [dots] + items[-edge:] if cut else items
+
+
+def tensor_html(t):
+    """What a notebook shows of a tensor: a table of a vector (one column) or a matrix, else the text.
+
+    Returns:
+        str: HTML. Of large tensors, by the options of set_printoptions, only the edges.
+    """
+    if t.is_sparse or t.dim() not in (1, 2):
+        return "<pre>%s</pre>" % html.escape(tensor_text(t))
+    caption = html.escape(tensor_text(t).rstrip("\n").rpartition("\n")[2])
+    matrix = view(make_contiguous(t.cpu()), (-1, 1)) if t.dim() == 1 else t.cpu()
+    form, scale, _ = number_format(telling_values(matrix))
+    cut_rows, cut_columns = [t.numel() >= Options.threshold and n > 2 * Options.edgeitems for n in matrix.size()]
+    rows = [shortened([form.format(v / scale).strip() for v in row], cut_columns, "\u22ef")
+            for row in edges(matrix, cut_rows)]
+    rows = shortened(rows, cut_rows, ["\u22ee"] * len(rows[0]))
+    head = html.escape(scale_line(scale))
+    body = "".join(["<tr>%s</tr>" % "".join(["<td>%s</td>" % cell for cell in row]) for row in rows])
+    return "<div>%s<table><caption>%s</caption>%s</table></div>" % (head, caption, body)

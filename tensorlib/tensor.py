@@ -21,7 +21,7 @@ from ._types import (Default, FatalError, class_of, described, full_name, is_sto
                      set_default_tensor_type, tensor_classes, typename)
 from ._utils import _rebuild_tensor
 from .ops import _bind
-from .printing import set_printoptions, tensor_text
+from .printing import set_printoptions, tensor_html, tensor_text
 from .storage import CLASSES as STORAGE_CLASSES
 
 __all__ = ["ByteTensor", "CharTensor", "DoubleTensor", "FatalError", "FloatTensor", "HalfTensor", "IntTensor",
@@ -48,6 +48,10 @@ class Methods:
     def data(self):
         """Tensors have no data: Variables do."""
         raise RuntimeError("cannot call .data on a %s: did you intend to use autograd.Variable?" % self.type())
+
+    def _repr_html_(self):
+        """Return what a notebook shows: a table of a vector or matrix."""
+        return tensor_html(self)
 
     def numpy(self):
         """Return an ndarray that shares memory; the tensor cannot be resized any more."""

@@ -79,3 +79,39 @@ def test_short_vectors_of_many_elements():
     ([99999], [" 99999"]), ([100000], [" 1.0000e+05"])])
 def test_formats(values, rows):
     assert lines(tensorlib.DoubleTensor(values))[1:-2] == rows
+
+
+def table(markup):
+    """The cells of an HTML table, and its caption."""
+    import re
+    rows = [re.findall("<td>(.*?)</td>", row) for row in re.findall("<tr>(.*?)</tr>", markup)]
+    return rows, re.search("<caption>(.*?)</caption>", markup).group(1)
+
+
+def test_notebooks_show_tables():
+    rows, caption = table(tensorlib.DoubleTensor([[1, 2.5], [-3, float("nan")]])._repr_html_())
+    assert rows == [["1.0000", "2.5000"], ["-3.0000", "nan"]]
+    assert caption == "[tensorlib.DoubleTensor of size 2x2]"
+    assert table(tensorlib.LongTensor([3, 4])._repr_html_())[0] == [["3"], ["4"]]
+    assert table(tensorlib.arange(0, 12).view(3, 4).t()._repr_html_())[0][1] == ["1", "5", "9"]
+
+
+def test_notebooks_show_the_edges_of_large_tensors():
+    rows, caption = table(tensorlib.arange(0, 2000).view(20, 100)._repr_html_())
+    assert rows[0] == ["0", "1", "2", "\u22ef", "97", "98", "99"] and rows[3] == ["\u22ee"] * 7
+    assert len(rows) == 7 and rows[-1][-1] == "1999" and caption.endswith("of size 20x100]")
+    assert len(table(tensorlib.arange(0, 5000)._repr_html_())[0]) == 7
+
+
+def test_notebooks_show_other_tensors_as_text():
+    for t in (tensorlib.zeros(2, 2, 2), tensorlib.FloatTensor()):
+        assert t._repr_html_() == "<pre>%s</pre>" % t
+    scaled = tensorlib.FloatTensor([1e-7, 2e-7])._repr_html_()
+    assert scaled.startswith("<div>1.00000e-07 *\n<table>") and table(scaled)[0] == [["1.0000"], ["2.0000"]]
+
+
+def test_notebooks_show_variables():
+    from tensorlib.autograd import Variable
+    from tensorlib.nn import Parameter
+    assert Variable(tensorlib.ones(1, 2))._repr_html_().startswith("<div>Variable containing:<div><table>")
+    assert Parameter(tensorlib.ones(1))._repr_html_().startswith("<div>Parameter containing:")

@@ -426,6 +426,9 @@ cdef object invoke(Form form, list values):
     return result
 
 
+NUMBER_ERRORS = {"matmul": ValueError}      # what v0.2 raised for out= and a number: elsewhere a TypeError
+
+
 cdef object write_out(str name, object out, object result, int dtype):
     """Copy a result into out=, which takes its size. A result of 0 and 1 may also go to the type of the operands."""
     if isinstance(result, tuple):
@@ -433,7 +436,7 @@ cdef object write_out(str name, object out, object result, int dtype):
             raise TypeError("%s: out has to be a tuple of %d tensors" % (name, len(result)))
         return tuple([write_out(name, o, r, dtype) for o, r in zip(out, result)])
     if not isinstance(result, TensorBase):
-        raise TypeError("%s: out must be None for a result that is a number" % name)
+        raise NUMBER_ERRORS.get(name, TypeError)("%s: out must be None for a result that is a number" % name)
     cdef int made = (<TensorBase>result).dtype
     cdef bint fits = isinstance(out, TensorBase) and (
         (<TensorBase>out).dtype == made or made == U8 and (<TensorBase>out).dtype == dtype)

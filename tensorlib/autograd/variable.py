@@ -9,7 +9,7 @@ from .._ops.tensor import TensorBase
 from .. import indexing
 from ..ops import pointwise, shape
 from ..ops._table import VARIABLE_METHODS
-from ..printing import tensor_text
+from ..printing import tensor_html, tensor_text
 from ..tensor import asynchronous, class_of
 from ..hooks import RemovableHandle
 
@@ -166,6 +166,10 @@ class Variable(engine.VariableBase):
 
     def __repr__(self):
         return "Variable containing:%s%s" % ("\n" if self.data.is_sparse else "", tensor_text(self.data))
+
+    def _repr_html_(self):
+        """Return what a notebook shows: a table of a vector or matrix, under the word Variable."""
+        return "<div>%s containing:%s</div>" % (type(self).__name__, tensor_html(self.data))
 
     __array_ufunc__ = None          # NumPy leaves arithmetic to us: an array as the result would lose the graph
 
