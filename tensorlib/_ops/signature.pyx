@@ -378,6 +378,8 @@ cdef class Public:
                                      "in a Variable" % (self.name, ", ".join([described(x) for x in args])))
             raise RuntimeError("%s of a Variable: expected Variables, but got (%s)"
                                % (self.name, ", ".join([described(x) for x in args])))
+        if forms is self.variable_forms and self.name in TAKE_TWO_NUMBERS and len(args) > 4:
+            raise RuntimeError("%s: too many args" % self.name)
         given = [described(x) for x in args] + ["%s=%s" % (k, described(x)) for k, x in kwargs.items()]
         expected = [form.expected(dtype, me is not None) for form in self.telling(forms, me, args, kwargs)]
         raise TypeError("%s received an invalid combination of arguments - got (%s), but expected %s"
@@ -393,6 +395,9 @@ cdef class Public:
 
 # Of these the original asserts that the other operand of a Variable is no tensor.
 cdef frozenset TAKE_NO_TENSOR = frozenset("add add_ sub sub_ mul div pow eq ne lt le gt ge".split())
+
+# Of these the original counts the arguments of a Variable's method: beta, alpha and two operands.
+cdef frozenset TAKE_TWO_NUMBERS = frozenset("addmm addmv addr addbmm baddbmm".split())
 
 method_descriptor(Public)
 
