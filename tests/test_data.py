@@ -473,8 +473,9 @@ def test_early_exit():
 def test_ctrl_c(busy):
     """The whole group gets the signal: the parent tells of it, the workers end without a word."""
     code = """
-import os, sys, time
+import os, signal, sys, time
 from tensorlib.utils.data import DataLoader
+signal.signal(signal.SIGINT, signal.default_int_handler)    # what runs the tests may ignore it
 class Data:
     def __len__(self): return 100
     def __getitem__(self, i):

@@ -243,7 +243,11 @@ def _start_worker(loader, channel, number):
     process = get_context("fork").Process(
         target=_work, daemon=True, name="DataLoader worker %d" % number,
         args=(loader.dataset, loader.collate_fn, channel, number, loader.worker_init_fn))
-    process.start()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})      # until the worker ignores it
+    try:
+        process.start()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
     return process
 
 
@@ -254,6 +258,7 @@ def _work(dataset, collate_fn, channel, number, init_fn):
     for other in list(_channels):
         other.close()
     signal.signal(signal.SIGINT, signal.SIG_IGN)        # Ctrl-C is the parent's to handle; it ends us
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     set_num_threads(1)
     broken = None
