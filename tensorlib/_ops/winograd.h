@@ -61,10 +61,6 @@ static void plan_blocks(ConvShape *s, ptrdiff_t most, int threads)
     s->bands = (down + s->band - 1) / s->band;
 }
 
-typedef void *gemm_call;                       /* conv_fn hands one over; products here are made of register tiles */
-
-static int thread_number(void) { return tl_thread_id(); }
-
 #define real float
 #include "gemm_tile.h"
 #include "channels_last.h"

@@ -392,15 +392,15 @@ static double NAME(winograd_weight_plan)(ConvShape *s, int threads)
     return NAME(winograd_gain)(s);
 }
 
-static void NAME(winograd)(const ConvShape *s, gemm_call gemm, const void *x, const void *w, const void *bias, void *y,
+static void NAME(winograd)(const ConvShape *s, void *gemm, const void *x, const void *w, const void *bias, void *y,
                            void *scratch, int threads)
 {
     real *weights = (real *)scratch + threads * s->scratch;
     const ptrdiff_t tasks = s->groups * s->blocks * s->bands;
-    (void)gemm;
+    (void)gemm;                 /* products are made of register tiles here */
     #pragma omp parallel num_threads(threads)
     {
-        real *own = (real *)scratch + thread_number() * s->scratch;
+        real *own = (real *)scratch + tl_thread_id() * s->scratch;
         #pragma omp for schedule(static)
         for (ptrdiff_t i = 0; i < NAME(weight_tasks)(s); i++) NAME(transform_weight)(s, w, weights, i);
         #pragma omp for schedule(static)
@@ -408,14 +408,14 @@ static void NAME(winograd)(const ConvShape *s, gemm_call gemm, const void *x, co
     }
 }
 
-static void NAME(winograd_weight)(const ConvShape *s, gemm_call gemm, const void *dy, const void *x, const void *bias,
+static void NAME(winograd_weight)(const ConvShape *s, void *gemm, const void *dy, const void *x, const void *bias,
                                   void *dw, void *scratch, int threads)
 {
     real *sums = (real *)scratch + threads * s->scratch;
     (void)gemm, (void)bias;
     #pragma omp parallel num_threads(threads)
     {
-        real *own = (real *)scratch + thread_number() * s->scratch;
+        real *own = (real *)scratch + tl_thread_id() * s->scratch;
         #pragma omp for schedule(static)
         for (ptrdiff_t i = 0; i < s->parts; i++) NAME(weight_part)(s, dy, x, sums, own, i);
         #pragma omp for schedule(static)
