@@ -28,7 +28,7 @@ typedef struct {
     ptrdiff_t low[2], extent[2];                /* the first pixel that a position may read, and how many */
 } implicit;
 
-/* Where a place of the kernel reads, beyond a position's first pixel, for outputs of a phase; -1 if it reads nothing. */
+/* Where a place of the kernel reads, from a position's first pixel on, for outputs of a phase; -1: nothing. */
 static ptrdiff_t tap_at(const ConvShape *s, const implicit *m, int dim, ptrdiff_t phase, ptrdiff_t tap)
 {
     if (!m->gradient) return tap * s->dilation[dim + 1];

@@ -161,7 +161,7 @@ static void NAME(transform_weight)(const ConvShape *s, const real *w, real *out,
         }
 }
 
-/* ---- forward ------------------------------------------------------------------------------------------------------ */
+/* ---- forward -------------------------------------------------------------------------------------------- */
 
 /* At m A: two by two outputs from 16 products, plus the bias. */
 ALWAYS_INLINE void NAME(output_tile)(const real *m, ptrdiff_t place, vec bias, real *out, ptrdiff_t line)
@@ -192,8 +192,8 @@ static void NAME(write_panel)(const ConvShape *s, const tile_block *b, ptrdiff_t
         for (ptrdiff_t row = 2 * b->top; row < 2 * (b->top + b->lines); row += 2) {
             for (ptrdiff_t x = 0; x < b->across; x++, products += TILE_N)
                 for (ptrdiff_t v = 0; v < channels; v += LANES)
-                    NAME(output_tile)(products + v, NAME(apart)(b->tiles * TILE_N), LOAD(biases + v), lines + 2 * x * TILE_N + v,
-                                      line);
+                    NAME(output_tile)(products + v, NAME(apart)(b->tiles * TILE_N), LOAD(biases + v),
+                                      lines + 2 * x * TILE_N + v, line);
             for (int i = 0; i < 2 && row + i < s->out[1]; i++)
                 NAME(channels_first)(lines + i * line, channels, s->positions, s->out[2], 1,
                                      out + (row + i) * s->out[2]);
@@ -235,7 +235,8 @@ static ptrdiff_t NAME(rows_room)(const ConvShape *s)
 
 static ptrdiff_t NAME(forward_room)(const ConvShape *s)
 {
-    const ptrdiff_t products = PLACES * NAME(apart)(NAME(most_tiles)(s) * TILE_N), lines = 4 * ((s->out[2] + 1) / 2) * TILE_N;
+    const ptrdiff_t products = PLACES * NAME(apart)(NAME(most_tiles)(s) * TILE_N);
+    const ptrdiff_t lines = 4 * ((s->out[2] + 1) / 2) * TILE_N;
     return NAME(copy_room)(s, s->cin, 2) + NAME(rows_room)(s) + products + lines;
 }
 
@@ -255,7 +256,7 @@ static void NAME(forward_task)(const ConvShape *s, const real *x, const real *we
     }
 }
 
-/* ---- gradient of the weight: sums[place][input channel][output channel] ------------------------------------------- */
+/* ---- gradient of the weight: sums[place][input channel][output channel] --------------------------------- */
 
 static ptrdiff_t NAME(place_sums)(const ConvShape *s) { return NAME(apart)(s->cin * NAME(whole_vectors)(s->cout)); }
 
@@ -353,7 +354,7 @@ static void NAME(weight_join)(const ConvShape *s, const real *sums, real *dw, pt
     }
 }
 
-/* ---- plans and kernels, as conv.pxd describes them ---------------------------------------------------------------- */
+/* ---- plans and kernels, as conv.pxd describes them ------------------------------------------------------ */
 
 /* How many times faster than a plain product the products of this path are, after the cost of its transforms. */
 static double NAME(winograd_gain)(const ConvShape *s)
