@@ -6,7 +6,7 @@ PY      = $(BIN)/python
 PIP     = $(PY) -m pip install -q --disable-pip-version-check
 CODE    = tensorlib tests examples benchmarks setup.py
 
-.PHONY: help build debug test test-tiny test-debug test-mpi lint types docs doctest gen gen-check sdist-test fuzz demo examples bench mutate clean
+.PHONY: help build debug test test-tiny test-debug test-cuda test-mpi fuzz lint types docs doctest gen gen-check sdist-test fuzz demo examples bench mutate clean
 
 help:
 	@echo "make demo       build, then train a network on handwritten digits (under a minute after the build)"
@@ -74,8 +74,10 @@ $(VENV)/.mpi: $(VENV)/.test
 test-mpi: $(VENV)/.mpi build
 	TENSORLIB_TEST_MPI=1 $(PY) -m pytest tests/test_distributed_mpi.py
 
+# Two processes: tests of the emulator make and destroy contexts of their own.
 test-cuda: $(VENV)/.cuda build
-	$(PY) tests/cuda_emulator/environment.py $(PY) -m pytest tests/cuda_emulator $(wildcard tests/cuda)
+	$(PY) tests/cuda_emulator/environment.py $(PY) -m pytest tests/cuda_emulator
+	$(PY) tests/cuda_emulator/environment.py $(PY) -m pytest tests/cuda
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check $(wildcard $(CODE))
