@@ -27,6 +27,39 @@ def test_packed_sequences_in_both_directions(kind):
         np.testing.assert_allclose(got, want, rtol=1e-11, atol=1e-12)
 
 
+def both(name, *args):
+    """Results of a row on the CPU and on the GPU, None where there is none."""
+    placed = [a.cuda() if hasattr(a, "cuda") else a for a in args]
+    for want, got in zip(TABLE[name](*args), TABLE[name](*placed)):
+        assert (want is None) == (got is None)
+        if want is not None:
+            np.testing.assert_allclose(got.cpu().numpy(), want.numpy(), rtol=1e-11, atol=1e-12)
+            yield want
+
+
+def randn(*size):
+    return tensorlib.randn(*size).double()
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("steps", [(5, 5), (1, 1, 1), (70, 33, 33, 1)], ids=str)
+def test_layers_against_the_cpu(steps, reverse):
+    """Of sizes that need several tiles and blocks; single sequences take another product; operands with gaps."""
+    tensorlib.manual_seed(2)
+    total, batch, n = sum(steps), steps[0], 33
+    h, c, dout, dh = randn(n, batch).t(), randn(batch, n), randn(n, total).t(), randn(batch, n)
+    for name, groups, start, more in (("lstm", 4, (h, c), ()), ("gru", 3, (h,), (randn(3 * n),)),
+                                      ("gru", 3, (h,), (None,)), ("rnn", 1, (h,), (False,)), ("rnn", 1, (h,), (True,))):
+        gates, w = randn(groups * n, total).t(), randn(n, groups * n).t() * 0.2
+        if name != "rnn":
+            assert len(list(both(name, gates, *start, w, *more, steps, reverse, False))) == 1 + len(start)
+        found = list(both(name, gates, *start, w, *more, steps, reverse))
+        more = more if name == "rnn" else ()
+        state = {"lstm": (dh, None, None, None), "gru": (dh, None), "rnn": (dh,)}[name]
+        assert len(list(both(name + "_grad", dout, *state, *start, w, found[0], *found[1 + len(start):], *more, steps,
+                             reverse))) > 2
+
+
 def test_errors():
     gates, h, w = tensorlib.randn(4, 8).cuda(), tensorlib.randn(2, 2).cuda(), tensorlib.randn(8, 2).cuda()
     with pytest.raises(RuntimeError, match="must not grow"):
