@@ -45,6 +45,55 @@ def test_names_of_nodes(name, requires_grad):
     assert name_of(NAMES[name](x)) == name + "Backward"
 
 
+LAYERS = {
+    "Dropout": lambda x: F.dropout(x, 0.5, True), "FeatureDropout": lambda x: F.dropout2d(x, 0.5, True),
+    "MaxPool2d": lambda x: F.max_pool2d(x, 2), "MaxPool1d": lambda x: F.max_pool1d(x[0], 2),
+    "AvgPool2d": lambda x: F.avg_pool2d(x, 2), "AvgPool3d": lambda x: F.avg_pool3d(x.unsqueeze(0), 2),
+    "AdaptiveAvgPool2d": lambda x: F.adaptive_avg_pool2d(x, 2),
+    "AdaptiveMaxPool1d": lambda x: F.adaptive_max_pool1d(x[0], 2), "MaxUnpool2d": lambda x: F.max_unpool2d(
+        *F.max_pool2d(x, 2, return_indices=True), 2),
+    "ConvNd": lambda x: F.conv2d(x, x), "BatchNorm": lambda x: F.batch_norm(
+        x, tensorlib.zeros(2).double(), tensorlib.ones(2).double(), training=True),
+    "PReLU": lambda x: F.prelu(x, x[0, 0, 0, :1]), "RReLU": lambda x: F.rrelu(x),
+    "UpsamplingNearest2d": lambda x: F.upsample(x, scale_factor=2),
+    "UpsamplingBilinear2d": lambda x: F.upsample(x, scale_factor=2, mode="bilinear"),
+    "ConstantPadNd": lambda x: F.pad(x, (1, 1, 0, 0)), "ReflectionPad2d": lambda x: F.pad(x, (1, 1, 1, 1), "reflect"),
+    "ReplicationPad2d": lambda x: F.pad(x, (1, 1, 1, 1), "replicate"),
+    "Mean": lambda x: F.binary_cross_entropy_with_logits(x, Variable(x.data.clone().fill_(1))),
+    "MarginRankingLoss": lambda x: F.margin_ranking_loss(x, x * 2, Variable(x.data.clone().fill_(1))),
+}
+
+
+@pytest.mark.parametrize("requires_grad", [True, False])
+@pytest.mark.parametrize("name", LAYERS)
+def test_names_of_layers(name, requires_grad):
+    """A layer has its own name, whatever rows it is made of, and gradients go through it all the same."""
+    x = Variable(tensorlib.rand(2, 2, 4, 4).double(), requires_grad=requires_grad)
+    y = LAYERS[name](x)
+    y = y[0] if isinstance(y, tuple) else y
+    assert name_of(y) == name + "Backward" and type(y.grad_fn).__module__ == "tensorlib.autograd.function"
+    assert y.requires_grad == requires_grad
+    if requires_grad:
+        (y ** 3).sum().backward()
+        assert x.grad.size() == x.size() and x.grad.data.abs().sum() > 0
+
+
+def test_a_layer_that_changes_nothing_renames_nothing():
+    y = Variable(tensorlib.rand(1, 1, 2, 2), requires_grad=True).exp()
+    for same in (F.pad(y, (0, 0, 0, 0), "replicate"), F.upsample(y, scale_factor=1)):
+        assert same is y and name_of(y) == "ExpBackward"
+
+
+def test_dropout_is_one_node_of_one_input():
+    x = Variable(tensorlib.ones(50), requires_grad=True)
+    y = F.dropout(x, 0.5, True)
+    assert len(y.grad_fn.next_functions) == 1
+    (y * y).sum().backward()
+    assert x.grad.data.tolist() == [4 * v for v in y.data.tolist()]
+    z = x.exp()
+    assert name_of(F.dropout(z, 0.5, True, inplace=True)) == "DropoutBackward" and z._version == 1
+
+
 def test_in_place_names():
     x = Variable(tensorlib.ones(2))
     assert name_of(x.add_(1)) == "AddConstantBackward"

@@ -40,11 +40,15 @@ cdef class Version:
         self.live = 1
 
 
+NODES = "tensorlib.autograd.function"       # where the classes of nodes say they are, as in v0.2
+NAMED = {}                                  # (class of a node, name) -> the same class under that name
+
+
 # ---- rows ---------------------------------------------------------------------------------------------
 
 def node_type(row, name):
     """The class of the nodes of a row: what type(v.grad_fn) shows."""
-    return type(name + "Backward", (Node,), {"__slots__": (), "__module__": "tensorlib", "row": row})
+    return type(name + "Backward", (Node,), {"__slots__": (), "__module__": NODES, "row": row})
 
 
 cdef class Op:
@@ -729,9 +733,31 @@ cdef Node unrecorded(object cls):
     cdef Op op = cls.row
     node.op = op
     node.positions, node.n_outputs = (), 1
-    node.targets = (None,) if cls is op.constant_class else tuple([None for f in op.formulas if f is not None])
+    constant = op.constant_class is not None and issubclass(cls, op.constant_class)
+    node.targets = (None,) if constant else tuple([None for f in op.formulas if f is not None])
     node.slots = (0,) * len(node.targets)
     return node
+
+
+def name_node(value, str name):
+    """Call what made a Variable, or a tuple of them, `name`Backward: as v0.2 called the node of a layer.
+
+    A layer that is made of several rows shows the last of them under this name. Returns the value.
+    """
+    cdef VariableBase v
+    for v in value if isinstance(value, tuple) else (value,):
+        made = v.creator if v.fn is None else type(v.fn)
+        if made is None:
+            continue
+        cls = NAMED.get((made, name))
+        if cls is None:
+            cls = NAMED[made, name] = type(name + "Backward", (made,), {"__slots__": (), "__module__": NODES})
+        if v.fn is None:
+            v.creator = cls
+        elif made is not cls and made.__name__ != cls.__name__:
+            node = v.fn
+            node.__class__ = cls
+    return value
 
 
 cdef object operate(str name, VariableBase v, object other):

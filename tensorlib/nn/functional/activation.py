@@ -1,5 +1,5 @@
 """Activation functions. With inplace=True the input Variable itself is overwritten and returned."""
-from ...autograd import Variable
+from ..._ops.engine import name_node
 from ...ops import activation as rows
 from ...ops import pointwise
 from ...ops import softmax as softmax_rows
@@ -53,7 +53,7 @@ def _sloped(input, slopes, inplace):
     """x where x > 0, else x times a slope, a number or a tensor; slopes get no gradient."""
     input = as_variable(input)
     positive = (input.data > 0).type_as(input.data)
-    factors = Variable((1 - positive) * slopes + positive)
+    factors = (1 - positive) * slopes + positive
     return pointwise.mul.inplace(input, factors) if inplace else pointwise.mul(input, factors)
 
 
@@ -66,15 +66,15 @@ def prelu(input, weight):
             raise RuntimeError("Wrong number of input planes. Expected %d but got %d." % (n, channels))
         for _ in range(2, input.dim()):
             weight = weight.unsqueeze(-1)
-    return rows.leaky_relu(input, weight)
+    return name_node(rows.leaky_relu(input, weight), "PReLU")
 
 
 def rrelu(input, lower=1.0 / 8, upper=1.0 / 3, training=False, inplace=False):
     """leaky_relu() with slopes drawn from [lower, upper) in training, with their mean otherwise (Xu et al., 2015)."""
     if not training:
-        return leaky_relu(input, (lower + upper) / 2.0, inplace)
+        return name_node(leaky_relu(input, (lower + upper) / 2.0, inplace), "RReLU")
     input = as_variable(input)
-    return _sloped(input, input.data.new(input.size()).uniform_(lower, upper), inplace)
+    return name_node(_sloped(input, input.data.new(input.size()).uniform_(lower, upper), inplace), "RReLU")
 
 
 def glu(input, dim=-1):

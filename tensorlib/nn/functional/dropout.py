@@ -4,6 +4,7 @@ Source: Srivastava et al., 2014.
 """
 import math
 
+from ..._ops.engine import name_node
 from ..._ops.random import dropout_mask
 from ...autograd import Variable
 from ...ops import pointwise
@@ -17,14 +18,14 @@ def _check(p):
         raise ValueError("dropout probability has to be between 0 and 1, but got %s" % p)
 
 
-def _dropout(input, p, training, inplace, size):
-    """Multiply by a mask of this size, which broadcasts."""
+def _dropout(name, input, p, training, inplace, size):
+    """Multiply by a mask of this size, which broadcasts; name is that of the node."""
     _check(p)
     input = as_variable(input)
     if not training or p == 0:
-        return input.mul_(1) if inplace else input.clone()
-    mask = Variable(dropout_mask(input.data.new(*size), p))
-    return pointwise.mul.inplace(input, mask) if inplace else pointwise.mul(input, mask)
+        return name_node(input.mul_(1) if inplace else input.clone(), name)
+    mask = dropout_mask(input.data.new(*size), p)
+    return name_node(pointwise.mul.inplace(input, mask) if inplace else pointwise.mul(input, mask), name)
 
 
 def dropout(input, p=0.5, training=False, inplace=False):
@@ -36,11 +37,11 @@ def dropout(input, p=0.5, training=False, inplace=False):
         training (bool): nothing happens unless this is True.
         inplace (bool): overwrite the input.
     """
-    return _dropout(input, p, training, inplace, input.size())
+    return _dropout("Dropout", input, p, training, inplace, input.size())
 
 
 def _dropout_channels(input, p, training, inplace):
-    return _dropout(input, p, training, inplace, list(input.size()[:2]) + [1] * (input.dim() - 2))
+    return _dropout("FeatureDropout", input, p, training, inplace, list(input.size()[:2]) + [1] * (input.dim() - 2))
 
 
 def dropout2d(input, p=0.5, training=False, inplace=False):

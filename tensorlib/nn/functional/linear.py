@@ -1,4 +1,5 @@
 """Linear maps, and lookup of rows by index."""
+from ..._ops.engine import name_node
 from ...autograd import Variable
 from ...ops import linalg
 from ...ops import nn as nn_ops
@@ -47,7 +48,7 @@ def bilinear(input1, input2, weight, bias=None):
     flat = weight.transpose(0, 1).contiguous().view(in1, out * in2)
     half = input1.mm(flat).view(-1, out, in2)
     output = half.bmm(input2.unsqueeze(2)).squeeze(2)
-    return output if bias is None else output + bias.expand_as(output)
+    return name_node(output if bias is None else output + bias.expand_as(output), "Bilinear")
 
 
 def embedding(input, embedding_matrix, max_norm=None, norm_type=2, scale_grad_by_freq=False, sparse=False,

@@ -5,6 +5,7 @@ Targets are data: one that requires grad is refused, where the loss is not diffe
 import math
 import warnings
 
+from ..._ops.engine import name_node
 from ...autograd import Variable
 from ...ops import loss as rows
 from ._common import as_variable
@@ -140,7 +141,8 @@ def binary_cross_entropy_with_logits(input, target, weight=None, size_average=Tr
     if weight is not None:
         weight = as_variable(weight).expand_as(input)
     if not target.requires_grad:
-        return rows.binary_cross_entropy_with_logits(input, target, weight, size_average)
+        return name_node(rows.binary_cross_entropy_with_logits(input, target, weight, size_average),
+                         "Mean" if size_average else "Sum")
     floor = (-input).clamp(min=0)
     losses = input - input * target + floor + ((-floor).exp() + (-input - floor).exp()).log()
     return _total(losses if weight is None else losses * weight, size_average)
@@ -195,7 +197,7 @@ def multilabel_margin_loss(input, target, size_average=True):
 def margin_ranking_loss(input1, input2, target, margin=0, size_average=True):
     """max(0, -t (x1 - x2) + margin), t being 1 or -1, averaged over the batch."""
     total = (-target * (input1 - input2) + margin).clamp(min=0).sum()
-    return total / target.size(0) if size_average else total
+    return name_node(total / target.size(0) if size_average else total, "MarginRankingLoss")
 
 
 def cosine_embedding_loss(input1, input2, target, margin=0, size_average=True):
@@ -211,4 +213,4 @@ def cosine_embedding_loss(input1, input2, target, margin=0, size_average=True):
     alike, unlike = (target == 1).type_as(input1), (target == -1).type_as(input1)
     losses = (1 - cosine) * alike + (cosine - margin).clamp(min=0) * unlike
     total = losses.sum()
-    return total / target.size(0) if size_average else total
+    return name_node(total / target.size(0) if size_average else total, "CosineEmbeddingLoss")

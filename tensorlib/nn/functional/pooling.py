@@ -1,4 +1,5 @@
 """Pooling of 1 to 3 spatial dims, and its inverse. Indices of maxima are flat positions within a plane or volume."""
+from ..._ops.engine import name_node
 from ...ops import pool as pool_ops
 from ._common import _ntuple, _pair, _single, as_variable, positions
 
@@ -7,13 +8,14 @@ def _max_pool(n, input, kernel_size, stride, padding, dilation, ceil_mode, retur
     many = _ntuple(n)
     outputs = pool_ops.max_pool(as_variable(input), many(kernel_size), many(stride or kernel_size), many(padding),
                                 many(dilation), ceil_mode)
+    name_node(outputs, "MaxPool%dd" % n)
     return outputs if return_indices else outputs[0]
 
 
 def _avg_pool(n, input, kernel_size, stride, padding=0, ceil_mode=False, count_include_pad=True):
     many = _ntuple(n)
-    return pool_ops.avg_pool(as_variable(input), many(kernel_size), many(stride or kernel_size), many(padding),
-                             ceil_mode, count_include_pad)
+    return name_node(pool_ops.avg_pool(as_variable(input), many(kernel_size), many(stride or kernel_size),
+                                       many(padding), ceil_mode, count_include_pad), "AvgPool%dd" % n)
 
 
 def max_pool1d(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False):
@@ -85,25 +87,25 @@ def _require_3d(name, input):
 def adaptive_max_pool1d(input, output_size, return_indices=False):
     """Largest values of output_size windows, from floor(i w / out) to ceil((i + 1) w / out), of the last dim."""
     _require_3d("adaptive_max_pool1d", input)
-    outputs = pool_ops.adaptive_max_pool(as_variable(input), _single(output_size))
+    outputs = name_node(pool_ops.adaptive_max_pool(as_variable(input), _single(output_size)), "AdaptiveMaxPool1d")
     return outputs if return_indices else outputs[0]
 
 
 def adaptive_max_pool2d(input, output_size, return_indices=False):
     """adaptive_max_pool1d() of the last two dims; output_size is a number or a pair."""
-    outputs = pool_ops.adaptive_max_pool(as_variable(input), _pair(output_size))
+    outputs = name_node(pool_ops.adaptive_max_pool(as_variable(input), _pair(output_size)), "AdaptiveMaxPool2d")
     return outputs if return_indices else outputs[0]
 
 
 def adaptive_avg_pool1d(input, output_size):
     """Means of output_size windows, from floor(i w / out) to ceil((i + 1) w / out), of the last dim."""
     _require_3d("adaptive_avg_pool1d", input)
-    return pool_ops.adaptive_avg_pool(as_variable(input), _single(output_size))
+    return name_node(pool_ops.adaptive_avg_pool(as_variable(input), _single(output_size)), "AdaptiveAvgPool1d")
 
 
 def adaptive_avg_pool2d(input, output_size):
     """adaptive_avg_pool1d() of the last two dims; output_size is a number or a pair."""
-    return pool_ops.adaptive_avg_pool(as_variable(input), _pair(output_size))
+    return name_node(pool_ops.adaptive_avg_pool(as_variable(input), _pair(output_size)), "AdaptiveAvgPool2d")
 
 
 def _unpool_size(sizes, kernel, stride, padding, output_size):
@@ -127,7 +129,7 @@ def _unpool_size(sizes, kernel, stride, padding, output_size):
 def _max_unpool(n, input, indices, kernel_size, stride, padding, output_size):
     many = _ntuple(n)
     sizes = _unpool_size(input.size()[-n:], many(kernel_size), many(stride or kernel_size), many(padding), output_size)
-    return pool_ops.max_unpool(as_variable(input), as_variable(indices), sizes)
+    return name_node(pool_ops.max_unpool(as_variable(input), as_variable(indices), sizes), "MaxUnpool%dd" % n)
 
 
 def max_unpool1d(input, indices, kernel_size, stride=None, padding=0, output_size=None):

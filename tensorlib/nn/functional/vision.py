@@ -5,6 +5,7 @@ All of it is selection along dims and weighted sums of selections, so gradients 
 import array
 import warnings
 
+from ..._ops.engine import name_node
 from ...autograd import Variable
 from ...ops import shape
 from ._common import _ntuple, as_variable, constant, select_along
@@ -60,14 +61,16 @@ def pad(input, pad, mode="constant", value=0):
         raise AssertionError("%dD tensors expect %d values for padding, got %d" % (dims, 2 * (dims - 2), len(pad)))
     if mode not in ("constant", "reflect", "replicate") or (mode == "reflect" and dims == 5):
         raise NotImplementedError("padding mode '%s' is not supported for %dD input" % (mode, dims))
+    padded = input
     for i in range(dims - 2):
         dim, before, after = dims - 1 - i, pad[2 * i], pad[2 * i + 1]
         if mode == "constant":
-            input = _pad_constant(input, dim, before, after, value)
+            padded = _pad_constant(padded, dim, before, after, value)
         else:
-            places = (_reflected if mode == "reflect" else _replicated)(input.size(dim), before, after)
-            input = select_along(input, dim, places)
-    return input
+            places = (_reflected if mode == "reflect" else _replicated)(padded.size(dim), before, after)
+            padded = select_along(padded, dim, places)
+    name = {"constant": "ConstantPadNd", "reflect": "ReflectionPad%dd", "replicate": "ReplicationPad%dd"}[mode]
+    return padded if padded is input else name_node(padded, name.replace("%d", str(dims - 2)))
 
 
 # Size changes --------------------------------------------------------------------------------------------------
@@ -132,16 +135,19 @@ def _target_size(name, input, size, scale_factor, single=False):
 
 def _nearest(input, size, scale_factor):
     wanted = _target_size("upsample", input, size, scale_factor, single=True)
+    larger = input
     for dim, n in enumerate(wanted, 2):
         old = input.size(dim)
-        input = select_along(input, dim, [i * old // n for i in range(n)])
-    return input
+        larger = select_along(larger, dim, [i * old // n for i in range(n)])
+    return larger if larger is input else name_node(larger, "UpsamplingNearest%dd" % len(wanted))
 
 
 def _linear(input, size, scale_factor):
+    larger = input
     for dim, n in enumerate(_target_size("upsample", input, size, scale_factor), 2):
-        input = _interpolate(input, dim, n)
-    return input
+        larger = _interpolate(larger, dim, n)
+    name = "UpsamplingBilinear2d" if input.dim() == 4 else "UpsamplingTrilinear3d"
+    return larger if larger is input else name_node(larger, name)
 
 
 def upsample(input, size=None, scale_factor=None, mode="nearest"):
@@ -201,7 +207,7 @@ def affine_grid(theta, size):
     base.select(2, 0).copy_(along(w).view(1, w).expand(h, w))
     base.select(2, 1).copy_(along(h).view(h, 1).expand(h, w))
     base = Variable(base.view(1, h * w, 3).expand(n, h * w, 3))
-    return base.bmm(theta.transpose(1, 2)).view(n, h, w, 2)
+    return name_node(base.bmm(theta.transpose(1, 2)).view(n, h, w, 2), "AffineGridGenerator")
 
 
 def _corner(flat, ix, iy, h, w):
@@ -244,4 +250,4 @@ def grid_sample(input, grid, mode="bilinear"):
         for iy, wy in ((north, 1 - dy), (north + 1, dy)):
             pixels = _corner(flat, ix, iy, h, w)
             output = output + pixels * (wx * wy).unsqueeze(1).expand_as(pixels)
-    return output.view(n, c, oh, ow)
+    return name_node(output.view(n, c, oh, ow), "GridSampler")
