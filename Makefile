@@ -38,9 +38,9 @@ $(VENV)/.test: $(VENV)/.python
 	$(PIP) pytest hypothesis Pillow pandas tqdm safetensors scipy
 	@touch $@
 
-# PyCUDA is built against an emulated CUDA driver, once: the wheel stays in a cache.
-$(VENV)/.cuda: $(VENV)/.test
-	$(PIP) "$$($(PY) tests/cuda_emulator/builder.py pycuda)"
+# PyCUDA is built against an emulated CUDA driver, once: the wheel stays in a cache. NVRTC runs without any driver.
+$(VENV)/.cuda: $(VENV)/.test tests/cuda_emulator/builder.py
+	$(PIP) "$$($(PY) tests/cuda_emulator/builder.py pycuda)" "$$($(PY) tests/cuda_emulator/builder.py nvrtc)"
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.test

@@ -148,6 +148,7 @@ class Compiler:
     """Stands for NVRTC: its images are texts."""
 
     version = "1"
+    architectures = ["75", "90"]
     calls = 0
 
     def compile(self, name, source, arch, kind):
@@ -169,3 +170,13 @@ def test_images_are_looked_for_in_order(monkeypatch, tmp_path):
     assert next(module.images("x", "changed", "75", [])) == b"x changed 75 cubin"
     module.write_image(module.prebuilt_path("x", "text"), b"built before")
     assert next(module.images("x", "text", "75", [])) == b"built before"
+
+
+def test_a_device_newer_than_the_compiler_gets_ptx(monkeypatch, tmp_path):
+    monkeypatch.setenv("TENSORLIB_CUDA_CACHE_DIR", str(tmp_path))
+    monkeypatch.setenv("TENSORLIB_CUDA_IMAGE", "auto")
+    monkeypatch.setattr(module, "compilers", lambda errors: [Compiler()])
+    assert list(module.images("x", "text", "120", [])) == [b"x text 90 ptx"]
+    assert list(module.images("x", "text", "89", [])) == [b"x text 75 ptx"]
+    assert list(module.images("x", "text", "60", [])) == [b"x text 60 cubin", b"x text 60 ptx"]
+    assert module.newest(["75", "90", "100"], "121") == "100"

@@ -23,12 +23,6 @@ def programs():
     return made + [module.Program(path.stem) for path in sorted(module.SOURCES.glob("*.cu"))]
 
 
-def architectures(nvcc):
-    """What nvcc compiles for, such as ["75", "80"]."""
-    listed = subprocess.run([nvcc.path, "--list-gpu-code"], capture_output=True, text=True, check=True).stdout.split()
-    return [name[3:] for name in listed if name.startswith("sm_") and name[3:].isdigit()]
-
-
 def build(program, nvcc, archs):
     """Make the image of a program, unless it is there."""
     source = program.text()
@@ -52,7 +46,7 @@ def main():
     nvcc = module.find_nvcc()
     if isinstance(nvcc, str):
         raise SystemExit(nvcc)
-    archs = sys.argv[1:] or architectures(nvcc)
+    archs = sys.argv[1:] or nvcc.architectures
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         kept = set(pool.map(lambda program: build(program, nvcc, archs), programs()))
     for path in set(module.PREBUILT.glob("*.image")) - kept:

@@ -92,17 +92,25 @@ def images(name, source, arch, errors):
     if built is not None:
         yield built
     for compiler in compilers(errors):
-        for kind in kinds():
-            path = cache_folder() / ("%s-%s.image" % (name, cache_key(source, arch, compiler.version, kind)))
+        target = newest(compiler.architectures, arch)
+        for kind in kinds() if target == arch else ("ptx",):
+            path = cache_folder() / ("%s-%s.image" % (name, cache_key(source, target, compiler.version, kind)))
             image = read_image(path)
             if image is None:
                 try:
-                    image = compiler.compile(name, source, arch, kind)
+                    image = compiler.compile(name, source, target, kind)
                 except RuntimeError as error:
                     errors.append(str(error))
                     break
                 write_image(path, image)
             yield image
+
+
+def newest(known, arch):
+    """What to compile for: the architecture itself, or where a compiler does not know one so new, its newest, whose PTX
+    the driver translates."""
+    older = [a for a in known if int(a) <= int(arch)]
+    return arch if arch in known or not older else max(older, key=int)
 
 
 def prebuilt_path(name, source):
@@ -175,6 +183,11 @@ class Nvrtc:
         library.nvrtcVersion(ctypes.byref(major), ctypes.byref(minor))
         library.nvrtcGetErrorString.restype = ctypes.c_char_p
         self.version = "nvrtc %d.%d" % (major.value, minor.value)
+        count = ctypes.c_int()
+        self.check(library.nvrtcGetNumSupportedArchs(ctypes.byref(count)))
+        archs = (ctypes.c_int * count.value)()
+        self.check(library.nvrtcGetSupportedArchs(archs))
+        self.architectures = [str(arch) for arch in archs]
 
     def compile(self, name, source, arch, kind):
         """The image of a source."""
@@ -212,6 +225,12 @@ class Nvcc:
 
     def __init__(self, path, version):
         self.path, self.version = path, version
+
+    @functools.cached_property
+    def architectures(self):
+        """What it compiles for, such as ["75", "80"]."""
+        listed = subprocess.run([self.path, "--list-gpu-code"], capture_output=True, text=True).stdout.split()
+        return [name[3:] for name in listed if name.startswith("sm_") and name[3:].isdigit()]
 
     def compile(self, name, source, arch, kind):
         """The image of a source."""

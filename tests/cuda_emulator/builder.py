@@ -2,12 +2,14 @@
 
 Usage: python builder.py          prints the folder of libcuda.so.1
        python builder.py pycuda   prints the path of a PyCUDA wheel for this Python
+       python builder.py nvrtc    prints the pip package of NVRTC of the same release as the CUDA toolkit
 """
 
 import hashlib
 import os
 import pathlib
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -142,6 +144,13 @@ def pycuda_wheel():
         return pathlib.Path(shutil.move(str(wheel), str(cache() / wheel.name)))
 
 
+def nvrtc_package():
+    """Name NVIDIA's package of the run-time compiler that goes with the CUDA toolkit."""
+    release = re.search(r"release (\d+)\.(\d+)", run([cuda_home() / "bin" / "nvcc", "--version"]))
+    major, minor = release.groups()
+    return "nvidia-cuda-nvrtc%s==%s.%s.*" % ("-cu" + major if int(major) < 13 else "", major, minor)
+
+
 def pycuda_source(into):
     """Unpack PyCUDA's sdist (its tests are run from there) and return its folder."""
     sdist = cache() / ("pycuda-%s.tar.gz" % PYCUDA)
@@ -194,4 +203,4 @@ runpy.run_path("setup.py", run_name="__main__")
 
 
 if __name__ == "__main__":
-    print(pycuda_wheel() if sys.argv[1:] == ["pycuda"] else emulator())
+    print({"pycuda": pycuda_wheel, "nvrtc": nvrtc_package}.get(" ".join(sys.argv[1:]), emulator)())

@@ -1,5 +1,5 @@
 // What has no meaning here says so: arrays, textures and surfaces, sharing between processes, graphs, pools of
-// memory. No header is included: only the names matter, and any arguments may come.
+// memory, private tables (NVRTC asks for one, and goes on without). No header is included: only the names matter, and any arguments may come.
 
 #define CUEMU_STUB(name) \
     extern "C" __attribute__((visibility("default"))) int name() { return 801; }  // CUDA_ERROR_NOT_SUPPORTED
@@ -9,6 +9,7 @@ CUEMU_STUB(cuArray3DGetDescriptor_v2)
 CUEMU_STUB(cuArrayCreate_v2)
 CUEMU_STUB(cuArrayDestroy)
 CUEMU_STUB(cuArrayGetDescriptor_v2)
+CUEMU_STUB(cuGetExportTable)
 CUEMU_STUB(cuGraphCreate)
 CUEMU_STUB(cuGraphLaunch)
 CUEMU_STUB(cuIpcCloseMemHandle)
