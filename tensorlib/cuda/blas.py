@@ -7,6 +7,7 @@ import functools
 import glob
 import os
 import sys
+import threading
 
 from .._ops.tensor import code_of, device_of
 from . import driver, streams
@@ -71,20 +72,43 @@ def gemv(y, a, x, alpha=1, beta=0):
 
 # ---- cuBLAS -------------------------------------------------------------------------------------------------------
 
-class Cublas:
-    """cuBLAS through ctypes. It counts columns first: a row-major product is the transposed product there."""
+FUNCTIONS = ("Create_v2", "Destroy_v2", "SetStream_v2", "GetProperty", "Sgemm_v2", "Dgemm_v2", "SgemmStridedBatched",
+             "DgemmStridedBatched")
+STATUS = {1: "NOT_INITIALIZED", 3: "ALLOC_FAILED", 7: "INVALID_VALUE", 8: "ARCH_MISMATCH", 11: "MAPPING_ERROR",
+          13: "EXECUTION_FAILED", 14: "INTERNAL_ERROR", 15: "NOT_SUPPORTED", 16: "LICENSE_ERROR"}
+LARGEST_INT = (1 << 31) - 1
 
-    def __init__(self, lib):
-        self.lib, self.handles = lib, {}
+
+class Cublas:
+    """cuBLAS through ctypes. It counts columns first: a row-major product is the transposed product there.
+
+    Raises OSError, AttributeError or RuntimeError where the library is none, or does not fit the driver.
+    """
+
+    def __init__(self, path):
+        self.lib, self.handles = ctypes.CDLL(path), {}
+        self.lock = threading.Lock()        # a handle has one stream, which has to stay between two calls
+        for name in FUNCTIONS:
+            getattr(self.lib, "cublas" + name)
+        version, newest = self.version(), driver.require().get_driver_version() // 1000
+        if version > newest:
+            raise RuntimeError("it is of CUDA %d, the driver of CUDA %d" % (version, newest))
+        self.handle(driver.current_device())
+
+    def version(self):
+        """The major version."""
+        number = ctypes.c_int()
+        self.check("GetProperty", 0, ctypes.byref(number))
+        return number.value
 
     def handle(self, device):
         """The handle of a device, set to its current stream."""
         driver.use(device)
         if device not in self.handles:
             handle = ctypes.c_void_p()
-            self.check(self.lib.cublasCreate_v2(ctypes.byref(handle)))
+            self.check("Create_v2", ctypes.byref(handle))
             self.handles[device] = handle
-        self.check(self.lib.cublasSetStream_v2(self.handles[device], ctypes.c_void_p(streams.handle_of(device))))
+        self.check("SetStream_v2", self.handles[device], ctypes.c_void_p(streams.handle_of(device)))
         return self.handles[device]
 
     def gemm(self, c, a, b, alpha, beta):
@@ -94,26 +118,30 @@ class Cublas:
         if None in layouts or layouts[2][0]:
             return False
         m, n, k = c.size(lead), c.size(lead + 1), a.size(lead + 1)
+        if max(m, n, k, *[step for _, step in layouts]) > LARGEST_INT:
+            return False
         kind, number = ("S", ctypes.c_float) if code_of(c) == FLOAT else ("D", ctypes.c_double)
         (turn_a, step_a), (turn_b, step_b), (_, step_c) = layouts
-        call = [self.handle(device_of(c)), int(turn_b), int(turn_a), n, m, k, ctypes.byref(number(alpha))]
-        factors = [(b, step_b), (a, step_a)]
-        if lead:
-            for t, step in factors:
-                call += [ctypes.c_void_p(t.data_ptr()), step, ctypes.c_longlong(t.stride(0))]
-            call += [ctypes.byref(number(beta)), ctypes.c_void_p(c.data_ptr()), step_c, ctypes.c_longlong(c.stride(0)),
-                     c.size(0)]
-            self.check(getattr(self.lib, "cublas%sgemmStridedBatched" % kind)(*call))
-            return True
-        for t, step in factors:
-            call += [ctypes.c_void_p(t.data_ptr()), step]
-        call += [ctypes.byref(number(beta)), ctypes.c_void_p(c.data_ptr()), step_c]
-        self.check(getattr(self.lib, "cublas%sgemm_v2" % kind)(*call))
+        call = [int(turn_b), int(turn_a), n, m, k, ctypes.byref(number(alpha)), *place(b, step_b), *place(a, step_a),
+                ctypes.byref(number(beta)), *place(c, step_c)] + [c.size(0)] * lead
+        name = "%sgemmStridedBatched" if lead else "%sgemm_v2"
+        with self.lock:
+            self.check(name % kind, self.handle(device_of(c)), *call)
         return True
 
-    def check(self, status):
+    def check(self, name, *arguments):
+        """Call a function; RuntimeError unless it succeeds."""
+        status = getattr(self.lib, "cublas" + name)(*arguments)
         if status:
-            raise RuntimeError("cublas runtime error (%d)" % status)
+            raise RuntimeError("cublas runtime error (%d) : CUBLAS_STATUS_%s in cublas%s"
+                               % (status, STATUS.get(status, "?"), name))
+
+    def close(self):
+        """Give the handles back."""
+        for device, handle in self.handles.items():
+            driver.use(device)
+            self.lib.cublasDestroy_v2(handle)
+        self.handles.clear()
 
 
 def layout(t, lead):
@@ -127,6 +155,11 @@ def layout(t, lead):
     return None
 
 
+def place(t, step):
+    """The arguments that tell where a matrix lies, or a batch of them."""
+    return [ctypes.c_void_p(t.data_ptr()), step] + [ctypes.c_longlong(t.stride(0))] * (t.dim() - 2)
+
+
 @functools.cache
 def library():
     """cuBLAS, or None where our own kernels do the work."""
@@ -135,17 +168,28 @@ def library():
         raise RuntimeError("TENSORLIB_CUDA_BLAS=%s: expected auto, own or cublas" % wanted)
     if wanted == "own":
         return None
-    pattern = os.path.join("nvidia", "*", "lib", "libcublas.so*")
-    found = [path for folder in sys.path for path in glob.glob(os.path.join(folder, pattern))]
-    given = os.environ.get("TENSORLIB_CUBLAS")
-    for path in [given] if given else found + ["libcublas.so", "libcublas.so.13", "libcublas.so.12"]:
+    reasons = []
+    for path in candidates():
         try:
-            return Cublas(ctypes.CDLL(path))
-        except OSError:
+            found = Cublas(path)
+        except (OSError, AttributeError, RuntimeError) as error:
+            reasons.append("%s: %s" % (path, error))
             continue
+        driver.Driver.at_exit.append(found.close)
+        return found
     if wanted == "cublas":
-        raise RuntimeError("TENSORLIB_CUDA_BLAS=cublas, but libcublas.so is not found")
+        raise RuntimeError("TENSORLIB_CUDA_BLAS=cublas, but cuBLAS cannot be used:\n" + "\n".join(reasons))
     return None
+
+
+def candidates():
+    """Where cuBLAS may be: the given file, or NVIDIA's packages for Python, then the system."""
+    given = os.environ.get("TENSORLIB_CUBLAS")
+    if given:
+        return [given]
+    pattern = os.path.join("nvidia", "*", "lib", "libcublas.so*")
+    found = [path for folder in sys.path for path in sorted(glob.glob(os.path.join(folder, pattern)))]
+    return found + ["libcublas.so", "libcublas.so.13", "libcublas.so.12"]
 
 
 def current_handle():
