@@ -191,17 +191,21 @@ class Nvrtc:
 
     def compile(self, name, source, arch, kind):
         """The image of a source."""
+        return self.translate(name, source, arch, kind)[0]
+
+    def translate(self, name, source, arch, kind, *more):
+        """(image, what the compiler says) of a source, with more options."""
         program = ctypes.c_void_p()
         self.check(self.library.nvrtcCreateProgram(ctypes.byref(program), source.encode(), (name + ".cu").encode(), 0,
                                                    None, None))
         try:
             wanted = "sm_" if kind == "cubin" else "compute_"
-            options = [option.encode() for option in OPTIONS + ["--gpu-architecture=" + wanted + arch]]
+            options = [option.encode() for option in [*OPTIONS, "--gpu-architecture=" + wanted + arch, *more]]
             status = self.library.nvrtcCompileProgram(program, len(options), (ctypes.c_char_p * len(options))(*options))
+            log = self.read(program, "ProgramLog").rstrip(b"\0").decode(errors="replace")
             if status:
-                log = self.read(program, "ProgramLog").rstrip(b"\0").decode(errors="replace")
                 raise RuntimeError("NVRTC does not compile %s: %s\n%s" % (name, self.text(status), log))
-            return self.read(program, "CUBIN" if kind == "cubin" else "PTX")
+            return self.read(program, "CUBIN" if kind == "cubin" else "PTX"), log
         finally:
             self.library.nvrtcDestroyProgram(ctypes.byref(program))
 
@@ -234,15 +238,19 @@ class Nvcc:
 
     def compile(self, name, source, arch, kind):
         """The image of a source."""
+        return self.translate(name, source, arch, kind)[0]
+
+    def translate(self, name, source, arch, kind, *more):
+        """(image, what the compiler says) of a source, with more options."""
         with tempfile.TemporaryDirectory() as folder:
             text, image = os.path.join(folder, name + ".cu"), os.path.join(folder, "image")
             pathlib.Path(text).write_text(source)
             target = ("sm_" if kind == "cubin" else "compute_") + arch
-            command = [self.path, "-std=c++17", "-" + kind, "-arch=" + target, "-o", image, text]
+            command = [self.path, *OPTIONS, *more, "-" + kind, "-arch=" + target, "-o", image, text]
             run = subprocess.run(command, capture_output=True, text=True)
             if run.returncode:
                 raise RuntimeError("nvcc does not compile %s:\n%s" % (name, run.stderr[-4000:]))
-            return pathlib.Path(image).read_bytes()
+            return pathlib.Path(image).read_bytes(), run.stderr
 
 
 @functools.cache

@@ -69,7 +69,7 @@ FOR_NUMBERS(INDEXING)
 
 // Coordinates of the places of a dense mask that are set.
 struct Sizes { i64 size[MAXDIM]; };
-KERNEL nonzero(i64* out, const u8* flags, const i64* places, i64 n, i64 ndim, const Sizes sizes) {
+KERNEL nonzero(i64* out, const u8* flags, const i64* places, i64 n, i64 ndim, const __grid_constant__ Sizes sizes) {
     FOR_GRID(i, n) {
         if (!flags[i]) continue;
         i64 rest = i;
