@@ -126,12 +126,6 @@ ALWAYS_INLINE void NAME(direct_body)(const int mr, ptrdiff_t k, const real *w, c
 
 #define DIRECT_CASE(h) case h: NAME(direct_body)(h, k, w, p0, p1, offsets, bias, c0, c1, rc, add); break;
 #define WEIGHT_CASE(h) case h: NAME(weight_body)(h, vecs, rows, cols, pitch, copy, offsets, dy, c, rc); break;
-#if TILE_M == 12
-#define EACH_HEIGHT(CASE) \
-    CASE(12) CASE(11) CASE(10) CASE(9) CASE(8) CASE(7) CASE(6) CASE(5) CASE(4) CASE(3) CASE(2) CASE(1)
-#else
-#define EACH_HEIGHT(CASE) CASE(6) CASE(5) CASE(4) CASE(3) CASE(2) CASE(1)
-#endif
 
 static __attribute__((noinline)) void NAME(direct)(int mr, ptrdiff_t k, const real *w, const real *p0, const real *p1,
                                                    const int *offsets, const real *bias, real *c0, real *c1,
@@ -279,7 +273,6 @@ static __attribute__((noinline)) void NAME(dots)(int mr, ptrdiff_t rows, ptrdiff
     switch (mr) { EACH_HEIGHT(DOTS_CASE) }
 }
 #undef DOTS_CASE
-#undef EACH_HEIGHT
 
 static ptrdiff_t NAME(padded_panels)(const ConvShape *s) { return (s->cout + TILE_N - 1) / TILE_N * TILE_N; }
 

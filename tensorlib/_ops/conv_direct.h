@@ -8,7 +8,6 @@
 #include "conv_shape.h"
 #include "simd.h"
 
-#define TILE_M (VECTOR_REGISTERS == 32 ? 12 : 6)
 #define MOST_TAPS 16                            /* of one dim of the kernel */
 #define BAND_BYTES ((ptrdiff_t)192 << 10)       /* aim for the copy of a band: well inside the second level cache */
 #define STEP 512                                /* rows of the column matrix summed in registers before C is touched */

@@ -14,7 +14,6 @@
 #define WORK_B (2048 * 256 * 4)                 /* bytes of a block of B */
 #define WORK_BYTES (WORK_B + WORK_A + 64)       /* the last column of A may overhang by 16 bytes */
 #define WORK_SLOTS 16
-#define TILE_M (VECTOR_REGISTERS == 32 ? 12 : 6)
 
 static void *work_slots[WORK_SLOTS];
 

@@ -47,12 +47,6 @@ ALWAYS_INLINE void NAME(tile_body)(const int mr, const int vecs, ptrdiff_t k, co
 
 #define TILE_ARGS k, a, ra, ca, b, rb, alpha, beta, d, rd, c, rc
 #define TILE_CASE(h) case h: NAME(tile_body)(h, vecs, TILE_ARGS); break;
-#if TILE_M == 12
-#define TILE_CASES TILE_CASE(12) TILE_CASE(11) TILE_CASE(10) TILE_CASE(9) TILE_CASE(8) TILE_CASE(7) \
-    TILE_CASE(6) TILE_CASE(5) TILE_CASE(4) TILE_CASE(3) TILE_CASE(2) TILE_CASE(1)
-#else
-#define TILE_CASES TILE_CASE(6) TILE_CASE(5) TILE_CASE(4) TILE_CASE(3) TILE_CASE(2) TILE_CASE(1)
-#endif
 #define TILE_PARAMS ptrdiff_t k, const real *a, ptrdiff_t ra, ptrdiff_t ca, const real *b, ptrdiff_t rb, real alpha, \
     real beta, const real *d, ptrdiff_t rd, real *c, ptrdiff_t rc
 #define DEFINE_TILE(name, vecs_, ra_, ca_)                                      \
@@ -61,7 +55,7 @@ ALWAYS_INLINE void NAME(tile_body)(const int mr, const int vecs, ptrdiff_t k, co
         enum { vecs = vecs_ };                                                  \
         ra = ra_;                                                               \
         ca = ca_;                                                               \
-        switch (mr) { TILE_CASES }                                              \
+        switch (mr) { EACH_HEIGHT(TILE_CASE) }                                  \
     }
 DEFINE_TILE(tile_packed, 2, 1, TILE_M)
 DEFINE_TILE(tile_strided, 2, ra, ca)

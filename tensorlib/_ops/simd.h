@@ -18,6 +18,16 @@
 #define VECTOR_REGISTERS 16
 #endif
 
+/* Rows of a tile of sums that stays in registers, two vectors wide, and a case of a switch for each height of a tile. */
+#if VECTOR_REGISTERS == 32
+#define TILE_M 12
+#define EACH_HEIGHT(CASE) \
+    CASE(12) CASE(11) CASE(10) CASE(9) CASE(8) CASE(7) CASE(6) CASE(5) CASE(4) CASE(3) CASE(2) CASE(1)
+#else
+#define TILE_M 6
+#define EACH_HEIGHT(CASE) CASE(6) CASE(5) CASE(4) CASE(3) CASE(2) CASE(1)
+#endif
+
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
 #define PASTE_(a, b) a##_##b
 #define PASTE(a, b) PASTE_(a, b)
