@@ -39,6 +39,13 @@ def geometries():
         padding, batch = tuple(rng.randint(0, 4, 2)), (1, 2, 5)[rng.randint(3)]
         size = tuple(rng.randint(max(1, 3 - 2 * p), 24) for p in padding)
         cases.append(((batch, groups * cin) + size, (groups * cout, cin, 3, 3), (1, 1), padding, (1, 1), groups))
+    for i in range(24):                                         # kernels cut into pieces, with and without a stride
+        kernel, stride = tuple(rng.randint(2, 13 if i % 6 == 0 else 8, 2)), tuple(rng.randint(1, 3, 2))
+        groups, cin, cout = (1, 1, 2)[i % 3], rng.randint(1, 36), rng.randint(1, 36)
+        padding = tuple(rng.randint(0, 4, 2))
+        size = tuple(max(1, k - 2 * p) + rng.randint(0, 14) for k, p in zip(kernel, padding))
+        cases.append((((1, 2, 3)[rng.randint(3)], groups * cin) + size, (groups * cout, cin) + kernel, stride, padding,
+                      (1, 1), groups))
     cases.append(((2, 300, 5, 6), (8, 300, 3, 3), (1, 1), (1, 1), (1, 1), 1))      # more inputs than one step of a sum
     cases.append(((2, 3, 5000), (2, 3, 5), (1,), (2,), (1,), 1))
     cases.append(((40, 2, 4, 4), (3, 2, 3, 3), (1, 1), (0, 0), (1, 1), 1))
@@ -155,17 +162,24 @@ def test_strided_operands():
     close(conv(*turned, *options).numpy(), want, 1e-12)
 
 
-def test_winograd_is_taken_and_accurate():
+@pytest.mark.parametrize("kernel, stride", [(3, 1), (4, 2), (5, 1), (5, 2), (7, 1)])
+def test_winograd_is_taken_and_accurate(kernel, stride):
     """Where it applies the fast path is used, and its error stays near that of a plain float32 product."""
-    x, w, b, g = data((4, 64, 16, 16), (64, 64, 3, 3), ((1, 1), (1, 1), (1, 1), 1), np.float32)
-    options, errors, results = ((1, 1), (1, 1), (1, 1), 1), {}, {}
-    want = conv.row.ref(x.astype(np.float64), w.astype(np.float64), b.astype(np.float64), *options)
+    options = ((stride, stride), (kernel // 2, kernel // 2), (1, 1), 1)
+    x, w, b, g = data((4, 64, 16, 16), (64, 64, kernel, kernel), options, np.float32)
+    wide, faces = [a.astype(np.float64) for a in (x, w, b, g)], {}
+    want = (conv.row.ref(*wide[:3], *options), conv_dx.row.ref(wide[3], wide[1], x.shape, *options),
+            conv_dw.row.ref(wide[3], wide[0], w.shape, *options))
     for name in ("im2col", "winograd", None):
         force_path(name)
-        results[name] = conv(tensor(x), tensor(w), tensor(b), *options).numpy()
-        errors[name] = np.abs(results[name] - want).max() / np.abs(want).max()
-    assert (results[None] == results["winograd"]).all() and (results[None] != results["im2col"]).any()
-    assert errors["winograd"] < 3 * errors["im2col"]
+        faces[name] = [face.numpy() for face in (
+            conv(tensor(x), tensor(w), tensor(b), *options), conv_dx(tensor(g), tensor(w), x.shape, *options),
+            conv_dw(tensor(g), tensor(x), w.shape, *options))]
+    force_path(None)
+    for exact, plain, fast, chosen in zip(want, *[faces[name] for name in ("im2col", "winograd", None)]):
+        assert (chosen == fast).all() and (chosen != plain).any()
+        error, usual = [np.sqrt(np.mean((got - exact) ** 2)) for got in (fast, plain)]
+        assert error < 3 * usual
 
 
 def test_unknown_path():

@@ -1,7 +1,7 @@
 # cython: language_level=3
 """Convolution: checks, geometry, and the choice of a path. The loops are in `kernels/conv.pyx` (im2col and GEMM, for
-every shape), `kernels/conv_direct.pyx` (no columns, for few channels), `kernels/winograd.pyx` (3x3, stride 1) and
-`kernels/conv_implicit.pyx` (vectors along channels, for any stride and width).
+every shape), `kernels/conv_direct.pyx` (no columns, for few channels), `kernels/winograd.pyx` (fewer products, for
+kernels from 2x2 on) and `kernels/conv_implicit.pyx` (vectors along channels, for any stride and width).
 
 `conv`, `conv_dx` and `conv_dw` are the three faces of one trilinear form, so each is a derivative of the others; a
 transposed convolution is `conv_dx` used forward. Nothing here knows autograd.
@@ -178,7 +178,18 @@ cdef void balance_weight(ConvShape* s, int threads) noexcept nogil:
     s.shared = (s.parts - 1) * s.groups * s.cout * s.depth
 
 
-cdef str chosen_path(ConvShape* s, str kernel, tuple paths, int dtype, int threads, double useful, double* best):
+cdef tuple path_table(str kernel, tuple paths):
+    """Rows of a path, its kernel and its plan."""
+    return tuple([(path, "%s_%s" % (kernel, path), "%s_%s_plan" % (kernel, path)) for path in paths])
+
+
+cdef tuple FORWARD = path_table("conv", ("direct", "winograd", "implicit"))
+cdef tuple TURNED = path_table("conv", ("direct",))
+cdef tuple GRADIENT = path_table("conv_dx", ("winograd", "implicit"))
+cdef tuple WEIGHT = path_table("conv_dw", ("direct", "winograd"))
+
+
+cdef str chosen_path(ConvShape* s, tuple paths, int dtype, int threads, double useful, double* best):
     """The fastest of some paths, with its work cut in s: the name of its kernel, or None where none is faster.
 
     Paths are compared by their speed beside a plain product of the same size; `best` is that of the others, and then
@@ -186,16 +197,16 @@ cdef str chosen_path(ConvShape* s, str kernel, tuple paths, int dtype, int threa
     """
     cdef ConvShape cut
     cdef double speed
-    cdef str path, chosen = None
+    cdef str path, kernel, plan, chosen = None
     if s.plain:
         return None
-    for path in paths:
+    for path, kernel, plan in paths:
         if forced_path not in (None, path) or path == "direct" and s.cout > MOST_DIRECT:
             continue
         cut = s[0]
-        speed = useful * (<plan_fn>get("%s_%s_plan" % (kernel, path), dtype))(&cut, threads)
+        speed = useful * (<plan_fn>get(plan, dtype))(&cut, threads)
         if speed > best[0] or speed > 0 and forced_path == path:
-            s[0], best[0], chosen = cut, speed, "%s_%s" % (kernel, path)
+            s[0], best[0], chosen = cut, speed, kernel
     return chosen
 
 
@@ -225,7 +236,7 @@ def conv(TensorBase input not None, TensorBase weight not None, TensorBase bias,
     cdef int n = output_sizes(&s, weight.ndim - 2, sizes), threads = threads_of(&s)
     cdef TensorBase out = empty(input.dtype, n, sizes)
     cdef double speed = im2col_speed(&s)
-    cdef str path = chosen_path(&s, "conv", ("direct", "winograd", "implicit"), input.dtype, threads, 1, &speed)
+    cdef str path = chosen_path(&s, FORWARD, input.dtype, threads, 1, &speed)
     if path is None:
         path = "conv"
         set_tiles(&s, input.dtype, threads)
@@ -281,9 +292,8 @@ cdef TensorBase run_dx(ConvShape* s, TensorBase grad, TensorBase weight, TensorB
     cdef double speed = im2col_speed(s)
     cdef str turned_path = None, path
     if turned_around(s, &turned):
-        turned_path = chosen_path(&turned, "conv", ("direct", "winograd"), grad.dtype, threads,
-                                  <double>s.positions / s.pixels, &speed)
-    path = chosen_path(s, "conv_dx", ("implicit",), grad.dtype, threads, 1, &speed)
+        turned_path = chosen_path(&turned, TURNED, grad.dtype, threads, <double>s.positions / s.pixels, &speed)
+    path = chosen_path(s, GRADIENT, grad.dtype, threads, 1, &speed)
     if path is not None or turned_path is not None:
         run(path or turned_path, &turned if path is None else s, grad, weight, bias, out, threads)
         return out
@@ -318,7 +328,7 @@ def conv_dw(TensorBase grad not None, TensorBase input not None, weight_size, st
     cdef int threads = threads_of(&s)
     cdef TensorBase out = empty(grad.dtype, grad.ndim, sizes)
     cdef double speed = im2col_speed(&s)
-    cdef str path = chosen_path(&s, "conv_dw", ("direct", "winograd"), grad.dtype, threads, 1, &speed)
+    cdef str path = chosen_path(&s, WEIGHT, grad.dtype, threads, 1, &speed)
     if path is None:
         path = "conv_dw"
         set_tiles(&s, grad.dtype, threads)

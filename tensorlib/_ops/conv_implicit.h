@@ -1,63 +1,18 @@
 /* Convolution as a matrix product whose left side is never made: for each output position the inputs that it reads lie
    in runs of a copy of the image with channels last, and the product takes its rows from there (Dukhan, The Indirect
-   Convolution Algorithm, 2019). Vectors run along output channels, so stride, dilation and odd widths cost nothing.
-
-   The gradient of the input is such a product too: inputs at one phase of the stride are outputs of a convolution with
-   stride 1 of the gradient, with those places of the kernel that reach them. */
+   Convolution Algorithm, 2019). Vectors run along output channels, so stride, dilation and odd widths cost nothing. The
+   gradient of the input is such a product too: see conv_pass.h. */
 #ifndef TENSORLIB_CONV_IMPLICIT_H
 #define TENSORLIB_CONV_IMPLICIT_H
 #include <string.h>
-#include "conv_shape.h"
+#include "conv_pass.h"
 #include "parallel.h"
 #include "simd.h"
 
-#define TILE_M (VECTOR_REGISTERS == 32 ? 12 : 6)
 #define MOST_TAPS 12                            /* of one dim of the kernel */
 #define MOST_POSITIONS 384                      /* of a block */
 #define COPY_BYTES ((ptrdiff_t)256 << 10)       /* aim for the copy of a block: inside the second level cache */
 #define STEP 320                                /* rows of a panel of weights that stay in the first level cache */
-
-/* What one kernel does, forward or for the gradient of the input, in lines [0] and columns [1]. */
-typedef struct {
-    int gradient;
-    ptrdiff_t in, out;                          /* channels of a group */
-    ptrdiff_t in_size[2], out_size[2];
-    ptrdiff_t grid[2];                          /* output positions of one phase */
-    ptrdiff_t phases[2];                        /* of the output: every phases-th position belongs to one */
-    ptrdiff_t step[2];                          /* input pixels between neighbouring positions */
-    ptrdiff_t low[2], extent[2];                /* the first pixel that a position may read, and how many */
-} implicit;
-
-/* Where a place of the kernel reads, from a position's first pixel on, for outputs of a phase; -1: nothing. */
-static ptrdiff_t tap_at(const ConvShape *s, const implicit *m, int dim, ptrdiff_t phase, ptrdiff_t tap)
-{
-    if (!m->gradient) return tap * s->dilation[dim + 1];
-    const ptrdiff_t from = phase + s->padding[dim + 1] - tap * s->dilation[dim + 1], stride = s->stride[dim + 1];
-    return from % stride ? -1 : from / stride - m->low[dim];
-}
-
-static implicit describe_implicit(const ConvShape *s, int gradient)
-{
-    implicit m = {gradient, gradient ? s->cout : s->cin, gradient ? s->cin : s->cout};
-    for (int i = 0; i < 2; i++) {
-        const ptrdiff_t reach = s->dilation[i + 1] * (s->kernel[i + 1] - 1), stride = s->stride[i + 1];
-        const ptrdiff_t *size = s->size + 1, *out = s->out + 1, padding = s->padding[i + 1];
-        m.in_size[i] = gradient ? out[i] : size[i];
-        m.out_size[i] = gradient ? size[i] : out[i];
-        m.phases[i] = gradient ? stride : 1;
-        m.step[i] = gradient ? 1 : stride;
-        m.grid[i] = (m.out_size[i] + m.phases[i] - 1) / m.phases[i];
-        if (!gradient) {
-            m.low[i] = -padding;
-            m.extent[i] = reach + 1;
-            continue;
-        }
-        const ptrdiff_t first = padding - reach, last = stride - 1 + padding;    /* of from, in tap_at */
-        m.low[i] = first >= 0 ? first / stride : -((-first + stride - 1) / stride);
-        m.extent[i] = last / stride - m.low[i] + 1;
-    }
-    return m;
-}
 
 /* Inputs that lie in a row of the copy: `length` elements from `offset` on. */
 typedef struct {
@@ -73,7 +28,7 @@ typedef struct {
     ptrdiff_t depth;                            /* of the product: taps * channels */
 } phase;
 
-static void find_phase(const ConvShape *s, const implicit *m, ptrdiff_t index, ptrdiff_t width, phase *p)
+static void find_phase(const ConvShape *s, const pass *m, ptrdiff_t index, ptrdiff_t width, phase *p)
 {
     const ptrdiff_t rows = s->kernel[1], columns = s->kernel[2];
     p->y = index / m->phases[1];
@@ -123,7 +78,7 @@ typedef struct {
     ptrdiff_t height, width;                    /* of the copy of an image */
 } block;
 
-static block find_block(const ConvShape *s, const implicit *m, ptrdiff_t task)
+static block find_block(const ConvShape *s, const pass *m, ptrdiff_t task)
 {
     block b;
     b.group = task % s->groups;
@@ -136,20 +91,15 @@ static block find_block(const ConvShape *s, const implicit *m, ptrdiff_t task)
     return b;
 }
 
-/* Lines of a phase that a block has, and columns. */
-static ptrdiff_t phase_lines(const implicit *m, const block *b, ptrdiff_t y)
+/* Lines of a phase that a block has. */
+static ptrdiff_t phase_lines(const pass *m, const block *b, ptrdiff_t y)
 {
-    const ptrdiff_t all = (m->out_size[0] - y + m->phases[0] - 1) / m->phases[0];
+    const ptrdiff_t all = phase_size(m, 0, y);
     return b->top + b->lines <= all ? b->lines : all - b->top;
 }
 
-static ptrdiff_t phase_columns(const implicit *m, ptrdiff_t x)
-{
-    return (m->out_size[1] - x + m->phases[1] - 1) / m->phases[1];
-}
-
 /* Where in the copy the positions of a phase begin to read, in the order image, line, column. Returns how many. */
-static ptrdiff_t find_positions(const implicit *m, const block *b, ptrdiff_t lines, ptrdiff_t columns, int *at)
+static ptrdiff_t find_positions(const pass *m, const block *b, ptrdiff_t lines, ptrdiff_t columns, int *at)
 {
     if (lines <= 0 || columns <= 0) return 0;
     for (ptrdiff_t n = 0; n < b->images; n++)
@@ -160,25 +110,23 @@ static ptrdiff_t find_positions(const implicit *m, const block *b, ptrdiff_t lin
 }
 
 /* Most positions of a phase in a block, as whole cache lines. */
-static ptrdiff_t most_positions(const ConvShape *s, const implicit *m)
+static ptrdiff_t most_positions(const ConvShape *s, const pass *m)
 {
     return (s->images * s->band * m->grid[1] + 15) / 16 * 16;
 }
 
 /* Pixels of the copy of one image. */
-static ptrdiff_t copy_pixels(const ConvShape *s, const implicit *m)
+static ptrdiff_t copy_pixels(const ConvShape *s, const pass *m)
 {
     return ((s->band - 1) * m->step[0] + m->extent[0]) * ((m->grid[1] - 1) * m->step[1] + m->extent[1]);
 }
 
-static ptrdiff_t limit(ptrdiff_t n, ptrdiff_t least, ptrdiff_t most) { return n < least ? least : n > most ? most : n; }
-
 /* Cut the work into blocks whose copies and sums stay in the cache, and into enough of them for all threads. Returns
    the elements copied, or 0 where this path does not apply. */
-static double plan_implicit(ConvShape *s, const implicit *m, int threads, ptrdiff_t itemsize)
+static double plan_implicit(ConvShape *s, const pass *m, int threads, ptrdiff_t itemsize)
 {
     const ptrdiff_t width = (m->grid[1] - 1) * m->step[1] + m->extent[1], line = width * m->in * itemsize;
-    if (s->size[0] != 1 || s->out[0] != 1 || s->kernel[0] != 1 || s->padding[0] != 0) return 0;
+    if (!has_two_dims(s)) return 0;
     if (s->kernel[1] > MOST_TAPS || s->kernel[2] > MOST_TAPS || m->extent[0] * line > 16 * COPY_BYTES) return 0;
     const ptrdiff_t all = s->batch * s->groups * m->grid[0] * m->grid[1], fair = (all + threads - 1) / threads;
     const ptrdiff_t most = limit(fair, m->grid[1], MOST_POSITIONS > m->grid[1] ? MOST_POSITIONS : m->grid[1]);

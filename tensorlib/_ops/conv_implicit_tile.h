@@ -1,17 +1,14 @@
 /* Template for one element type `real`: packing, the product and the plan of conv_implicit.h. Needs gemm_tile.h and
    channels_last.h. */
 
-/* Two vectors of outputs for mr positions: the sums at `start`, the same for all or `start_row` apart, plus a step. */
+/* Two vectors of outputs for mr positions: a step, plus the sums at `start`, the same for all or `start_row` apart. */
 ALWAYS_INLINE void NAME(implicit_body)(const int mr, const int vecs, const portion *s, const real *copy, const int *at,
                                        const real *b, const real *start, ptrdiff_t start_row, real *out)
 {
     vec x[TILE_M], y[TILE_M];
     const real *in[TILE_M];
     #pragma GCC unroll 12
-    for (int i = 0; i < mr; i++) {
-        x[i] = LOAD(start + i * start_row);
-        if (vecs == 2) y[i] = LOAD(start + i * start_row + LANES);
-    }
+    for (int i = 0; i < mr; i++) x[i] = y[i] = (vec){0};
     for (int r = 0; r < s->count; r++) {
         const ptrdiff_t length = s->run[r].length;
         #pragma GCC unroll 12
@@ -27,52 +24,43 @@ ALWAYS_INLINE void NAME(implicit_body)(const int mr, const int vecs, const porti
         }
     }
     #pragma GCC unroll 12
-    for (int i = 0; i < mr; i++, out += TILE_N) {
-        STORE(out) = x[i];
-        if (vecs == 2) STORE(out + LANES) = y[i];
+    for (int i = 0; i < mr; i++, out += TILE_N, start += start_row) {
+        STORE(out) = x[i] + LOAD(start);
+        if (vecs == 2) STORE(out + LANES) = y[i] + LOAD(start + LANES);
     }
 }
 
 #define IMPLICIT_ARGS const portion *s, const real *copy, const int *at, const real *b, const real *start, \
                       ptrdiff_t start_row, real *out
 #define IMPLICIT_CASE(h) case h: NAME(implicit_body)(h, vecs, s, copy, at, b, start, start_row, out); break;
-#if TILE_M == 12
-#define IMPLICIT_CASES IMPLICIT_CASE(12) IMPLICIT_CASE(11) IMPLICIT_CASE(10) IMPLICIT_CASE(9) IMPLICIT_CASE(8) \
-    IMPLICIT_CASE(7) IMPLICIT_CASE(6) IMPLICIT_CASE(5) IMPLICIT_CASE(4) IMPLICIT_CASE(3) IMPLICIT_CASE(2) \
-    IMPLICIT_CASE(1)
-#else
-#define IMPLICIT_CASES IMPLICIT_CASE(6) IMPLICIT_CASE(5) IMPLICIT_CASE(4) IMPLICIT_CASE(3) IMPLICIT_CASE(2) \
-    IMPLICIT_CASE(1)
-#endif
 static __attribute__((noinline)) void NAME(implicit_wide)(int mr, IMPLICIT_ARGS)
 {
     enum { vecs = 2 };
-    switch (mr) { IMPLICIT_CASES }
+    switch (mr) { EACH_HEIGHT(IMPLICIT_CASE) }
 }
 
 static __attribute__((noinline)) void NAME(implicit_narrow)(int mr, IMPLICIT_ARGS)
 {
     enum { vecs = 1 };
-    switch (mr) { IMPLICIT_CASES }
+    switch (mr) { EACH_HEIGHT(IMPLICIT_CASE) }
 }
 #undef IMPLICIT_ARGS
 #undef IMPLICIT_CASE
-#undef IMPLICIT_CASES
 
 /* ---- weights: [group][phase][panel of outputs][tap][input channel][TILE_N] --------------------------------------- */
 
-static ptrdiff_t NAME(group_weights)(const ConvShape *s, const implicit *m)
+static ptrdiff_t NAME(group_weights)(const ConvShape *s, const pass *m)
 {
     return s->taps * m->in * NAME(whole_panels)(m->out);      /* each tap belongs to one phase */
 }
 
-static ptrdiff_t NAME(pack_tasks)(const ConvShape *s, const implicit *m)
+static ptrdiff_t NAME(pack_tasks)(const ConvShape *s, const pass *m)
 {
     return s->groups * NAME(whole_panels)(m->out) / TILE_N;
 }
 
 /* One panel of outputs of a group, for all phases. */
-static void NAME(pack_weight)(const ConvShape *s, const implicit *m, const real *w, real *packed, ptrdiff_t task)
+static void NAME(pack_weight)(const ConvShape *s, const pass *m, const real *w, real *packed, ptrdiff_t task)
 {
     const ptrdiff_t panels = NAME(whole_panels)(m->out) / TILE_N, group = task / panels, first = task % panels * TILE_N;
     const ptrdiff_t width = m->out - first < TILE_N ? m->out - first : TILE_N;
@@ -115,10 +103,10 @@ static void NAME(phase_products)(const phase *p, const real *copy, const int *at
 }
 
 /* All panels of one phase; y is the first channel of the block's group in its first image. */
-static void NAME(phase_task)(const implicit *m, const block *b, const phase *p, ptrdiff_t image_step, const real *copy,
+static void NAME(phase_task)(const pass *m, const block *b, const phase *p, ptrdiff_t image_step, const real *copy,
                              int *at, const real *weights, const real *bias, real *sums, real *y)
 {
-    const ptrdiff_t lines = phase_lines(m, b, p->y), columns = phase_columns(m, p->x);
+    const ptrdiff_t lines = phase_lines(m, b, p->y), columns = phase_size(m, 1, p->x);
     const ptrdiff_t plane = m->out_size[0] * m->out_size[1], positions = find_positions(m, b, lines, columns, at);
     if (positions <= 0) return;
     y += (b->top * m->phases[0] + p->y) * m->out_size[1] + p->x;
@@ -134,7 +122,7 @@ static void NAME(phase_task)(const implicit *m, const block *b, const phase *p, 
     }
 }
 
-static void NAME(implicit_task)(const ConvShape *s, const implicit *m, const real *x, const real *weights,
+static void NAME(implicit_task)(const ConvShape *s, const pass *m, const real *x, const real *weights,
                                 const real *bias, real *y, real *scratch, ptrdiff_t task)
 {
     const block b = find_block(s, m, task);
@@ -163,7 +151,7 @@ static void NAME(implicit_task)(const ConvShape *s, const implicit *m, const rea
 static double NAME(implicit_plan)(ConvShape *s, int threads, int gradient)
 {
     enum { COPY = 16 };             /* what an element costs that is turned, in products */
-    const implicit m = describe_implicit(s, gradient);
+    const pass m = describe_pass(s, gradient);
     const double copied = plan_implicit(s, &m, threads, sizeof(real));
     if (copied == 0) return 0;
     s->scratch = most_positions(s, &m) * (1 + TILE_N) + (s->images * copy_pixels(s, &m) * m.in + 15) / 16 * 16;
@@ -182,7 +170,7 @@ static double NAME(implicit_gradient_plan)(ConvShape *s, int threads) { return N
 static void NAME(convolve)(const ConvShape *s, int gradient, const real *x, const real *w, const real *bias, real *y,
                            real *scratch, int threads)
 {
-    const implicit m = describe_implicit(s, gradient);
+    const pass m = describe_pass(s, gradient);
     real *weights = scratch + threads * s->scratch;
     const ptrdiff_t tasks = s->groups * s->blocks * s->bands;
     #pragma omp parallel num_threads(threads)

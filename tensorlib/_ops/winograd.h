@@ -1,22 +1,138 @@
-/* Winograd convolution F(2x2, 3x3) for float and double: 3x3 kernels with stride 1 over images of two dims.
+/* Winograd convolution for float and double: images of two dims, kernels of two to twelve places in each.
 
-   Two by two outputs are made of a tile of four by four inputs with 16 products for each pair of channels instead of 36
-   (Lavin and Gray, Fast Algorithms for Convolutional Neural Networks, 2016). With the matrices of that paper,
+   Two by two outputs of a 3x3 kernel are made of a tile of four by four inputs with 16 products for each pair of channels
+   instead of 36 (Lavin and Gray, Fast Algorithms for Convolutional Neural Networks, 2016). With the matrices of that paper,
 
        forward             Y  = At [ (G w Gt) . (Bt d B) ] A        summed over input channels
        gradient of weight  dw = Gt [ (Bt d B) . (A dY At) ] G       summed over tiles
 
-   where the dots are 16 matrix products, one for each place in the tile. The gradient of the input is a forward pass.
-   Vectors run along channels, so that any image size will do. */
+   where the dots are 16 matrix products, one for each place in the tile. Other kernels are cut into pieces of two or three
+   places in each dim, and with a stride into pieces of places that are one stride apart. Each piece reads a tile of its
+   own, and all of them are summed before the last transform, as if they were more input channels. A piece of two places
+   has zeros in the last line or column of G w Gt, whose products are left out: so 5x5 takes 49 products instead of 100,
+   and all sums are as short, and errors as small, as those of 3x3. The gradient of the input is a forward pass too (see
+   conv_pass.h). Vectors run along channels, so that any image size will do. */
 #ifndef TENSORLIB_WINOGRAD_H
 #define TENSORLIB_WINOGRAD_H
 #include <string.h>
-#include "conv_shape.h"
+#include "conv_pass.h"
 #include "parallel.h"
 #include "simd.h"
 
-#define TILE_M (VECTOR_REGISTERS == 32 ? 12 : 6)
 #define PLACES 16                               /* of a tile of four by four */
+#define MOST_STRIPS 4                           /* pieces of one dim */
+#define MOST_TAPS 12                            /* of one dim of the kernel */
+
+/* Two or three places of the kernel in one dim. The last of two may not exist. */
+typedef struct {
+    int taps, tap[3];                           /* -1: no such place */
+    ptrdiff_t from;                             /* pixel that the first one reads, from a position's first pixel on */
+} strip;
+
+/* Cut the places that reach a phase into strips. Returns how many, 0 where there are too many. */
+static int find_strips(const ConvShape *s, const pass *m, int dim, ptrdiff_t phase, strip *strips)
+{
+    const int all = (int)s->kernel[dim + 1];
+    int count = 0;
+    for (ptrdiff_t residue = 0; residue < m->step[dim]; residue++) {
+        int tap[MOST_TAPS], n = 0, done = 0;
+        ptrdiff_t first = 0;
+        for (int i = 0; i < all; i++) {
+            const int t = m->gradient ? all - 1 - i : i;
+            const ptrdiff_t at = tap_at(s, m, dim, phase, t);
+            if (at < 0 || at % m->step[dim] != residue) continue;
+            if (n == 0) first = at;
+            tap[n++] = t;
+        }
+        while (done < n) {
+            const int rest = n - done, taps = rest == 1 || rest == 2 || rest == 4 ? 2 : 3;
+            if (count == MOST_STRIPS) return 0;
+            strip *to = strips + count++;
+            to->taps = taps;
+            to->from = first + done * m->step[dim];
+            for (int i = 0; i < 3; i++) to->tap[i] = i < taps && done + i < n ? tap[done + i] : -1;
+            done += taps;
+        }
+    }
+    return count;
+}
+
+typedef struct {
+    int rows, columns;                          /* taps of each dim: two or three */
+    int tap[9];                                 /* places of the kernel as three by three, -1: none */
+    ptrdiff_t from[2];
+    int slot[PLACES];                           /* how many pieces before this one have a place too, -1: it has not */
+} piece;
+
+/* The pieces of one phase of the outputs. */
+typedef struct {
+    ptrdiff_t phase[2];
+    int count, slots[PLACES];                   /* pieces that have a place */
+    int all;                                    /* sum of the slots */
+    piece piece[MOST_STRIPS * MOST_STRIPS];
+} pieces;
+
+static void find_pieces(const ConvShape *s, const pass *m, ptrdiff_t index, pieces *p)
+{
+    strip rows[MOST_STRIPS], columns[MOST_STRIPS];
+    p->phase[0] = index / m->phases[1];
+    p->phase[1] = index % m->phases[1];
+    const int down = find_strips(s, m, 0, p->phase[0], rows), across = find_strips(s, m, 1, p->phase[1], columns);
+    p->count = p->all = 0;
+    memset(p->slots, 0, sizeof p->slots);
+    for (int i = 0; i < down; i++)
+        for (int j = 0; j < across; j++) {
+            piece *to = p->piece + p->count++;
+            to->rows = rows[i].taps;
+            to->columns = columns[j].taps;
+            to->from[0] = rows[i].from;
+            to->from[1] = columns[j].from;
+            for (int k = 0; k < 9; k++) {
+                const int y = rows[i].tap[k / 3], x = columns[j].tap[k % 3];
+                to->tap[k] = y < 0 || x < 0 ? -1 : y * (int)s->kernel[2] + x;
+            }
+            for (int k = 0; k < PLACES; k++)
+                to->slot[k] = k / 4 <= to->rows && k % 4 <= to->columns ? p->slots[k]++ : -1;
+        }
+    for (int k = 0; k < PLACES; k++) p->all += p->slots[k];
+}
+
+/* How a pass is cut into tiles. */
+typedef struct {
+    pass m;
+    ptrdiff_t down, across;                     /* tiles of an image, for each phase */
+    ptrdiff_t span[2];                          /* pixels that a tile reads in each dim */
+    int phases, most;                           /* phases of the output; most pieces of one */
+    int all;                                    /* slots of all phases */
+} tiling;
+
+/* Returns 0 where this path does not apply. */
+static int find_tiling(const ConvShape *s, int gradient, tiling *t)
+{
+    t->most = t->all = 0;
+    t->span[0] = t->span[1] = 0;
+    if (!has_two_dims(s)) return 0;
+    for (int i = 1; i < 3; i++)
+        if (s->kernel[i] > MOST_TAPS || s->stride[i] > 2 || s->stride[i] > s->kernel[i] || s->dilation[i] > 1) return 0;
+    t->m = describe_pass(s, gradient);
+    t->phases = (int)(t->m.phases[0] * t->m.phases[1]);
+    t->down = (t->m.grid[0] + 1) / 2;
+    t->across = (t->m.grid[1] + 1) / 2;
+    for (int i = 0; i < t->phases; i++) {
+        pieces p;
+        find_pieces(s, &t->m, i, &p);
+        if (p.count == 0) return 0;
+        if (p.count > t->most) t->most = p.count;
+        t->all += p.all;
+        for (int k = 0; k < p.count; k++)
+            for (int d = 0; d < 2; d++) {
+                const ptrdiff_t taps = d ? p.piece[k].columns : p.piece[k].rows;
+                const ptrdiff_t last = p.piece[k].from[d] + taps * t->m.step[d];
+                if (last >= t->span[d]) t->span[d] = last + 1;
+            }
+    }
+    return 1;
+}
 
 /* One block of work: some images, and some lines of tiles in each. */
 typedef struct {
@@ -24,41 +140,41 @@ typedef struct {
     ptrdiff_t top, lines;                       /* in tiles */
     ptrdiff_t across;                           /* tiles in a line */
     ptrdiff_t tiles;                            /* images * lines * across */
+    ptrdiff_t height, width;                    /* pixels of the copy of an image that the tiles read */
 } tile_block;
 
-static tile_block find_block(const ConvShape *s, ptrdiff_t task)
+static ptrdiff_t pixels_under(const tiling *t, int dim, ptrdiff_t tiles)
+{
+    return 2 * (tiles - 1) * t->m.step[dim] + t->span[dim];
+}
+
+static tile_block find_block(const ConvShape *s, const tiling *t, ptrdiff_t task)
 {
     tile_block b;
-    const ptrdiff_t down = (s->out[1] + 1) / 2;
-    b.across = (s->out[2] + 1) / 2;
+    b.across = t->across;
     b.group = task % s->groups;
     b.top = task / s->groups % s->bands * s->band;
-    b.lines = down - b.top < s->band ? down - b.top : s->band;
+    b.lines = t->down - b.top < s->band ? t->down - b.top : s->band;
     b.image = task / s->groups / s->bands * s->images;
     b.images = s->batch - b.image < s->images ? s->batch - b.image : s->images;
     b.tiles = b.images * b.lines * b.across;
+    b.height = pixels_under(t, 0, b.lines);
+    b.width = pixels_under(t, 1, b.across);
     return b;
 }
 
-static int winograd_applies(const ConvShape *s)
-{
-    return s->size[0] == 1 && s->out[0] == 1 && s->kernel[0] == 1 && s->kernel[1] == 3 && s->kernel[2] == 3
-        && s->padding[0] == 0 && s->stride[1] == 1 && s->stride[2] == 1 && s->dilation[1] == 1 && s->dilation[2] == 1;
-}
-
 /* Cut the work into blocks of about `most` tiles, and into enough of them for all threads. */
-static void plan_blocks(ConvShape *s, ptrdiff_t most, int threads)
+static void plan_blocks(ConvShape *s, const tiling *t, ptrdiff_t most, int threads)
 {
-    const ptrdiff_t across = (s->out[2] + 1) / 2, down = (s->out[1] + 1) / 2;
-    const ptrdiff_t fair = (s->batch * s->groups * across * down + threads - 1) / threads;
+    const ptrdiff_t image = t->across * t->down, fair = (s->batch * s->groups * image + threads - 1) / threads;
     if (most > fair) most = fair;
-    s->images = across * down < most ? most / (across * down) : 1;
+    s->images = image < most ? most / image : 1;
     s->blocks = (s->batch + s->images - 1) / s->images;
     s->images = (s->batch + s->blocks - 1) / s->blocks;
-    s->band = s->images > 1 || most >= across * down ? down : most < across ? 1 : most / across;
-    s->bands = (down + s->band - 1) / s->band;
-    s->band = (down + s->bands - 1) / s->bands;
-    s->bands = (down + s->band - 1) / s->band;
+    s->band = s->images > 1 || most >= image ? t->down : most < t->across ? 1 : most / t->across;
+    s->bands = (t->down + s->band - 1) / s->band;
+    s->band = (t->down + s->bands - 1) / s->bands;
+    s->bands = (t->down + s->band - 1) / s->band;
 }
 
 #define real float

@@ -9,47 +9,26 @@ static ptrdiff_t NAME(apart)(ptrdiff_t n) { return n * sizeof(real) % 1024 ? n :
 
 /* ---- transforms -------------------------------------------------------------------------------------------------- */
 
-/* Where the transform of a block puts vector v of tile t for place p: the channels of a tile as neighbours, or in
-   panels of [tile][TILE_N], which the product over tiles reads. */
-typedef struct {
-    ptrdiff_t place, tile, panel;
-} NAME(layout);
-
-ALWAYS_INLINE real *NAME(spot)(const NAME(layout) *l, real *out, ptrdiff_t t, ptrdiff_t v)
-{
-    return out + t * l->tile + v / 2 * l->panel + v % 2 * LANES;
-}
-
-static NAME(layout) NAME(as_panels)(ptrdiff_t tiles, ptrdiff_t channels)
-{
-    return (NAME(layout)){NAME(apart)(tiles * NAME(whole_panels)(channels)), TILE_N, tiles * TILE_N};
-}
-
-static NAME(layout) NAME(as_rows)(ptrdiff_t tiles, ptrdiff_t channels)
-{
-    const ptrdiff_t row = NAME(apart)(NAME(whole_vectors)(channels));
-    return (NAME(layout)){NAME(apart)(tiles * row), row, TILE_N};
-}
-
-/* Bt d B of the four by four pixels at `in`. */
-ALWAYS_INLINE void NAME(input_tile)(const real *in, ptrdiff_t line, ptrdiff_t pitch, ptrdiff_t place, real *out)
+/* Bt d B of four by four pixels that are `line` and `pitch` apart, to out + to[place]: as many lines and columns of it
+   as a piece of `rows` x `columns` places of the kernel needs. */
+ALWAYS_INLINE void NAME(input_body)(const int rows, const int columns, const real *in, ptrdiff_t line, ptrdiff_t pitch,
+                                    const ptrdiff_t *to, real *out)
 {
     vec d[4][4];
     #pragma GCC unroll 4
-    for (int j = 0; j < 4; j++) {
-        const vec a = LOAD(in + j * pitch), b = LOAD(in + line + j * pitch);
-        const vec c = LOAD(in + 2 * line + j * pitch), e = LOAD(in + 3 * line + j * pitch);
+    for (int j = 0; j <= columns; j++) {
+        const vec a = LOAD(in + j * pitch), b = LOAD(in + line + j * pitch), c = LOAD(in + 2 * line + j * pitch);
         d[0][j] = a - c;
         d[1][j] = b + c;
         d[2][j] = c - b;
-        d[3][j] = b - e;
+        if (rows == 3) d[3][j] = b - LOAD(in + 3 * line + j * pitch);
     }
     #pragma GCC unroll 4
-    for (int i = 0; i < 4; i++, out += 4 * place) {
-        STORE(out) = d[i][0] - d[i][2];
-        STORE(out + place) = d[i][1] + d[i][2];
-        STORE(out + 2 * place) = d[i][2] - d[i][1];
-        STORE(out + 3 * place) = d[i][1] - d[i][3];
+    for (int i = 0; i <= rows; i++, to += 4) {
+        STORE(out + to[0]) = d[i][0] - d[i][2];
+        STORE(out + to[1]) = d[i][1] + d[i][2];
+        STORE(out + to[2]) = d[i][2] - d[i][1];
+        if (columns == 3) STORE(out + to[3]) = d[i][1] - d[i][3];
     }
 }
 
@@ -74,94 +53,124 @@ ALWAYS_INLINE void NAME(gradient_tile)(const real *in, ptrdiff_t line, ptrdiff_t
     }
 }
 
-/* The transform of all tiles of a block. `copy` has `extra` lines and columns more than two for each tile; `gradient`
-   says which transform. */
-ALWAYS_INLINE void NAME(transform)(const int gradient, const tile_block *b, ptrdiff_t channels, ptrdiff_t extra,
-                                   const real *copy, NAME(layout) l, real *out)
+/* Pixels of a block as a copy with channels last. */
+static void NAME(copy_input)(const ConvShape *s, const tiling *t, const tile_block *b, const real *x, real *copy)
 {
-    const ptrdiff_t pitch = NAME(whole_vectors)(channels), line = (2 * b->across + extra) * pitch;
-    ptrdiff_t t = 0;
-    for (ptrdiff_t n = 0; n < b->images; n++, copy += extra * line)
-        for (ptrdiff_t y = 0; y < b->lines; y++, copy += 2 * line)
-            for (ptrdiff_t x = 0; x < b->across; x++, t++)
-                for (ptrdiff_t v = 0; v < pitch / LANES; v++) {
-                    const real *in = copy + 2 * x * pitch + v * LANES;
-                    real *to = NAME(spot)(&l, out, t, v);
-                    if (gradient) NAME(gradient_tile)(in, line, pitch, l.place, to);
-                    else NAME(input_tile)(in, line, pitch, l.place, to);
-                }
-}
-
-/* Copy and transform the tiles of a block: four by four pixels of each, or two by two of a gradient. */
-static void NAME(transform_input)(const ConvShape *s, const tile_block *b, const real *x, real *copy, NAME(layout) l,
-                                  real *out)
-{
-    const ptrdiff_t height = 2 * b->lines + 2, width = 2 * b->across + 2, pitch = NAME(whole_vectors)(s->cin);
+    const ptrdiff_t pitch = NAME(whole_vectors)(t->m.in), pixels = t->m.in_size[0] * t->m.in_size[1];
     for (ptrdiff_t n = 0; n < b->images; n++)
-        NAME(channels_last)(x + ((b->image + n) * s->groups + b->group) * s->cin * s->pixels, s->cin, s->size + 1,
-                            2 * b->top - s->padding[1], -s->padding[2], height, width, pitch,
-                            copy + n * height * width * pitch);
-    NAME(transform)(0, b, s->cin, 2, copy, l, out);
+        NAME(channels_last)(x + ((b->image + n) * s->groups + b->group) * t->m.in * pixels, t->m.in, t->m.in_size,
+                            2 * b->top * t->m.step[0] + t->m.low[0], t->m.low[1], b->height, b->width, pitch,
+                            copy + n * b->height * b->width * pitch);
 }
 
-static void NAME(transform_gradient)(const ConvShape *s, const tile_block *b, const real *dy, real *copy,
-                                     NAME(layout) l, real *out)
+/* The transform of all tiles of a block for one piece: tile after tile `tile` apart, vectors of channels `vector` apart
+   and panels of two vectors `panel` apart. */
+ALWAYS_INLINE void NAME(transform_body)(const int rows, const int columns, const tiling *t, const tile_block *b,
+                                        const real *copy, const ptrdiff_t *to, ptrdiff_t tile, ptrdiff_t panel,
+                                        real *out)
 {
-    const ptrdiff_t height = 2 * b->lines, width = 2 * b->across, pitch = NAME(whole_vectors)(s->cout);
-    for (ptrdiff_t n = 0; n < b->images; n++)
-        NAME(channels_last)(dy + ((b->image + n) * s->groups + b->group) * s->cout * s->positions, s->cout, s->out + 1,
-                            2 * b->top, 0, height, width, pitch, copy + n * height * width * pitch);
-    NAME(transform)(1, b, s->cout, 0, copy, l, out);
+    const ptrdiff_t pitch = NAME(whole_vectors)(t->m.in), line = b->width * pitch;
+    for (ptrdiff_t n = 0; n < b->images; n++, copy += b->height * line)
+        for (ptrdiff_t y = 0; y < b->lines; y++)
+            for (ptrdiff_t x = 0; x < b->across; x++, out += tile) {
+                const real *in = copy + 2 * y * t->m.step[0] * line + 2 * x * t->m.step[1] * pitch;
+                for (ptrdiff_t v = 0; v < pitch / LANES; v++)
+                    NAME(input_body)(rows, columns, in + v * LANES, t->m.step[0] * line, t->m.step[1] * pitch, to,
+                                     out + v / 2 * panel + v % 2 * LANES);
+            }
 }
 
-/* G w Gt for one input channel and a vector of outputs; rows of TILE_N outputs of each place. */
-ALWAYS_INLINE void NAME(weight_tile)(const real g[9][LANES], ptrdiff_t place, real *out)
+static __attribute__((noinline)) void NAME(transform)(const piece *p, const tiling *t, const tile_block *b,
+                                                      const real *copy, const ptrdiff_t *to, ptrdiff_t tile,
+                                                      ptrdiff_t panel, real *out)
+{
+    copy += (p->from[0] * b->width + p->from[1]) * NAME(whole_vectors)(t->m.in);
+    if (p->rows == 3 && p->columns == 3) NAME(transform_body)(3, 3, t, b, copy, to, tile, panel, out);
+    else if (p->rows == 3) NAME(transform_body)(3, 2, t, b, copy, to, tile, panel, out);
+    else if (p->columns == 3) NAME(transform_body)(2, 3, t, b, copy, to, tile, panel, out);
+    else NAME(transform_body)(2, 2, t, b, copy, to, tile, panel, out);
+}
+
+/* G w Gt of three by three vectors, to out + to[place] like input_body. */
+ALWAYS_INLINE void NAME(weight_body)(const int rows, const int columns, const vec g[9], const ptrdiff_t *to, real *out)
 {
     vec t[4][3];
     #pragma GCC unroll 3
     for (int j = 0; j < 3; j++) {
-        const vec a = LOAD(g[j]), b = LOAD(g[3 + j]), c = LOAD(g[6 + j]), half = (a + c) * (real)0.5;
+        const vec a = g[j], b = g[3 + j], c = g[6 + j], half = (a + c) * (real)0.5;
         t[0][j] = a;
         t[1][j] = half + b * (real)0.5;
         t[2][j] = half - b * (real)0.5;
         t[3][j] = c;
     }
     #pragma GCC unroll 4
-    for (int i = 0; i < 4; i++, out += 4 * place) {
+    for (int i = 0; i <= rows; i++, to += 4) {
         const vec half = (t[i][0] + t[i][2]) * (real)0.5, b = t[i][1] * (real)0.5;
-        STORE(out) = t[i][0];
-        STORE(out + place) = half + b;
-        STORE(out + 2 * place) = half - b;
-        STORE(out + 3 * place) = t[i][2];
+        STORE(out + to[0]) = t[i][0];
+        STORE(out + to[1]) = half + b;
+        STORE(out + to[2]) = half - b;
+        if (columns == 3) STORE(out + to[3]) = t[i][2];
     }
 }
 
-static ptrdiff_t NAME(weight_tasks)(const ConvShape *s) { return s->groups * NAME(whole_panels)(s->cout) / TILE_N; }
-
-static ptrdiff_t NAME(weights_room)(const ConvShape *s)
+static void NAME(weight_tile)(const piece *p, const vec g[9], const ptrdiff_t *to, real *out)
 {
-    return NAME(weight_tasks)(s) * PLACES * s->cin * TILE_N;
+    if (p->rows == 3 && p->columns == 3) NAME(weight_body)(3, 3, g, to, out);
+    else if (p->rows == 3) NAME(weight_body)(3, 2, g, to, out);
+    else if (p->columns == 3) NAME(weight_body)(2, 3, g, to, out);
+    else NAME(weight_body)(2, 2, g, to, out);
 }
 
-/* A task is a panel of outputs: [place][input channel][TILE_N]. */
-static void NAME(transform_weight)(const ConvShape *s, const real *w, real *out, ptrdiff_t task)
+/* ---- weights: [group][phase][panel of outputs][place][slot][input channel][TILE_N] ------------------------------- */
+
+static ptrdiff_t NAME(weight_tasks)(const ConvShape *s, const tiling *t)
 {
-    const ptrdiff_t panels = NAME(weight_tasks)(s) / s->groups, first = task % panels * TILE_N;
+    return s->groups * NAME(whole_panels)(t->m.out) / TILE_N;
+}
+
+static ptrdiff_t NAME(weights_room)(const ConvShape *s, const tiling *t)
+{
+    return NAME(weight_tasks)(s, t) * t->all * t->m.in * TILE_N;
+}
+
+/* One panel of outputs of a group and a phase. */
+static void NAME(transform_panel)(const ConvShape *s, const tiling *t, const pieces *p, const real *w, ptrdiff_t first,
+                                  real *out)
+{
+    const ptrdiff_t along_in = t->m.gradient ? s->depth : s->taps, along_out = t->m.gradient ? s->taps : s->depth;
     real g[9][LANES];
-    w += task / panels * s->cout * s->depth;
-    out += task * PLACES * s->cin * TILE_N;
-    for (ptrdiff_t o = first; o < first + TILE_N; o += LANES)
-        for (ptrdiff_t c = 0; c < s->cin; c++) {
-            const ptrdiff_t outer = s->flipped ? 9 : 9 * s->cin;
-            const real *from = s->flipped ? w + (c * s->cout + o) * 9 : w + (o * s->cin + c) * 9;
-            for (ptrdiff_t l = 0; l < LANES; l++, from += outer)
+    for (int i = 0; i < p->count; i++) {
+        const piece *own = p->piece + i;
+        ptrdiff_t to[PLACES], before = 0;
+        for (int k = 0; k < PLACES; before += p->slots[k++]) to[k] = (before + own->slot[k]) * t->m.in * TILE_N;
+        for (ptrdiff_t o = first; o < first + TILE_N; o += LANES) {
+            const ptrdiff_t lanes = limit(t->m.out - o, 0, LANES);
+            memset(g, 0, sizeof g);
+            for (ptrdiff_t c = 0; c < t->m.in; c++) {
+                const real *from = w + o * along_out + c * along_in;
                 for (int k = 0; k < 9; k++)
-                    g[k][l] = o + l >= s->cout ? 0 : from[s->flipped ? 8 - k : k];
-            NAME(weight_tile)((const real(*)[LANES])g, s->cin * TILE_N, out + c * TILE_N + o - first);
+                    if (own->tap[k] >= 0)
+                        for (ptrdiff_t l = 0; l < lanes; l++) g[k][l] = from[l * along_out + own->tap[k]];
+                NAME(weight_tile)(own, (const vec *)g, to, out + c * TILE_N + o - first);
+            }
         }
+    }
 }
 
-/* ---- forward -------------------------------------------------------------------------------------------- */
+static void NAME(transform_weight)(const ConvShape *s, const tiling *t, const real *w, real *out, ptrdiff_t task)
+{
+    const ptrdiff_t panels = NAME(weight_tasks)(s, t) / s->groups, group = task / panels, panel = task % panels;
+    w += group * s->cout * s->depth;
+    out += group * panels * t->all * t->m.in * TILE_N;
+    for (int i = 0; i < t->phases; i++) {
+        pieces p;
+        find_pieces(s, &t->m, i, &p);
+        NAME(transform_panel)(s, t, &p, w, panel * TILE_N, out + panel * p.all * t->m.in * TILE_N);
+        out += panels * p.all * t->m.in * TILE_N;
+    }
+}
+
+/* ---- forward, and gradient of the input -------------------------------------------------------------------------- */
 
 /* At m A: two by two outputs from 16 products, plus the bias. */
 ALWAYS_INLINE void NAME(output_tile)(const real *m, ptrdiff_t place, vec bias, real *out, ptrdiff_t line)
@@ -180,134 +189,205 @@ ALWAYS_INLINE void NAME(output_tile)(const real *m, ptrdiff_t place, vec bias, r
     }
 }
 
-/* Outputs of one panel of channels from their products [place][tile][TILE_N]. */
-static void NAME(write_panel)(const ConvShape *s, const tile_block *b, ptrdiff_t first, const real *products,
-                              const real *bias, real *lines, real *y)
+/* Outputs of one phase and one panel of channels from their products [place][tile][TILE_N]. */
+static void NAME(write_panel)(const ConvShape *s, const tiling *t, const pieces *p, const tile_block *b, ptrdiff_t first,
+                              const real *products, const real *bias, real *lines, real *y)
 {
-    const ptrdiff_t channels = s->cout - first < TILE_N ? s->cout - first : TILE_N, line = 2 * b->across * TILE_N;
+    const pass *m = &t->m;
+    const ptrdiff_t channels = m->out - first < TILE_N ? m->out - first : TILE_N, line = 2 * b->across * TILE_N;
+    const ptrdiff_t plane = m->out_size[0] * m->out_size[1], width = phase_size(m, 1, p->phase[1]);
     real biases[TILE_N] = {0};
-    if (bias) memcpy(biases, bias + b->group * s->cout + first, channels * sizeof(real));
+    if (bias) memcpy(biases, bias + b->group * m->out + first, channels * sizeof(real));
     for (ptrdiff_t n = 0; n < b->images; n++) {
-        real *out = y + (((b->image + n) * s->groups + b->group) * s->cout + first) * s->positions;
+        real *out = y + (((b->image + n) * s->groups + b->group) * m->out + first) * plane + p->phase[1];
         for (ptrdiff_t row = 2 * b->top; row < 2 * (b->top + b->lines); row += 2) {
             for (ptrdiff_t x = 0; x < b->across; x++, products += TILE_N)
                 for (ptrdiff_t v = 0; v < channels; v += LANES)
                     NAME(output_tile)(products + v, NAME(apart)(b->tiles * TILE_N), LOAD(biases + v),
                                       lines + 2 * x * TILE_N + v, line);
-            for (int i = 0; i < 2 && row + i < s->out[1]; i++)
-                NAME(channels_first)(lines + i * line, channels, s->positions, s->out[2], 1,
-                                     out + (row + i) * s->out[2]);
+            for (int i = 0; i < 2; i++) {
+                const ptrdiff_t at = (row + i) * m->phases[0] + p->phase[0];
+                if (at >= m->out_size[0]) break;
+                NAME(channels_first)(lines + i * line, channels, plane, width, m->phases[1],
+                                     out + at * m->out_size[1]);
+            }
         }
+    }
+}
+
+/* Transforms of a block: [place][tile][slot][input channel]; the vectors of a slot may overhang into the next, which is
+   written later, and the last into slack. */
+static ptrdiff_t NAME(input_row)(const tiling *t)
+{
+    return NAME(apart)((t->most - 1) * t->m.in + NAME(whole_vectors)(t->m.in));
+}
+
+static ptrdiff_t NAME(input_place)(const tiling *t, ptrdiff_t tiles)
+{
+    return NAME(apart)(NAME(whole_vectors)(tiles * NAME(input_row)(t)));
+}
+
+static void NAME(transform_rows)(const tiling *t, const pieces *p, const tile_block *b, const real *copy, real *out)
+{
+    ptrdiff_t to[PLACES];
+    for (int i = 0; i < p->count; i++) {
+        for (int k = 0; k < PLACES; k++) to[k] = k * NAME(input_place)(t, b->tiles) + p->piece[i].slot[k] * t->m.in;
+        NAME(transform)(p->piece + i, t, b, copy, to, NAME(input_row)(t), TILE_N, out);
     }
 }
 
 /* products[place][tile][TILE_N] = transformed inputs @ transformed weights of one panel. */
-static void NAME(panel_products)(const ConvShape *s, const tile_block *b, NAME(layout) l, const real *inputs,
+static void NAME(panel_products)(const tiling *t, const pieces *p, const tile_block *b, const real *inputs,
                                  const real *weights, int narrow, real *products)
 {
-    enum { STEP = 256 };                        /* input channels whose weights stay in the first level cache */
-    for (int p = 0; p < PLACES; p++, inputs += l.place, products += NAME(apart)(b->tiles * TILE_N))
-        for (ptrdiff_t c = 0; c < s->cin; c += STEP, weights += STEP * TILE_N) {
-            const ptrdiff_t k = s->cin - c < STEP ? s->cin - c : STEP;
-            for (ptrdiff_t t = 0; t < b->tiles; t += TILE_M) {
-                const int height = b->tiles - t < TILE_M ? b->tiles - t : TILE_M;
-                real *out = products + t * TILE_N;
-                (narrow ? NAME(tile_narrow) : NAME(tile_strided))(height, k, inputs + t * l.tile + c, l.tile, 1,
-                                                                  weights, TILE_N, 1, c > 0, out, TILE_N, out, TILE_N);
+    enum { STEP = 128 };                        /* rows of the weights that stay in the first level cache */
+    const ptrdiff_t row = NAME(input_row)(t);
+    for (int i = 0; i < PLACES; i++, products += NAME(apart)(b->tiles * TILE_N)) {
+        const real *place = inputs + i * NAME(input_place)(t, b->tiles);
+        const ptrdiff_t all = p->slots[i] * t->m.in;
+        for (ptrdiff_t c = 0; c < all || c == 0; c += STEP) {
+            const ptrdiff_t k = all - c < STEP ? all - c : STEP;
+            for (ptrdiff_t n = 0; n < b->tiles; n += TILE_M) {
+                const int height = b->tiles - n < TILE_M ? b->tiles - n : TILE_M;
+                real *out = products + n * TILE_N;
+                (narrow ? NAME(tile_narrow) : NAME(tile_strided))(height, k, place + n * row + c, row, 1, weights,
+                                                                  TILE_N, 1, c > 0, out, TILE_N, out, TILE_N);
             }
-            if (c + STEP >= s->cin) weights += (k - STEP) * TILE_N;
+            weights += k * TILE_N;
         }
-}
-
-static ptrdiff_t NAME(most_tiles)(const ConvShape *s) { return s->images * s->band * ((s->out[2] + 1) / 2); }
-
-/* Elements of a copy with `extra` lines and columns, and of all transforms of a block; whole cache lines. */
-static ptrdiff_t NAME(copy_room)(const ConvShape *s, ptrdiff_t channels, ptrdiff_t extra)
-{
-    const ptrdiff_t width = (s->out[2] + 1) / 2 * 2 + extra;
-    return s->images * (2 * s->band + extra) * width * NAME(whole_panels)(channels);
-}
-
-static ptrdiff_t NAME(rows_room)(const ConvShape *s)
-{
-    return (PLACES * NAME(as_rows)(NAME(most_tiles)(s), s->cin).place + 15) / 16 * 16;
-}
-
-static ptrdiff_t NAME(forward_room)(const ConvShape *s)
-{
-    const ptrdiff_t products = PLACES * NAME(apart)(NAME(most_tiles)(s) * TILE_N);
-    const ptrdiff_t lines = 4 * ((s->out[2] + 1) / 2) * TILE_N;
-    return NAME(copy_room)(s, s->cin, 2) + NAME(rows_room)(s) + products + lines;
-}
-
-static void NAME(forward_task)(const ConvShape *s, const real *x, const real *weights, const real *bias, real *y,
-                               real *scratch, ptrdiff_t task)
-{
-    const tile_block b = find_block(s, task);
-    if (b.tiles <= 0) return;
-    const NAME(layout) l = NAME(as_rows)(b.tiles, s->cin);
-    real *inputs = scratch + NAME(copy_room)(s, s->cin, 2), *products = inputs + NAME(rows_room)(s);
-    real *lines = products + PLACES * NAME(apart)(NAME(most_tiles)(s) * TILE_N);
-    weights += b.group * (NAME(weights_room)(s) / s->groups);
-    NAME(transform_input)(s, &b, x, scratch, l, inputs);
-    for (ptrdiff_t o = 0; o < s->cout; o += TILE_N, weights += PLACES * s->cin * TILE_N) {
-        NAME(panel_products)(s, &b, l, inputs, weights, s->cout - o <= LANES, products);
-        NAME(write_panel)(s, &b, o, products, bias, lines, y);
     }
 }
 
-/* ---- gradient of the weight: sums[place][input channel][output channel] --------------------------------- */
+static ptrdiff_t NAME(most_tiles)(const ConvShape *s, const tiling *t) { return s->images * s->band * t->across; }
+
+/* Elements of the copy of a block, of all its transforms, and of all that a thread needs; whole cache lines. */
+static ptrdiff_t NAME(copy_room)(const ConvShape *s, const tiling *t)
+{
+    return s->images * pixels_under(t, 0, s->band) * pixels_under(t, 1, t->across) * NAME(whole_panels)(t->m.in);
+}
+
+static ptrdiff_t NAME(rows_room)(const ConvShape *s, const tiling *t)
+{
+    return (PLACES * NAME(input_place)(t, NAME(most_tiles)(s, t)) + 15) / 16 * 16;
+}
+
+static ptrdiff_t NAME(forward_room)(const ConvShape *s, const tiling *t)
+{
+    const ptrdiff_t products = PLACES * NAME(apart)(NAME(most_tiles)(s, t) * TILE_N), lines = 4 * t->across * TILE_N;
+    return NAME(copy_room)(s, t) + NAME(rows_room)(s, t) + products + lines;
+}
+
+static void NAME(forward_task)(const ConvShape *s, const tiling *t, const real *x, const real *weights,
+                               const real *bias, real *y, real *scratch, ptrdiff_t task)
+{
+    const tile_block b = find_block(s, t, task);
+    const ptrdiff_t panels = NAME(weight_tasks)(s, t) / s->groups;
+    real *inputs = scratch + NAME(copy_room)(s, t), *products = inputs + NAME(rows_room)(s, t);
+    real *lines = products + PLACES * NAME(apart)(NAME(most_tiles)(s, t) * TILE_N);
+    if (b.tiles <= 0) return;
+    weights += b.group * panels * t->all * t->m.in * TILE_N;
+    NAME(copy_input)(s, t, &b, x, scratch);
+    for (int i = 0; i < t->phases; i++) {
+        pieces p;
+        find_pieces(s, &t->m, i, &p);
+        NAME(transform_rows)(t, &p, &b, scratch, inputs);
+        for (ptrdiff_t o = 0; o < t->m.out; o += TILE_N, weights += p.all * t->m.in * TILE_N) {
+            NAME(panel_products)(t, &p, &b, inputs, weights, t->m.out - o <= LANES, products);
+            NAME(write_panel)(s, t, &p, &b, o, products, bias, lines, y);
+        }
+    }
+}
+
+/* ---- gradient of the weight: sums[piece][place][input channel][output channel] ----------------------------------- */
 
 static ptrdiff_t NAME(place_sums)(const ConvShape *s) { return NAME(apart)(s->cin * NAME(whole_vectors)(s->cout)); }
 
-static ptrdiff_t NAME(group_sums)(const ConvShape *s) { return PLACES * NAME(place_sums)(s); }
-
-static ptrdiff_t NAME(sums_room)(const ConvShape *s) { return s->parts * s->groups * NAME(group_sums)(s); }
-
-static ptrdiff_t NAME(panels_room)(const ConvShape *s, ptrdiff_t channels)
+static ptrdiff_t NAME(group_sums)(const ConvShape *s, const tiling *t)
 {
-    return PLACES * NAME(as_panels)(NAME(most_tiles)(s), channels).place;
+    return t->most * PLACES * NAME(place_sums)(s);
 }
 
-static ptrdiff_t NAME(weight_room)(const ConvShape *s)
+static ptrdiff_t NAME(sums_room)(const ConvShape *s, const tiling *t)
 {
-    const ptrdiff_t x = NAME(copy_room)(s, s->cin, 2), dy = NAME(copy_room)(s, s->cout, 0);
-    return (x > dy ? x : dy) + NAME(panels_room)(s, s->cin) + NAME(panels_room)(s, s->cout);
+    return s->parts * s->groups * NAME(group_sums)(s, t);
 }
 
-static void NAME(add_products)(const ConvShape *s, const tile_block *b, const real *inputs, const real *grads,
-                               real *sums)
+/* Transforms as panels of [tile][TILE_N], which the product over tiles reads: a place of them. */
+static ptrdiff_t NAME(panels_place)(ptrdiff_t tiles, ptrdiff_t channels)
 {
-    const NAME(layout) in = NAME(as_panels)(b->tiles, s->cin), out = NAME(as_panels)(b->tiles, s->cout);
-    const ptrdiff_t row = NAME(whole_vectors)(s->cout);
-    for (int p = 0; p < PLACES; p++, inputs += in.place, grads += out.place, sums += NAME(place_sums)(s))
+    return NAME(apart)(tiles * NAME(whole_panels)(channels));
+}
+
+static ptrdiff_t NAME(gradient_room)(const ConvShape *s, const tiling *t)
+{
+    return s->images * 2 * s->band * 2 * t->across * NAME(whole_panels)(s->cout);
+}
+
+static ptrdiff_t NAME(weight_room)(const ConvShape *s, const tiling *t)
+{
+    const ptrdiff_t x = NAME(copy_room)(s, t), dy = NAME(gradient_room)(s, t), tiles = NAME(most_tiles)(s, t);
+    return (x > dy ? x : dy) + PLACES * (NAME(panels_place)(tiles, s->cin) + NAME(panels_place)(tiles, s->cout));
+}
+
+/* Copy and transform the gradient of a block: two by two pixels of each tile. */
+static void NAME(transform_gradient)(const ConvShape *s, const tile_block *b, const real *dy, real *copy, real *out)
+{
+    const ptrdiff_t height = 2 * b->lines, width = 2 * b->across, pitch = NAME(whole_vectors)(s->cout);
+    const ptrdiff_t place = NAME(panels_place)(b->tiles, s->cout);
+    for (ptrdiff_t n = 0; n < b->images; n++)
+        NAME(channels_last)(dy + ((b->image + n) * s->groups + b->group) * s->cout * s->positions, s->cout, s->out + 1,
+                            2 * b->top, 0, height, width, pitch, copy + n * height * width * pitch);
+    for (ptrdiff_t i = 0; i < b->images * b->lines; i++)
+        for (ptrdiff_t x = 0; x < b->across; x++, out += TILE_N)
+            for (ptrdiff_t v = 0; v < pitch / LANES; v++)
+                NAME(gradient_tile)(copy + (2 * i * width + 2 * x) * pitch + v * LANES, width * pitch, pitch, place,
+                                    out + v / 2 * b->tiles * TILE_N + v % 2 * LANES);
+}
+
+static void NAME(add_products)(const ConvShape *s, const piece *p, const tile_block *b, const real *inputs,
+                               const real *grads, real *sums)
+{
+    const ptrdiff_t in = NAME(panels_place)(b->tiles, s->cin), out = NAME(panels_place)(b->tiles, s->cout);
+    const ptrdiff_t row = NAME(whole_vectors)(s->cout), panel = b->tiles * TILE_N;
+    for (int i = 0; i < PLACES; i++, inputs += in, grads += out, sums += NAME(place_sums)(s)) {
+        if (p->slot[i] < 0) continue;
         for (ptrdiff_t o = 0; o < s->cout; o += TILE_N)
             for (ptrdiff_t c = 0; c < s->cin;) {
                 const ptrdiff_t rest = TILE_N - c % TILE_N < s->cin - c ? TILE_N - c % TILE_N : s->cin - c;
                 const int height = rest < TILE_M ? rest : TILE_M;
                 real *to = sums + c * row + o;
                 (s->cout - o <= LANES ? NAME(tile_half_panel) : NAME(tile_panel))(
-                    height, b->tiles, inputs + c / TILE_N * in.panel + c % TILE_N, 1, TILE_N,
-                    grads + o / TILE_N * out.panel, TILE_N, 1, 1, to, row, to, row);
+                    height, b->tiles, inputs + c / TILE_N * panel + c % TILE_N, 1, TILE_N, grads + o / TILE_N * panel,
+                    TILE_N, 1, 1, to, row, to, row);
                 c += height;
             }
+    }
 }
 
 /* A part of the blocks, for all groups, into sums of its own. */
-static void NAME(weight_part)(const ConvShape *s, const real *dy, const real *x, real *sums, real *scratch,
-                              ptrdiff_t part)
+static void NAME(weight_part)(const ConvShape *s, const tiling *t, const real *dy, const real *x, real *sums,
+                              real *scratch, ptrdiff_t part)
 {
     const ptrdiff_t tasks = s->groups * s->bands * s->blocks, last = tasks * (part + 1) / s->parts;
-    real *inputs = scratch, *grads = inputs + NAME(panels_room)(s, s->cin);
-    real *copy = grads + NAME(panels_room)(s, s->cout);
-    sums += part * s->groups * NAME(group_sums)(s);
-    memset(sums, 0, s->groups * NAME(group_sums)(s) * sizeof(real));
+    const ptrdiff_t tiles = NAME(most_tiles)(s, t);
+    real *inputs = scratch, *grads = inputs + PLACES * NAME(panels_place)(tiles, s->cin);
+    real *copy = grads + PLACES * NAME(panels_place)(tiles, s->cout);
+    pieces p;
+    find_pieces(s, &t->m, 0, &p);
+    sums += part * s->groups * NAME(group_sums)(s, t);
+    memset(sums, 0, s->groups * NAME(group_sums)(s, t) * sizeof(real));
     for (ptrdiff_t task = tasks * part / s->parts; task < last; task++) {
-        const tile_block b = find_block(s, task);
+        const tile_block b = find_block(s, t, task);
+        ptrdiff_t to[PLACES];
         if (b.tiles <= 0) continue;
-        NAME(transform_input)(s, &b, x, copy, NAME(as_panels)(b.tiles, s->cin), inputs);
-        NAME(transform_gradient)(s, &b, dy, copy, NAME(as_panels)(b.tiles, s->cout), grads);
-        NAME(add_products)(s, &b, inputs, grads, sums + b.group * NAME(group_sums)(s));
+        for (int k = 0; k < PLACES; k++) to[k] = k * NAME(panels_place)(b.tiles, s->cin);
+        NAME(transform_gradient)(s, &b, dy, copy, grads);
+        NAME(copy_input)(s, t, &b, x, copy);
+        for (int i = 0; i < p.count; i++) {
+            NAME(transform)(p.piece + i, t, &b, copy, to, TILE_N, b.tiles * TILE_N, inputs);
+            NAME(add_products)(s, p.piece + i, &b, inputs, grads,
+                               sums + b.group * NAME(group_sums)(s, t) + i * PLACES * NAME(place_sums)(s));
+        }
     }
 }
 
@@ -333,93 +413,127 @@ ALWAYS_INLINE void NAME(join_tile)(const vec u[PLACES], real out[9][LANES])
 
 static ptrdiff_t NAME(join_tasks)(const ConvShape *s) { return s->groups * NAME(whole_vectors)(s->cout) / LANES; }
 
-/* The gradient for one vector of output channels: the sum of all parts, transformed. */
-static void NAME(weight_join)(const ConvShape *s, const real *sums, real *dw, ptrdiff_t task)
+/* The gradient at one piece of the kernel for a vector of output channels: the sum of all parts, transformed. */
+static void NAME(join_piece)(const ConvShape *s, const piece *p, const real *sums, ptrdiff_t part, ptrdiff_t lanes,
+                             real *dw)
 {
-    const ptrdiff_t row = NAME(whole_vectors)(s->cout), group = task / (row / LANES), o = task % (row / LANES) * LANES;
-    const ptrdiff_t part = s->groups * NAME(group_sums)(s), place = NAME(place_sums)(s);
+    const ptrdiff_t row = NAME(whole_vectors)(s->cout), place = NAME(place_sums)(s);
     real out[9][LANES];
-    sums += group * NAME(group_sums)(s) + o;
-    dw += (group * s->cout + o) * s->depth;
-    for (ptrdiff_t c = 0; c < s->cin; c++, sums += row, dw += 9) {
+    for (ptrdiff_t c = 0; c < s->cin; c++, sums += row, dw += s->taps) {
         vec u[PLACES];
-        for (int p = 0; p < PLACES; p++) {
-            __builtin_prefetch(sums + p * place + 4 * row);
-            u[p] = LOAD(sums + p * place);
-            for (ptrdiff_t i = 1; i < s->parts; i++) u[p] += LOAD(sums + i * part + p * place);
+        for (int k = 0; k < PLACES; k++) {
+            u[k] = (vec){0};
+            if (p->slot[k] < 0) continue;
+            __builtin_prefetch(sums + k * place + 4 * row);
+            for (ptrdiff_t i = 0; i < s->parts; i++) u[k] += LOAD(sums + i * part + k * place);
         }
         NAME(join_tile)(u, out);
-        for (ptrdiff_t l = 0; l < LANES && o + l < s->cout; l++)
-            for (int k = 0; k < 9; k++) dw[l * s->depth + k] = out[k][l];
+        for (ptrdiff_t l = 0; l < lanes; l++)
+            for (int k = 0; k < 9; k++)
+                if (p->tap[k] >= 0) dw[l * s->depth + p->tap[k]] = out[k][l];
     }
 }
 
-/* ---- plans and kernels, as conv.pxd describes them ------------------------------------------------------ */
+static void NAME(weight_join)(const ConvShape *s, const tiling *t, const real *sums, real *dw, ptrdiff_t task)
+{
+    const ptrdiff_t vectors = NAME(whole_vectors)(s->cout) / LANES, group = task / vectors, o = task % vectors * LANES;
+    pieces p;
+    find_pieces(s, &t->m, 0, &p);
+    sums += group * NAME(group_sums)(s, t) + o;
+    for (int i = 0; i < p.count; i++)
+        NAME(join_piece)(s, p.piece + i, sums + i * PLACES * NAME(place_sums)(s), s->groups * NAME(group_sums)(s, t),
+                         s->cout - o < LANES ? s->cout - o : LANES, dw + (group * s->cout + o) * s->depth);
+}
+
+/* ---- plans and kernels, as conv.pxd describes them --------------------------------------------------------------- */
 
 /* How many times faster than a plain product the products of this path are, after the cost of its transforms. */
-static double NAME(winograd_gain)(const ConvShape *s)
+static double NAME(winograd_gain)(const ConvShape *s, const tiling *t)
 {
-    enum { TRANSFORM = 64 };                    /* what the transforms of a vector cost, in products of vectors */
-    const double tiles = (double)s->batch * s->groups * ((s->out[1] + 1) / 2) * ((s->out[2] + 1) / 2);
-    const double in = NAME(whole_vectors)(s->cin), out = NAME(whole_vectors)(s->cout);
-    const double plain = 9.0 * s->cin * s->cout * s->positions * s->batch * s->groups;
-    const double weights = 16.0 * s->groups * in * out;
-    return plain / (tiles * (PLACES * s->cin * out + TRANSFORM * (in + out)) + weights * LANES);
+    enum { COPY = 24, TRANSFORM = 40 };         /* what a vector costs that is copied or transformed, in products */
+    const double tiles = (double)s->batch * s->groups * t->down * t->across, slots = (double)t->all / PLACES;
+    const double in = NAME(whole_vectors)(t->m.in), out = NAME(whole_vectors)(t->m.out);
+    const double plain = (double)s->depth * s->cout * s->positions * s->batch * s->groups;
+    const double weights = slots * PLACES * s->groups * in * out;
+    return plain / (tiles * (t->all * t->m.in * out + COPY * (in + t->phases * out)
+                             + TRANSFORM * (slots * in + t->phases * out)) + weights * LANES);
 }
 
-static double NAME(winograd_plan)(ConvShape *s, int threads)
+static double NAME(winograd_pass)(ConvShape *s, int gradient, int threads)
 {
     enum { CACHED = 1 << 17, LEAST = 48, MOST = 192 };
-    const ptrdiff_t tiles = CACHED / (ptrdiff_t)sizeof(real) * 4 / (PLACES * NAME(whole_vectors)(s->cin));
-    if (!winograd_applies(s)) return 0;
-    plan_blocks(s, tiles < LEAST ? LEAST : tiles > MOST ? MOST : tiles, threads);
-    s->scratch = NAME(forward_room)(s);
-    s->shared = NAME(weights_room)(s);
-    return NAME(winograd_gain)(s);
+    tiling t;
+    if (!find_tiling(s, gradient, &t)) return 0;
+    const ptrdiff_t tiles = CACHED / (ptrdiff_t)sizeof(real) * 4 / (PLACES * t.most * NAME(whole_vectors)(t.m.in));
+    plan_blocks(s, &t, limit(tiles, LEAST, MOST), threads);
+    s->scratch = NAME(forward_room)(s, &t);
+    s->shared = NAME(weights_room)(s, &t);
+    return NAME(winograd_gain)(s, &t);
 }
+
+static double NAME(winograd_plan)(ConvShape *s, int threads) { return NAME(winograd_pass)(s, 0, threads); }
+
+static double NAME(winograd_dx_plan)(ConvShape *s, int threads) { return NAME(winograd_pass)(s, 1, threads); }
 
 static double NAME(winograd_weight_plan)(ConvShape *s, int threads)
 {
     enum { CACHED = 1 << 18, LEAST = 64, MOST = 128, SUMS = 64 << 20 };
+    tiling t;
+    if (!find_tiling(s, 0, &t)) return 0;
     const ptrdiff_t channels = NAME(whole_panels)(s->cin) + NAME(whole_panels)(s->cout);
     const ptrdiff_t tiles = CACHED / (ptrdiff_t)sizeof(real) * 4 / (PLACES * channels);
-    const ptrdiff_t most = SUMS / (ptrdiff_t)sizeof(real) / (s->groups * NAME(group_sums)(s));
-    if (!winograd_applies(s)) return 0;
-    plan_blocks(s, tiles < LEAST ? LEAST : tiles > MOST ? MOST : tiles, threads);
-    s->parts = most < 1 ? 1 : most < threads ? most : threads;
-    if (s->parts > s->groups * s->blocks * s->bands) s->parts = s->groups * s->blocks * s->bands;
-    s->scratch = NAME(weight_room)(s);
-    s->shared = NAME(sums_room)(s);
-    return NAME(winograd_gain)(s);
+    const ptrdiff_t most = SUMS / (ptrdiff_t)sizeof(real) / (s->groups * NAME(group_sums)(s, &t));
+    plan_blocks(s, &t, limit(tiles, LEAST, MOST), threads);
+    s->parts = limit(limit(threads, 1, most < 1 ? 1 : most), 1, s->groups * s->blocks * s->bands);
+    s->scratch = NAME(weight_room)(s, &t);
+    s->shared = NAME(sums_room)(s, &t);
+    return NAME(winograd_gain)(s, &t);
+}
+
+static void NAME(run_pass)(const ConvShape *s, int gradient, const real *x, const real *w, const real *bias, real *y,
+                           real *scratch, int threads)
+{
+    real *weights = scratch + threads * s->scratch;
+    const ptrdiff_t tasks = s->groups * s->blocks * s->bands;
+    tiling t;
+    find_tiling(s, gradient, &t);
+    #pragma omp parallel num_threads(threads)
+    {
+        real *own = scratch + tl_thread_id() * s->scratch;
+        #pragma omp for schedule(static)
+        for (ptrdiff_t i = 0; i < NAME(weight_tasks)(s, &t); i++) NAME(transform_weight)(s, &t, w, weights, i);
+        #pragma omp for schedule(static)
+        for (ptrdiff_t i = 0; i < tasks; i++) NAME(forward_task)(s, &t, x, weights, bias, y, own, i);
+    }
 }
 
 static void NAME(winograd)(const ConvShape *s, void *gemm, const void *x, const void *w, const void *bias, void *y,
                            void *scratch, int threads)
 {
-    real *weights = (real *)scratch + threads * s->scratch;
-    const ptrdiff_t tasks = s->groups * s->blocks * s->bands;
     (void)gemm;                 /* products are made of register tiles here */
-    #pragma omp parallel num_threads(threads)
-    {
-        real *own = (real *)scratch + tl_thread_id() * s->scratch;
-        #pragma omp for schedule(static)
-        for (ptrdiff_t i = 0; i < NAME(weight_tasks)(s); i++) NAME(transform_weight)(s, w, weights, i);
-        #pragma omp for schedule(static)
-        for (ptrdiff_t i = 0; i < tasks; i++) NAME(forward_task)(s, x, weights, bias, y, own, i);
-    }
+    NAME(run_pass)(s, 0, x, w, bias, y, scratch, threads);
+}
+
+static void NAME(winograd_dx)(const ConvShape *s, void *gemm, const void *dy, const void *w, const void *bias, void *dx,
+                              void *scratch, int threads)
+{
+    (void)gemm;
+    NAME(run_pass)(s, 1, dy, w, bias, dx, scratch, threads);
 }
 
 static void NAME(winograd_weight)(const ConvShape *s, void *gemm, const void *dy, const void *x, const void *bias,
                                   void *dw, void *scratch, int threads)
 {
     real *sums = (real *)scratch + threads * s->scratch;
+    tiling t;
     (void)gemm, (void)bias;
+    find_tiling(s, 0, &t);
     #pragma omp parallel num_threads(threads)
     {
         real *own = (real *)scratch + tl_thread_id() * s->scratch;
         #pragma omp for schedule(static)
-        for (ptrdiff_t i = 0; i < s->parts; i++) NAME(weight_part)(s, dy, x, sums, own, i);
+        for (ptrdiff_t i = 0; i < s->parts; i++) NAME(weight_part)(s, &t, dy, x, sums, own, i);
         #pragma omp for schedule(static)
-        for (ptrdiff_t i = 0; i < NAME(join_tasks)(s); i++) NAME(weight_join)(s, sums, dw, i);
+        for (ptrdiff_t i = 0; i < NAME(join_tasks)(s); i++) NAME(weight_join)(s, &t, sums, dw, i);
     }
 }
