@@ -23,3 +23,29 @@ def on_gpu():
     Device.number = 0
     yield
     Device.number = -1
+
+
+class Bus:
+    """Counts the copies between the CPU and GPUs that PyCUDA makes, whoever asks for them."""
+
+    def __init__(self, monkeypatch):
+        import pycuda.driver as api
+        self.up = self.down = 0
+        for name in ("memcpy_htod", "memcpy_htod_async", "memcpy_dtoh", "memcpy_dtoh_async"):
+            monkeypatch.setattr(api, name, self.counted(getattr(api, name), "up" if "htod" in name else "down"))
+
+    def counted(self, copy, way):
+        def counting(*args, **kwargs):
+            setattr(self, way, getattr(self, way) + 1)
+            return copy(*args, **kwargs)
+        return counting
+
+    def taken(self):
+        """(copies to GPUs, copies to the CPU) since the last question."""
+        taken, self.up, self.down = (self.up, self.down), 0, 0
+        return taken
+
+
+@pytest.fixture
+def bus(monkeypatch):
+    return Bus(monkeypatch)
