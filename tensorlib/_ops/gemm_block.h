@@ -5,8 +5,10 @@
 #define MC ((ptrdiff_t)(WORK_A / (KC * sizeof(real))) / TILE_M * TILE_M)
 #define NC ((ptrdiff_t)(WORK_B / (KC * sizeof(real))))
 #define SMALL ((ptrdiff_t)(16384 / sizeof(real)))
+#define FAR (1 << 20)           /* bytes that a column of A spans where its elements do not stay in a cache */
 #define GEMV_ROWS 512
 #define DOTS_K 1024
+#define DOTS_N (VECTOR_REGISTERS == 32 ? 6 : 3)
 
 typedef struct {
     ptrdiff_t m, n, k, ra, ca, rb, cb, rc;
@@ -57,7 +59,8 @@ static void NAME(blocks)(const NAME(product) *g, int id, int count, real *pack_b
         for (ptrdiff_t pc = 0; pc < g->k; pc += kc) {
             const ptrdiff_t n = g->n - jc < g->nc ? g->n - jc : g->nc, k = g->k - pc < kc ? g->k - pc : kc;
             const real *b = g->b + pc * g->rb + jc * g->cb;
-            const int reuse_a = pack_a && n > 4 * TILE_N;
+            const int far_a = g->ca * g->k * (ptrdiff_t)sizeof(real) > FAR;
+            const int reuse_a = pack_a && n > (far_a ? TILE_N : 4 * TILE_N);
             if (whole_b)
                 for (ptrdiff_t j = id * GROUP_N; j < n; j += count * GROUP_N)
                     NAME(pack_b)(k, n - j < GROUP_N ? n - j : GROUP_N, b + j * g->cb, g->rb, g->cb, pack_b + j * k);
@@ -67,9 +70,7 @@ static void NAME(blocks)(const NAME(product) *g, int id, int count, real *pack_b
             for (ptrdiff_t ic = 0; ic < rows; ic += mc) {
                 const ptrdiff_t m = rows - ic < mc ? rows - ic : mc;
                 const real *a = g->a + (first + ic) * g->ra + pc * g->ca;
-                if (reuse_a)
-                    for (ptrdiff_t i = 0; i < m; i += TILE_M)
-                        NAME(pack_a)(k, m - i < TILE_M ? m - i : TILE_M, a + i * g->ra, g->ra, g->ca, pack_a + i * k);
+                if (reuse_a) NAME(pack_a)(k, m, a, g->ra, g->ca, pack_a);
                 real *c = g->c + (first + ic) * g->rc + jc;
                 if (pc == 0)
                     NAME(block)(g, m, n, k, a, reuse_a ? pack_a : NULL, b, pack_b, whole_b, g->beta,
@@ -174,21 +175,24 @@ ALWAYS_INLINE quad NAME(fold)(vec x)
     return sum;
 }
 
-/* out[j][i] = row i of four dense rows . row j of up to three: twelve sums that stay in registers. */
+/* out[j][i] = row i of four dense rows . row j of up to DOTS_N: the sums stay in registers. */
 ALWAYS_INLINE void NAME(dot_block)(const int few, ptrdiff_t k, const real *const a[4], const real *b, ptrdiff_t rb,
-                                   real out[3][4])
+                                   real out[DOTS_N][4])
 {
-    vec sum[3][4];
+    vec sum[DOTS_N][4];
     ptrdiff_t p = 0;
+    #pragma GCC unroll 6
     for (int j = 0; j < few; j++)
         for (int i = 0; i < 4; i++) sum[j][i] = (vec){0};
     for (; p + LANES <= k; p += LANES) {
-        vec y[3];
-        for (int j = 0; j < few; j++) y[j] = LOAD(b + j * rb + p);
+        vec x[4];
         #pragma GCC unroll 4
-        for (int i = 0; i < 4; i++) {
-            const vec x = LOAD(a[i] + p);
-            for (int j = 0; j < few; j++) sum[j][i] += x * y[j];
+        for (int i = 0; i < 4; i++) x[i] = LOAD(a[i] + p);
+        #pragma GCC unroll 6
+        for (int j = 0; j < few; j++) {
+            const vec y = LOAD(b + j * rb + p);
+            #pragma GCC unroll 4
+            for (int i = 0; i < 4; i++) sum[j][i] += x[i] * y;
         }
     }
     for (int j = 0; j < few; j++)
@@ -211,14 +215,19 @@ static void NAME(dots)(ptrdiff_t many, ptrdiff_t few, ptrdiff_t k, real alpha, c
                        const real *b, ptrdiff_t rb, real beta, const real *d, ptrdiff_t rd, ptrdiff_t cd, real *c,
                        ptrdiff_t rc, ptrdiff_t cc)
 {
-    const ptrdiff_t step = even_part(few, 3, 1);
-    real out[3][4];
+    const ptrdiff_t step = even_part(few, DOTS_N, 1);
+    real out[DOTS_N][4];
     for (ptrdiff_t i = 0; i < many; i += 4) {
         const real *rows[4];
         for (ptrdiff_t h = 0; h < 4; h++) rows[h] = a + (i + h < many ? i + h : many - 1) * ra;
         for (ptrdiff_t j = 0; j < few; j += step) {
             const ptrdiff_t width = few - j < step ? few - j : step, height = many - i < 4 ? many - i : 4;
             switch (width) {
+#if DOTS_N == 6
+            case 6: NAME(dot_block)(6, k, rows, b + j * rb, rb, out); break;
+            case 5: NAME(dot_block)(5, k, rows, b + j * rb, rb, out); break;
+            case 4: NAME(dot_block)(4, k, rows, b + j * rb, rb, out); break;
+#endif
             case 3: NAME(dot_block)(3, k, rows, b + j * rb, rb, out); break;
             case 2: NAME(dot_block)(2, k, rows, b + j * rb, rb, out); break;
             default: NAME(dot_block)(1, k, rows, b + j * rb, rb, out); break;

@@ -127,7 +127,7 @@ static void NAME(pack_b)(ptrdiff_t k, ptrdiff_t width, const real *b, ptrdiff_t 
 
 /* Copy `height` <= TILE_M rows of A, k columns, to columns of TILE_M elements. Rows that are missing are left
    unset, for no tile reads them. May write up to QUAD elements past the end: the next panel's, or slack. */
-static void NAME(pack_a)(ptrdiff_t k, ptrdiff_t height, const real *a, ptrdiff_t ra, ptrdiff_t ca, real *out)
+static void NAME(pack_a_panel)(ptrdiff_t k, ptrdiff_t height, const real *a, ptrdiff_t ra, ptrdiff_t ca, real *out)
 {
     enum { GROUPS = (TILE_M * sizeof(real) + 15) / 16 };
     ptrdiff_t p = 0;
@@ -144,12 +144,32 @@ static void NAME(pack_a)(ptrdiff_t k, ptrdiff_t height, const real *a, ptrdiff_t
             for (int i = 0; i < QUAD; i++)      /* ascending: a last group overhangs into the next column */
                 for (int g = 0; g < GROUPS; g++) *(quad *)(out + i * TILE_M + g * QUAD) = block[g][i];
         }
-    if (height == TILE_M && ra == 1)
-        for (; p < k; p++, out += TILE_M)
-            for (int i = 0; i < TILE_M; i += QUAD) {
-                const int at = i + QUAD <= TILE_M ? i : TILE_M - QUAD;
-                *(quad *)(out + at) = *(const quad *)(a + p * ca + at);
-            }
     for (; p < k; p++, out += TILE_M)
         for (ptrdiff_t i = 0; i < height; i++) out[i] = a[i * ra + p * ca];
+}
+
+/* Copy m rows of A, panel after panel. Where its columns are dense, several panels are filled together, so that a whole
+   run of each column is read at once; the runs lie far from each other, and are asked for some time before. */
+static void NAME(pack_a)(ptrdiff_t k, ptrdiff_t m, const real *a, ptrdiff_t ra, ptrdiff_t ca, real *out)
+{
+    enum { PANELS = 8, AHEAD_A = 16 };
+    ptrdiff_t i = 0;
+    if (ra == 1)
+        for (ptrdiff_t group; i + TILE_M <= m; i += group) {
+            group = (m - i < PANELS * TILE_M ? m - i : PANELS * TILE_M) / TILE_M * TILE_M;
+            for (ptrdiff_t p = 0; p < k; p++) {
+                const real *column = a + i + p * ca;
+                for (ptrdiff_t j = 0; j < group; j += 64 / sizeof(real))
+                    __builtin_prefetch(column + AHEAD_A * ca + j);
+                for (ptrdiff_t j = 0; j < group; j += TILE_M) {
+                    real *to = out + (i + j) * k + p * TILE_M;
+                    for (int q = 0; q < TILE_M; q += QUAD) {
+                        const int at = q + QUAD <= TILE_M ? q : TILE_M - QUAD;
+                        *(quad *)(to + at) = *(const quad *)(column + j + at);
+                    }
+                }
+            }
+        }
+    for (; i < m; i += TILE_M)
+        NAME(pack_a_panel)(k, m - i < TILE_M ? m - i : TILE_M, a + i * ra, ra, ca, out + i * k);
 }

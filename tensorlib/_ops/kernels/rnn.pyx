@@ -5,6 +5,18 @@ from tensorlib._ops.dispatch cimport put
 from tensorlib._ops.mathfn cimport sigmoid_low_of, tanh_low_of
 from tensorlib._ops.types cimport F32, F64, real
 
+cdef extern from "rnn_cell.h" nogil:
+    void tl_lstm_cell_grad_f32(Py_ssize_t n, const float* act, const float* cells, const float* before,
+                               const float* dout, const float* dact, const float* dcells, const float* dh, float* dc,
+                               float* dgates)
+    void tl_lstm_cell_grad_f64(Py_ssize_t n, const double* act, const double* cells, const double* before,
+                               const double* dout, const double* dact, const double* dcells, const double* dh,
+                               double* dc, double* dgates)
+    void tl_gru_cell_grad_f32(Py_ssize_t n, const float* act, const float* before, const float* dout,
+                              const float* dact, float* dh, float* dgates, float* dhidden)
+    void tl_gru_cell_grad_f64(Py_ssize_t n, const double* act, const double* before, const double* dout,
+                              const double* dact, double* dh, double* dgates, double* dhidden)
+
 
 # ---- LSTM: gates input, forget, cell, output ----------------------------------------------------------------------
 
@@ -41,33 +53,11 @@ cdef void lstm_cell_grad(Py_ssize_t rows, Py_ssize_t n, const real* act, const r
                          real* dgates) noexcept nogil:
     """dgates of the sums of the gates, and dc of the cell before, from dh and dc of the state after. `before` is the
     cell before."""
-    cdef Py_ssize_t j
-    cdef const real *i
-    cdef const real *f
-    cdef const real *g
-    cdef const real *o
-    cdef const real *di
-    cdef const real *df
-    cdef const real *dg
-    cdef const real *do_
-    cdef real *si
-    cdef real *sf
-    cdef real *sg
-    cdef real *so
-    cdef real t, d, e
     for _ in range(rows):
-        i, f, g, o = act, act + n, act + 2 * n, act + 3 * n
-        di, df, dg, do_ = dact, dact + n, dact + 2 * n, dact + 3 * n
-        si, sf, sg, so = dgates, dgates + n, dgates + 2 * n, dgates + 3 * n
-        for j in range(n):
-            t = tanh_low_of(cells[j])
-            d = dh[j] + dout[j]
-            e = dc[j] + dcells[j] + d * o[j] * (1 - t * t)
-            so[j] = (d * t + do_[j]) * (o[j] * (1 - o[j]))
-            si[j] = (e * g[j] + di[j]) * (i[j] * (1 - i[j]))
-            sf[j] = (e * before[j] + df[j]) * (f[j] * (1 - f[j]))
-            sg[j] = (e * i[j] + dg[j]) * (1 - g[j] * g[j])
-            dc[j] = e * f[j]
+        if real is float:
+            tl_lstm_cell_grad_f32(n, act, cells, before, dout, dact, dcells, dh, dc, dgates)
+        else:
+            tl_lstm_cell_grad_f64(n, act, cells, before, dout, dact, dcells, dh, dc, dgates)
         act += 4 * n
         cells += n
         before += n
@@ -105,27 +95,11 @@ cdef void gru_cell_grad(Py_ssize_t rows, Py_ssize_t n, const real* act, const re
                         Py_ssize_t out_step, const real* dact, Py_ssize_t act_step, real* dh, real* dgates,
                         real* dhidden) noexcept nogil:
     """Derivatives of the parts of the input and of the hidden state; dh becomes what the state before gets directly."""
-    cdef Py_ssize_t j
-    cdef const real *a
-    cdef const real *da
-    cdef real *dx
-    cdef real *dy
-    cdef real d, reset, update, new
     for _ in range(rows):
-        a, da, dx, dy = act, dact, dgates, dhidden
-        for j in range(n):
-            reset, update, new = a[j], a[n + j], a[3 * n + j]
-            d = dh[j] + dout[j]
-            dh[j] = d * update
-            update = (d * (before[j] - new) + da[n + j]) * (update * (1 - update))
-            new = (d * (1 - a[n + j]) + da[3 * n + j]) * (1 - new * new)
-            dx[n + j] = update
-            dy[n + j] = update
-            dx[2 * n + j] = new
-            dy[2 * n + j] = new * reset + da[2 * n + j]
-            reset = (new * a[2 * n + j] + da[j]) * (reset * (1 - reset))
-            dx[j] = reset
-            dy[j] = reset
+        if real is float:
+            tl_gru_cell_grad_f32(n, act, before, dout, dact, dh, dgates, dhidden)
+        else:
+            tl_gru_cell_grad_f64(n, act, before, dout, dact, dh, dgates, dhidden)
         act += 4 * n
         before += n
         dout += out_step
