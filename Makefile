@@ -117,8 +117,11 @@ demo: $(VENV)/.demo build
 examples: $(VENV)/.test build
 	$(PY) -m pytest tests/test_examples.py
 
+# make bench FULL=--full: all rows. Sides that are not installed in $(VENV) are left out; see benchmarks/run.py.
 bench: $(VENV)/.test build
-	for script in benchmarks/[!_]*.py; do $(PY) $$script --threads 1 2 || exit 1; done
+	$(PY) benchmarks/run.py $(FULL) --json build/bench.json
+	$(PY) benchmarks/memory.py
+	$(PY) benchmarks/startup.py
 
 clean:
 	rm -rf build dist *.egg-info $(VENV) .pytest_cache .hypothesis .ruff_cache

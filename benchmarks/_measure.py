@@ -1,4 +1,4 @@
-"""The harness of all benchmarks: two sides take turns in one process, and a row tells the median of their ratios.
+"""The harness of all benchmarks: the sides of a row take turns in one process; the row tells medians of their ratios.
 
 A benchmark is a function `cases(suite)` that calls `suite.compare(name, ours, theirs)` for each of its rows, and ends
 with `main(__doc__, cases)`. It runs once for each number of threads. Knows nothing of what is measured.
@@ -10,7 +10,7 @@ import platform
 import statistics
 import time
 
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")      # before NumPy: its idle threads would disturb both sides
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")      # before NumPy: its idle threads would disturb all sides
 
 import tensorlib                                        # noqa: E402
 
@@ -20,7 +20,7 @@ except ImportError:
     torch = None
 
 ROUNDS = 15
-TURN = 0.02             # seconds that one side runs before the other's turn
+TURN = 0.02             # seconds that one side runs before the next side's turn
 SETTLE = 0.003          # idle workers of the side that has ended wait actively about so long
 
 
@@ -50,19 +50,26 @@ class Suite:
     """The rows of one benchmark so far.
 
     Args:
-        threads (int): threads of both sides.
+        threads (int): threads of all sides.
         rounds (int): turns that each side gets.
-        only (str, optional): skip rows whose name does not contain it.
+        only (str or callable, optional): skip rows whose name does not contain it, or for which it returns False.
+        limits (dict, optional): what the machine can do at most, by unit: rates are told in percent of it.
+        rivals (dict, optional): by name of a row, a function that returns {side: call} beside ours and PyTorch's.
     """
 
-    def __init__(self, threads=1, rounds=ROUNDS, only=None):
-        self.threads, self.rounds, self.only, self.rows = threads, rounds, only, []
+    def __init__(self, threads=1, rounds=ROUNDS, only=None, limits=None, rivals=None):
+        self.threads, self.rounds, self.rows = threads, rounds, []
+        self.only, self.limits, self.rivals = only, limits or {}, rivals or {}
         tensorlib.set_num_threads(threads)
         if torch:
             torch.set_num_threads(threads)
 
-    def compare(self, name, ours, theirs=None, work=None, unit="GFLOP/s", goal=None, turn=TURN):
-        """Time two calls in turns, print the row and keep it.
+    def wants(self, name):
+        """Whether a row of this name is to be measured."""
+        return self.only(name) if callable(self.only) else not self.only or self.only in name
+
+    def compare(self, name, ours, theirs=None, work=None, unit="GFLOP/s", goal=None, turn=TURN, series=None, **sides):
+        """Time calls in turns, print the row and keep it.
 
         With one thread the ratio is of processor time, which other processes disturb less; else of wall time.
 
@@ -70,62 +77,99 @@ class Suite:
             name (str): what is done, with its sizes.
             ours, theirs (callable): the same work in this package and in PyTorch; without theirs ours alone is timed.
             work (float, optional): units (10^9 operations or bytes) of one call, for a rate in `unit`.
-            goal (float, optional): the ratio to reach, printed beside.
+            goal (float, optional): the ratio to PyTorch to reach, printed beside.
             turn (float): seconds of one turn.
+            series (str, number, optional): the series of growing work that the row is a point of, and how much work.
+            sides (callable): the same work of further sides, by name.
 
         Returns:
             the row, a dict; None where it was skipped.
         """
-        if self.only and self.only not in name:
+        if not self.wants(name):
             return None
-        sides = [call for call in (ours, theirs if torch else None) if call]
-        repeats = [repeats_for(call, turn) for call in sides]
-        times = [self.round(sides, repeats, i % 2) for i in range(self.rounds)]
+        sides = {"tensorlib": ours, "torch": theirs if torch else None, **sides}
+        if name in self.rivals:
+            sides.update(self.rivals[name]())
+        sides = {side: call for side, call in sides.items() if call}
+        repeats = [repeats_for(call, turn) for call in sides.values()]
+        times = [self.round(list(sides.values()), repeats, i) for i in range(self.rounds)]
         kind = "cpu" if self.threads == 1 else "wall"
-        row = {"name": name, "threads": self.threads, "clock": kind}
-        for side, label in enumerate(("ours", "theirs")[:len(sides)]):
-            for clock in ("wall", "cpu"):
-                row["%s_%s" % (label, clock)] = statistics.median(getattr(t[side], clock) for t in times)
-        if len(sides) == 2:
-            ratios = sorted(getattr(t[1], kind) / getattr(t[0], kind) for t in times)
-            quarter = len(ratios) // 4
-            row.update(ratio=statistics.median(ratios), low=ratios[quarter], high=ratios[-1 - quarter])
+        row = {"name": name, "threads": self.threads, "clock": kind, "times": {}, "ratios": {}}
+        for i, side in enumerate(sides):
+            row["times"][side] = {clock: statistics.median(getattr(t[i], clock) for t in times)
+                                  for clock in ("wall", "cpu")}
+            if i > 0:
+                row["ratios"][side] = spread(getattr(t[i], kind) / getattr(t[0], kind) for t in times)
         if work:
-            row["rate"], row["unit"] = work / row["ours_" + kind], unit
+            row["rate"], row["unit"] = work / row["times"]["tensorlib"][kind], unit
+            if self.limits.get(unit):
+                row["of_limit"] = row["rate"] / self.limits[unit]
         if goal:
             row["goal"] = goal
+        if series:
+            row["series"], row["work"] = series
         self.rows.append(row)
         print(text_of(row), flush=True)
         return row
 
-    def round(self, sides, repeats, swap):
+    def round(self, sides, repeats, turn):
         """One turn for each side; who begins changes from round to round."""
         clocks = [None] * len(sides)
-        for side in reversed(range(len(sides))) if swap else range(len(sides)):
+        for step in range(len(sides)):
+            side = (turn + step) % len(sides)
             if self.threads > 1:
                 time.sleep(SETTLE)
             clocks[side] = Clock(sides[side], repeats[side])
         return clocks
 
 
+def spread(ratios):
+    """Median and quartiles."""
+    ratios = sorted(ratios)
+    quarter = len(ratios) // 4
+    return {"median": statistics.median(ratios), "low": ratios[quarter], "high": ratios[-1 - quarter]}
+
+
 def text_of(row):
-    kind = row["clock"]
     text = "%-44s %d thread%s  ours %10.2f us" % (row["name"], row["threads"], " s"[row["threads"] > 1],
-                                                  row["ours_" + kind] * 1e6)
+                                                  row["times"]["tensorlib"][row["clock"]] * 1e6)
     if "rate" in row:
         text += " %6.1f %s" % (row["rate"], row["unit"])
-    if "ratio" in row:
-        text += "   torch %10.2f us   x %.2f (%.2f-%.2f)" % (row["theirs_" + kind] * 1e6, row["ratio"], row["low"],
-                                                             row["high"])
-    if "goal" in row and "ratio" in row:
-        text += "  goal %g%s" % (row["goal"], "" if row["ratio"] >= row["goal"] else " MISSED")
+    if "of_limit" in row:
+        text += " (%.0f %%)" % (100 * row["of_limit"])
+    for side, ratio in row["ratios"].items():
+        text += "   %s x %.2f (%.2f-%.2f)" % (side, ratio["median"], ratio["low"], ratio["high"])
+    if "goal" in row and "torch" in row["ratios"]:
+        text += "  goal %g%s" % (row["goal"], "" if row["ratios"]["torch"]["median"] >= row["goal"] else " MISSED")
     return text
+
+
+def summary(rows):
+    """A line for each number of threads and side: the geometric mean of the ratios, and the least."""
+    found = {}
+    for row in rows:
+        for side, ratio in row["ratios"].items():
+            found.setdefault((row["threads"], side), []).append((ratio["median"], row["name"]))
+    for (threads, side), ratios in sorted(found.items()):
+        mean = statistics.geometric_mean(ratio for ratio, _ in ratios)
+        yield "%d thread%s, beside %s: geometric mean x %.2f of %d rows, least x %.2f (%s)" % (
+            threads, " s"[threads > 1], side, mean, len(ratios), *min(ratios))
 
 
 def environment():
     """What the figures depend on."""
-    return {"machine": platform.machine(), "cores": os.cpu_count(), "python": platform.python_version(),
-            "tensorlib": tensorlib.__version__, "torch": torch.__version__ if torch else None}
+    return {"machine": platform.machine(), "processor": processor(), "cores": os.cpu_count(),
+            "python": platform.python_version(), "kernels": tensorlib._ops.isa_level,
+            "load": os.getloadavg()[0], "tensorlib": tensorlib.__version__,
+            "torch": torch.__version__ if torch else None}
+
+
+def processor():
+    try:
+        with open("/proc/cpuinfo") as file:
+            return next((line.partition(":")[2].strip() for line in file if line.startswith("model name")), "unknown")
+    except OSError:
+        return "unknown"
 
 
 def main(description, cases):
@@ -140,11 +184,9 @@ def main(description, cases):
     for threads in options.threads:
         suite = Suite(threads, options.rounds, options.only)
         cases(suite)
-        ratios = [row["ratio"] for row in suite.rows if "ratio" in row]
-        if ratios:
-            print("geometric mean with %d thread(s): x %.2f, least x %.2f"
-                  % (threads, statistics.geometric_mean(ratios), min(ratios)))
         rows += suite.rows
+    for line in summary(rows):
+        print(line)
     if options.json:
         with open(options.json, "w") as file:
             json.dump({"environment": environment(), "rows": rows}, file, indent=1)

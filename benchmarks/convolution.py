@@ -2,6 +2,8 @@
 
     python benchmarks/convolution.py [--threads N ...] [--rounds N] [--only TEXT] [--json FILE]
 """
+import contextlib
+
 import numpy as np
 import tensorlib
 from _measure import main, torch
@@ -18,6 +20,7 @@ SHAPES = [
     (16, 64, 16, 128, 3, 2, 1, 1.1), (16, 32, 32, 64, 4, 2, 1, 1.1), (8, 16, 17, 48, 5, 2, 2, 1.1),
     (8, 64, 28, 64, 5, 1, 2, 1),
 ]
+LABELS = ("forward", "dx", "dw")
 
 
 def sides(batch, channels, size, outputs, kernel, stride, padding):
@@ -42,15 +45,15 @@ def sides(batch, channels, size, outputs, kernel, stride, padding):
 
 
 def cases(suite):
-    if torch:
-        torch.set_grad_enabled(False)
-    for *shape, goal in SHAPES:
-        batch, channels, size, outputs, kernel, stride, padding = shape
-        out = (size + 2 * padding - kernel) // stride + 1
-        work = 2e-9 * batch * channels * outputs * (kernel * out) ** 2
-        name = "%d x %dx%dx%d to %d, k%d s%d p%d" % (batch, channels, size, size, outputs, kernel, stride, padding)
-        for label, (ours, theirs) in zip(("forward", "dx", "dw"), sides(*shape)):
-            suite.compare("%s %s" % (name, label), ours, theirs, work=work, goal=goal)
+    with torch.no_grad() if torch else contextlib.nullcontext():
+        for *shape, goal in SHAPES:
+            batch, channels, size, outputs, kernel, stride, padding = shape
+            out = (size + 2 * padding - kernel) // stride + 1
+            work = 2e-9 * batch * channels * outputs * (kernel * out) ** 2
+            name = "%d x %dx%dx%d to %d, k%d s%d p%d" % (batch, channels, size, size, outputs, kernel, stride, padding)
+            if any(suite.wants("%s %s" % (name, label)) for label in LABELS):
+                for label, (ours, theirs) in zip(LABELS, sides(*shape)):
+                    suite.compare("%s %s" % (name, label), ours, theirs, work=work, goal=goal)
 
 
 if __name__ == "__main__":

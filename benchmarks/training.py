@@ -155,9 +155,9 @@ def transformer_block(side, width=128, heads=4, length=64):
 
 # ---- one step of training ------------------------------------------------------------------------------------------
 
-def initial_weights(build):
-    tensorlib.manual_seed(0)
-    return [p.data.numpy().copy() for p in build(OURS).parameters()]
+def initial_weights(build, side=OURS):
+    side.lib.manual_seed(0)
+    return [p.data.numpy().copy() for p in build(side).parameters()]
 
 
 def mean_square(side, out, target):
@@ -253,20 +253,58 @@ NETWORKS = [    # name, network, input, target, loss, optimizer, goal
 ]
 
 
+WORKLOADS = {"two layers 64-1000-100-10": two_layer_step, "policy network, 10 steps of batch 1": policy_step,
+             **{name: workload for name, *workload, _ in NETWORKS}}
+
+
+def step_of(side, name):
+    """The call of one side alone, for a workload by name."""
+    if callable(WORKLOADS[name]):
+        return WORKLOADS[name](side)
+    build, *rest = WORKLOADS[name]
+    return step(side, build, initial_weights(build, side), *rest)
+
+
 def cases(suite):
     suite.compare("two layers 64-1000-100-10", two_layer_step(OURS), two_layer_step(THEIRS), goal=2)
     suite.compare("policy network, 10 steps of batch 1", policy_step(OURS), policy_step(THEIRS), goal=6)
-    for name, build, x, target, loss, optimizer, goal in NETWORKS:
-        if suite.only and suite.only not in name:
-            continue
-        weights = initial_weights(build)
-        ours, theirs = [step(side, build, weights, x, target, loss, optimizer) for side in (OURS, THEIRS)]
-        if theirs and not math.isclose(float(ours().data[0]), float(theirs()), rel_tol=1e-3):
-            raise AssertionError("%s: the two sides do not compute the same" % name)
-        suite.compare(name, ours, theirs, goal=goal, turn=0.1)
-        if torch and x.ndim == 4:
-            theirs = step(THEIRS, build, weights, x, target, loss, optimizer, channels_last=True)
-            suite.compare(name + ", channels_last", ours, theirs, turn=0.1)
+    for name, *workload, goal in NETWORKS:
+        if suite.wants(name):
+            ours, sides = sides_of(name, *workload)
+            suite.compare(name, ours, **sides, work=multiplications(*workload[:2]), goal=goal, turn=0.1)
+
+
+def multiplications(build, x):
+    """10^9 multiplications and additions of a step: three times those of the layers' products forward."""
+    network, counts = build(OURS), []
+
+    def count(module, inputs, output):
+        output = output[0] if isinstance(output, tuple) else output
+        if isinstance(module, tensorlib.nn.ConvTranspose2d):
+            counts.append(inputs[0].numel() * module.weight.numel() / module.weight.size(0))
+        elif isinstance(module, (tensorlib.nn.Conv2d, tensorlib.nn.Linear)):
+            counts.append(output.numel() * module.weight.numel() / module.weight.size(0))
+        elif isinstance(module, tensorlib.nn.RNNBase):
+            counts.append(inputs[0].size(0) * inputs[0].size(1) * sum(
+                w.numel() for w in module.parameters() if w.dim() == 2))
+    for module in network.modules():
+        module.register_forward_hook(count)
+    network(OURS.variable(x))
+    return 6e-9 * sum(counts)
+
+
+def sides_of(name, build, x, target, loss, optimizer):
+    """Our call, and those of PyTorch by name, after a look at their losses."""
+    weights = initial_weights(build)
+    ours, theirs = [step(side, build, weights, x, target, loss, optimizer) for side in (OURS, THEIRS)]
+    if theirs is None:
+        return ours, {}
+    if not math.isclose(float(ours().data[0]), float(theirs().detach()), rel_tol=1e-3):
+        raise AssertionError("%s: the two sides do not compute the same" % name)
+    sides = {"theirs": theirs}
+    if x.ndim == 4:
+        sides["channels_last"] = step(THEIRS, build, weights, x, target, loss, optimizer, channels_last=True)
+    return ours, sides
 
 
 if __name__ == "__main__":
