@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 import tensorlib
-from tensorlib._ops.storage import empty_cache, memory_stats, set_cache_limit
 
 TYPES = ["Byte", "Char", "Short", "Int", "Long", "Float", "Double"]
 NUMPY = dict(Byte="uint8", Char="int8", Short="int16", Int="int32", Long="int64", Half="float16", Float="float32",
@@ -209,28 +208,6 @@ def test_a_tensor_survives_the_resizing_of_its_storage():
     view = x[1:3]
     x.resize_(100000).fill_(2)
     assert view.tolist() == [2, 2]
-
-
-def test_dead_blocks_serve_again_and_are_counted():
-    empty_cache()
-    before = memory_stats()
-    x = tensorlib.zeros(1 << 16)
-    address = x.data_ptr()
-    assert memory_stats()["allocated"] - before["allocated"] >= 4 << 16
-    del x
-    assert memory_stats()["allocated"] == before["allocated"] and memory_stats()["cached"] >= 4 << 16
-    assert tensorlib.zeros(1 << 16).data_ptr() == address
-    empty_cache()
-    assert memory_stats()["cached"] == 0
-
-
-def test_the_cache_can_be_turned_off():
-    limit = set_cache_limit(0)
-    try:
-        tensorlib.zeros(1 << 16)
-        assert memory_stats()["cached"] == 0
-    finally:
-        set_cache_limit(limit)
 
 
 # ---- bad input ----------------------------------------------------------------------------------------

@@ -1,9 +1,10 @@
 """Storage: one typed block of memory, and the caching allocator that CPU blocks come from.
 
-Blocks are kept in free lists by size class when their storage dies, so that the next output of that size
+Blocks are kept in free lists by size class when their storage dies, so that the next output of about that size
 takes memory whose pages are already mapped. All of it runs under the GIL.
 """
 import importlib
+import os
 
 from libc.stdint cimport uint64_t
 from libc.stdlib cimport free
@@ -35,7 +36,8 @@ cdef extern from *:
 cdef enum:
     ALIGNMENT = 64
     CLASSES = 256
-    LARGEST_CLASS = 255
+    NEAR = 64                           # from this class on, 64 kB, a block of up to half as much again will do
+    SLACK = 1 << 25                     # bytes that the cache may hold whatever the program needed so far
 
 cdef struct FreeBlock:
     FreeBlock* next
@@ -44,7 +46,7 @@ cdef FreeBlock* free_blocks[CLASSES]
 cdef Py_ssize_t cached_bytes = 0        # in the free lists
 cdef Py_ssize_t live_bytes = 0          # handed out
 cdef Py_ssize_t peak_bytes = 0
-cdef Py_ssize_t cache_limit = 1 << 29   # more than this goes back to the system
+cdef Py_ssize_t cache_limit = 0 if os.environ.get("TENSORLIB_CACHE") == "0" else 1 << 29
 
 
 cdef inline int size_class(Py_ssize_t nbytes) noexcept nogil:
@@ -76,13 +78,14 @@ cdef void* take_block(Py_ssize_t nbytes, int* block_class) except NULL:
     cdef Py_ssize_t size
     if c >= CLASSES:
         raise MemoryError("not enough memory: %d bytes were asked for" % nbytes)
+    c = cached_class(c)
     size = class_bytes(c)
     p = free_blocks[c]
     if p != NULL:
         free_blocks[c] = (<FreeBlock*>p).next
         cached_bytes -= size
     elif posix_memalign(&p, ALIGNMENT, size) != 0:
-        empty_cache()
+        drop_cache()
         if posix_memalign(&p, ALIGNMENT, size) != 0:
             raise MemoryError("not enough memory: %d bytes were asked for" % nbytes)
     live_bytes += size
@@ -92,20 +95,36 @@ cdef void* take_block(Py_ssize_t nbytes, int* block_class) except NULL:
     return p
 
 
+cdef inline int cached_class(int c) noexcept:
+    """The class of a dead block that can serve for class c; c itself where there is none.
+
+    Batches and sentences of all lengths would else fill the cache with blocks of every class.
+    """
+    cdef int larger
+    if free_blocks[c] == NULL and c >= NEAR:
+        for larger in range(c + 1, min(c + 5, <int>CLASSES)):
+            if free_blocks[larger] != NULL:
+                return larger
+    return c
+
+
 cdef void give_block(void* p, int c) noexcept:
+    """Keep a dead block. Where living and dead ones would be twice what was ever alive, those of old sizes go first."""
     global cached_bytes, live_bytes
-    cdef Py_ssize_t size = class_bytes(c)
+    cdef Py_ssize_t size = class_bytes(c), most
     live_bytes -= size
-    if cached_bytes + size > cache_limit:
-        free(p)
-        return
+    most = min(cache_limit, 2 * peak_bytes + SLACK - live_bytes)
+    if cached_bytes + size > most:
+        drop_cache()
+        if size > most:
+            free(p)
+            return
     (<FreeBlock*>p).next = free_blocks[c]
     free_blocks[c] = <FreeBlock*>p
     cached_bytes += size
 
 
-def empty_cache():
-    """Give every cached block back to the system."""
+cdef void drop_cache() noexcept:
     global cached_bytes
     cdef int c
     cdef FreeBlock* block
@@ -117,12 +136,20 @@ def empty_cache():
     cached_bytes = 0
 
 
+def empty_cache():
+    """Give every cached block back to the system."""
+    drop_cache()
+
+
 def set_cache_limit(Py_ssize_t nbytes):
-    """Set how many bytes of dead blocks are kept for reuse; 0 turns the cache off. Returns the old limit."""
+    """Set how many bytes of dead blocks are kept for reuse; 0 turns the cache off, as TENSORLIB_CACHE=0 does.
+
+    Returns the old limit, 2^29 at first.
+    """
     global cache_limit
     old, cache_limit = cache_limit, nbytes
     if cached_bytes > cache_limit:
-        empty_cache()
+        drop_cache()
     return old
 
 
