@@ -3,9 +3,8 @@
 The same code serves both: it calls rows, and rows record when they are given Variables.
 """
 from ._ops import index as index_kernels
+from ._ops import shape as shape_kernels
 from ._ops.engine import VariableBase, wrap_output
-from ._ops.shape import expand as expand_view
-from ._ops.shape import unsqueeze as unsqueeze_view
 from ._ops import tensor as core
 from ._ops.copying import copy_, fill_
 from ._ops.tensor import LongTensor, TensorBase, get_item
@@ -56,78 +55,6 @@ def is_advanced(key):
     return isinstance(key, list) and any(is_sequence(k) for k in key)
 
 
-# ---- basic: ints, slices, None, ... -------------------------------------------------------------------
-
-def basic(x, key):
-    """(view, whether every dim was taken) of x for ints, slices, None and one ellipsis."""
-    in_tuple = isinstance(key, tuple)
-    key = key if in_tuple else (key,)
-    for k in key:
-        if isinstance(k, str):
-            raise IndexError("a tensor cannot be indexed with the string %r" % k)
-        if not (is_int(k) or isinstance(k, slice) or k is None or k is Ellipsis):
-            raise TypeError(UNSUPPORTED % kind_name(unwrapped(k)))
-    ndim = x.dim()
-    used = sum(k is not None and k is not Ellipsis for k in key)
-    if ndim == 0 and used == len(key) == 1 and not in_tuple:
-        raise RuntimeError("an empty tensor has no dimension to index with %r" % (key[0],))
-    if used > ndim:
-        raise IndexError("trying to index %d dimensions of a %d dimensional tensor" % (used, ndim))
-    if sum(k is Ellipsis for k in key) > 1:
-        raise IndexError("an index can only have a single ellipsis ('...')")
-    dim, taken = 0, 0
-    fresh = True                    # x itself so far: give a new view at least
-    for i, k in enumerate(key):
-        if k is Ellipsis:
-            dim += x.dim() - dim - left(key, k)
-        elif k is None:
-            x, fresh = rows.unsqueeze(x, dim), False
-            dim += 1
-        elif isinstance(k, slice):
-            x = sliced(x, dim, k)
-            fresh = False
-            dim += 1
-        else:
-            if x.dim() == 1:
-                return last_element(rows.select(x, dim, checked(int(k), x.size(dim), dim)), key[i + 1:])
-            x, fresh = rows.select(x, dim, checked(int(k), x.size(dim), dim)), False
-            taken += 1
-    return (rows.alias(x) if fresh else x), False
-
-
-def last_element(x, rest):
-    """The view of one element, and whether it stands for a number: not if None gives it dims."""
-    news = sum(k is None for k in rest)
-    for _ in range(news - 1):
-        x = rows.unsqueeze(x, 0)
-    return x, news == 0
-
-
-def left(key, ellipsis):
-    """How many dims the keys behind the ellipsis take."""
-    return sum(k is not None for k in key[key.index(ellipsis) + 1:])
-
-
-def checked(i, size, dim):
-    if i < -size or i >= size:
-        raise IndexError("index %d is out of range for dimension %d (of size %d)" % (i, dim, size))
-    return i
-
-
-def sliced(x, dim, key):
-    """One slice; ValueError where it is empty or goes backwards."""
-    size = x.size(dim)
-    if key.step is not None and key.step <= 0:
-        raise ValueError("only positive slice steps are supported, but got %r" % (key.step,))
-    start, stop, step = key.indices(size)
-    if stop <= start:
-        raise ValueError("result of slicing is an empty tensor: %r of a dimension of size %d" % (key, size))
-    length = (stop - start + step - 1) // step
-    if step == 1:
-        return rows.narrow(x, dim, start, length)
-    return rows.stepped(x, dim, start, length, step)
-
-
 # ---- advanced: sequences of ints ----------------------------------------------------------------------
 
 def advanced(x, key):
@@ -171,7 +98,7 @@ def advanced(x, key):
 def add_along(offsets, values, dim):
     """Add values, which span the dims from dim on, to all of offsets."""
     for _ in range(offsets.dim() - dim - values.dim()):
-        values = unsqueeze_view(values, values.dim())
+        values = shape_kernels.unsqueeze(values, values.dim())
     offsets.add_(values)
 
 
@@ -193,7 +120,7 @@ def broadcast(indices):
     size = [max(column) for column in zip(*padded)]
     if ndim == 0 or any(n != 1 and n != m for sizes in padded for n, m in zip(sizes, size)):
         raise IndexError("The advanced indexing objects could not be broadcast")
-    return [expand_view(index, tuple(size)) for index in indices]
+    return [shape_kernels.expand(index, tuple(size)) for index in indices]
 
 
 def check_range(index, size, dim):
@@ -209,21 +136,20 @@ def check_range(index, size, dim):
 # ---- x[key], x[key] = value ---------------------------------------------------------------------------
 
 def getitem(x, key):
-    """x[key] of a tensor or a Variable."""
-    if type(key) is slice and x.dim() > 0:      # the usual way to take a batch
-        return sliced(x, 0, key)
+    """x[key] of a tensor or a Variable; keys of ints and slices come here only in their rarer forms."""
     if type(key) is tuple and not key and x.dim() == 0:
         raise IndexError("() is no index of an empty tensor")
     raw = unwrapped(key)
-    is_variable = isinstance(x, VariableBase)
     if is_mask(raw):
         return x.masked_select(like_self(x, key))
     if is_positions(raw):
         return x.index_select(0, like_self(x, key))
     if is_advanced(key):
         return rows.take(x, advanced(unwrapped(x), key))
-    view, single = basic(x, key)
-    return get_item(view) if single and not is_variable else view
+    if isinstance(x, VariableBase):
+        return rows.subscript(x, raw)
+    view, single = shape_kernels.subscripted(x, raw)
+    return get_item(view) if single else view
 
 
 def setitem(x, key, value):
@@ -243,7 +169,7 @@ def setitem(x, key, value):
     if is_advanced(key):
         set_advanced(x, advanced(x, key), value)
         return
-    view, single = basic(x, key)
+    view, single = shape_kernels.subscripted(x, key)
     if isinstance(value, TensorBase) and not single:
         copy_(view, value)
     elif isinstance(value, (int, float)):

@@ -379,9 +379,10 @@ def invert(self):
 
 
 PROTOCOLS = ("__array_priority__", "__array_wrap__", "__dir__", "__dlpack__", "__dlpack_device__")
-for _name, _hook in dict(construct=construct, getitem=indexing.getitem, setitem=indexing.setitem, repr=tensor_text,
-                         contains=contains, reduce=reduce, setstate=setstate, deepcopy=deepcopy, array=as_array,
-                         neg=negative, invert=invert, matmul=matmul).items():
+for _name, _hook in dict(construct=construct, getitem=views.getitem, setitem=views.setitem, repr=tensor_text,
+                         getitem_by_others=indexing.getitem, setitem_by_others=indexing.setitem, contains=contains,
+                         reduce=reduce, setstate=setstate, deepcopy=deepcopy, array=as_array, neg=negative,
+                         invert=invert, matmul=matmul).items():
     core.set_hook(_name, _hook)
 for _name, _method in vars(Methods).items():
     if hasattr(_method, "__code__"):

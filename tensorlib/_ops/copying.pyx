@@ -13,6 +13,9 @@ from .tensor cimport (TensorBase, empty_like, is_contiguous, new_header, ptr, sa
                       size_text, view_of)
 from .types cimport row_fn
 
+cdef enum:
+    SMALL = 512         # bytes of a dense tensor that are filled without the driver
+
 
 cdef TensorBase contiguous(TensorBase t):
     cdef TensorBase dense
@@ -140,6 +143,10 @@ cdef int fill(TensorBase t, object value) except -1:
         gpu().fill(t, value)
         return 0
     if t.numel_ == 0:
+        return 0
+    if t.numel_ * size <= SMALL and is_contiguous(t):
+        for d in range(t.numel_):
+            memcpy(ptr(t) + d * size, number, size)
         return 0
     job.fn = <row_fn>get("from_" + DTYPE_NAMES[t.dtype], t.dtype)
     job.n_args, job.n_out, job.ndim = 2, 1, t.ndim

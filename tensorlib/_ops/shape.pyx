@@ -7,8 +7,9 @@ from libc.string cimport memcpy
 from .copying cimport contiguous, copy_into, fill
 from .copying import dense_copy
 from .storage cimport gpu
-from .tensor cimport (MAXDIM, TensorBase, device_name, empty, is_contiguous, new_header, read_sizes, set_sizes,
-                      size_text, view_of, wrap_dim)
+from .tensor cimport (MAXDIM, TensorBase, device_name, empty, hooks, is_contiguous, item, new_header, read_sizes,
+                      set_sizes, size_text, type_name, view_of, wrap_dim)
+from .types cimport F16
 
 
 def view(TensorBase self not None, sizes):
@@ -353,6 +354,145 @@ def sum_to(TensorBase self not None, size):
     if lead < 0 or any([size[d] != 1 and size[d] != self.sizes[d + lead] for d in range(len(size))]):
         return view(contiguous(self), size)
     return sum_dims(self, size)
+
+
+# ---- x[key] --------------------------------------------------------------------------------------------
+
+cdef bint is_position(object k):
+    """A Python int or a NumPy integer scalar; no bool."""
+    if isinstance(k, int):
+        return not isinstance(k, bool)
+    return hasattr(k, "__index__") and getattr(k, "shape", None) == () and not isinstance(k, TensorBase)
+
+
+cdef Py_ssize_t start_of(object k, int dim, Py_ssize_t n) except -1:
+    """The position that an int takes of a dim of size n; IndexError where there is none."""
+    cdef object i = int(k)
+    if not -n <= i < n:
+        raise IndexError("index %d is out of range for dimension %d (of size %d)" % (i, dim, n))
+    return i if i >= 0 else i + n
+
+
+cdef Py_ssize_t length_of(object key, Py_ssize_t n, Py_ssize_t* start, Py_ssize_t* step) except -1:
+    """How many positions a slice takes of a dim of size n; ValueError where it is empty or goes backwards."""
+    cdef Py_ssize_t stop
+    if key.step is not None and key.step <= 0:
+        raise ValueError("only positive slice steps are supported, but got %r" % (key.step,))
+    start[0], stop, step[0] = key.indices(n)
+    if stop <= start[0]:
+        raise ValueError("result of slicing is an empty tensor: %r of a dimension of size %d" % (key, n))
+    return (stop - start[0] + step[0] - 1) // step[0]
+
+
+cdef int check_keys(TensorBase self, tuple keys, bint in_tuple) except -1:
+    """Raise unless the keys are ints, slices, None and one ellipsis, no more than dims; return how many they take."""
+    cdef int used = 0, dots = 0
+    for k in keys:
+        if k is Ellipsis:
+            dots += 1
+        elif k is None:
+            if self.ndim == 0:
+                raise RuntimeError("cannot unsqueeze empty tensor")
+        else:
+            if isinstance(k, str):
+                raise IndexError("a tensor cannot be indexed with the string %r" % k)
+            if not isinstance(k, slice) and not is_position(k):
+                raise TypeError("indexing a tensor with an object of type %s. The only supported types are integers, "
+                                "slices, numpy scalars and LongTensor or ByteTensor as the only argument."
+                                % (type_name(<TensorBase>k) if isinstance(k, TensorBase) else type(k).__name__))
+            used += 1
+    if self.ndim == 0 and used == len(keys) == 1 and not in_tuple:
+        raise RuntimeError("an empty tensor has no dimension to index with %r" % (keys[0],))
+    if used > self.ndim:
+        raise IndexError("trying to index %d dimensions of a %d dimensional tensor" % (used, self.ndim))
+    if dots > 1:
+        raise IndexError("an index can only have a single ellipsis ('...')")
+    return used
+
+
+cdef TensorBase window(TensorBase self, object key, bint* element):
+    """The view that a key of ints, slices, None and one ellipsis takes; element: it is one element, of no dims."""
+    cdef tuple keys = <tuple>key if isinstance(key, tuple) else (key,)
+    cdef Py_ssize_t sizes[MAXDIM]
+    cdef Py_ssize_t strides[MAXDIM]
+    cdef Py_ssize_t offset = self.offset, start, step
+    cdef int dim = 0, n = 0, rest = self.ndim - check_keys(self, keys, isinstance(key, tuple))
+    if self.ndim + len(keys) > MAXDIM:
+        raise RuntimeError("a tensor has at most %d dims" % MAXDIM)
+    for k in keys + (Ellipsis,):
+        if k is Ellipsis:                   # at the end once more, for the dims that are left
+            while rest > 0:
+                sizes[n], strides[n] = self.sizes[dim], self.strides[dim]
+                n, dim, rest = n + 1, dim + 1, rest - 1
+        elif k is None:
+            sizes[n] = 1
+            strides[n] = self.sizes[dim] * self.strides[dim] if dim < self.ndim else 1
+            n += 1
+        elif isinstance(k, slice):
+            sizes[n] = length_of(k, self.sizes[dim], &start, &step)
+            strides[n] = self.strides[dim] * step
+            offset += start * self.strides[dim]
+            n, dim = n + 1, dim + 1
+        else:
+            offset += start_of(k, dim, self.sizes[dim]) * self.strides[dim]
+            dim += 1
+    element[0] = n == 0 and self.ndim > 0
+    if element[0]:
+        sizes[0], strides[0], n = 1, 1, 1
+    return view_of(self, offset, n, sizes, strides)
+
+
+cdef inline bint is_plain(object k):
+    return type(k) is int or type(k) is slice or k is None or k is Ellipsis
+
+
+cdef bint plain_key(object key):
+    if type(key) is not tuple:
+        return is_plain(key)
+    for k in <tuple>key:
+        if not is_plain(k):
+            return False
+    return len(<tuple>key) > 0
+
+
+def subscript(TensorBase self not None, key):
+    """The view self[key] for ints, slices, None and one ellipsis; of one element where the key takes all dims."""
+    cdef bint element
+    return window(self, key, &element)
+
+
+def subscripted(TensorBase self not None, key):
+    """subscript(), and whether it is one element, which stands for a number."""
+    cdef bint element
+    view = window(self, key, &element)
+    return view, element
+
+
+def getitem(TensorBase self not None, key):
+    """self[key] of a tensor: a view, a number where the key takes all dims; what is no such key goes to indexing.py."""
+    cdef bint element
+    cdef TensorBase view
+    if self.sparse or not plain_key(key):
+        return hooks["getitem_by_others"](self, key)
+    view = window(self, key, &element)
+    return item(view, view.offset) if element else view
+
+
+def setitem(TensorBase self not None, key, value):
+    """self[key] = value of a tensor: a number or a tensor; the rest goes to indexing.py."""
+    cdef bint element
+    cdef TensorBase view
+    if not self.sparse and plain_key(key):
+        if type(value) is int or type(value) is float and self.dtype >= F16:
+            view = window(self, key, &element)
+            fill(view, value)
+            return
+        if isinstance(value, TensorBase) and not (<TensorBase>value).sparse:
+            view = window(self, key, &element)
+            if not element:
+                copy_into(view, <TensorBase>value)
+                return
+    hooks["setitem_by_others"](self, key, value)
 
 
 def scatter_window(TensorBase self not None, size, str kind, arguments):

@@ -10,6 +10,9 @@ def set_item(x, key, value):
 
 def scatter_window(x, size, kind, arguments):
     out = np.zeros(size, x.dtype)
+    if kind == "subscript":
+        out[arguments[0]] = x
+        return out
     dim, start, *rest = arguments
     if kind == "unfold":
         windows = np.lib.stride_tricks.sliding_window_view(np.arange(size[dim]), start)[::rest[0]]

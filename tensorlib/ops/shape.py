@@ -67,9 +67,11 @@ pieces = op("pieces(Tensor self, int size, int dim)", lambda self, size, dim: cu
             node_name="Chunk", ref="tuple(np.split(self, range(size, self.shape[dim], size), dim))",
             samples=arguments((2, 5), size=2, dim=1) + arguments((2, 3), size=4, dim=0),
             doc="Pieces of a size along a dim, the last one smaller.")
-alias = view_row("alias(Tensor self)", shape.alias, lambda g: g, unary(-1, 1), "self", "The same memory again.",
-                 public=False, node_name="Index")
-
+subscript = view_row("subscript(Tensor self, object key)", shape.subscript,
+                     lambda g, self_size, key: scatter_window(g, self_size, "subscript", (key,)),
+                     arguments((3, 4), key=(1, slice(1, 3))) + arguments((2, 3, 4), key=(Ellipsis, 2, None))
+                     + arguments((3, 4), key=-1), "self[key]",
+                     "self[key] for ints, slices, None and an ellipsis.", public=False, node_name="Index")
 set_item = op("set_item(Tensor self, object key, Tensor value)", lambda self, key, value: put(self.clone(), key, value),
               inplace=lambda self, key, value: put(self, key, value), types=ALL, public=False, node_name="SetItem",
               grad=dict(self=lambda g, key: put_zero(g, key),
@@ -78,7 +80,7 @@ set_item = op("set_item(Tensor self, object key, Tensor value)", lambda self, ke
               samples=arguments((3, 4), (4,), key=1) + arguments((3, 4), (2, 2), key=(slice(0, 2), slice(1, 3))),
               doc="self with self[key] = value done.")
 
-VIEWS = {"select": select, "narrow": narrow, "stepped": stepped, "unfold": unfold}
+VIEWS = {"select": select, "narrow": narrow, "stepped": stepped, "unfold": unfold, "subscript": subscript}
 
 scatter_window = op("scatter_window(Tensor self, object size, object kind, object arguments)", shape.scatter_window,
                     grad=dict(self=lambda g, kind, arguments: VIEWS[kind](g, *arguments)), types=ALL, public=False,
@@ -86,7 +88,8 @@ scatter_window = op("scatter_window(Tensor self, object size, object kind, objec
                     samples=arguments((3,), size=(3, 4), kind="select", arguments=(1, 2))
                     + arguments((3, 2), size=(3, 4), kind="narrow", arguments=(1, 1, 2))
                     + arguments((2, 3), size=(5, 3), kind="stepped", arguments=(0, 1, 2, 2))
-                    + arguments((3, 2, 3), size=(3, 6), kind="unfold", arguments=(1, 3, 2)),
+                    + arguments((3, 2, 3), size=(3, 6), kind="unfold", arguments=(1, 3, 2))
+                    + arguments((2, 3), size=(2, 4, 3), kind="subscript", arguments=((slice(None), 1),)),
                     doc="Zeros of `size` with self in the window that a view makes of it: the derivative of views.")
 
 
@@ -269,4 +272,4 @@ for _name, _kernel, *_signatures in (("t_", shape.t, "(Tensor self)"),
     public(_name, dict.fromkeys(_signatures, on_itself(_kernel)), types=ALL + HALF, variable=False, function=False,
            doc="In place: %s." % _name[:-1])
 
-engine_rows(sum_to=sum_to, clone=clone)
+engine_rows(sum_to=sum_to, clone=clone, t=t, subscript=subscript)
