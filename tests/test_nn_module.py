@@ -1,6 +1,8 @@
 """Module, Parameter and the containers: registration, walking, hooks, state, modes, text, copies."""
 import copy
+import gc
 import pickle
+import weakref
 from collections import OrderedDict
 
 import pytest
@@ -282,3 +284,54 @@ def test_module_is_found_where_scripts_of_the_time_import_it():
     from tensorlib.nn.modules import Module
     from tensorlib.nn.modules.module import Module as by_file
     assert Module is by_file is nn.Module
+
+
+class Watched(nn.Module):
+    """Finds attributes that nobody set."""
+
+    def __init__(self):
+        super().__init__()
+        self.inner = nn.Linear(2, 2)
+
+    def __getattr__(self, name):
+        if name == "wish":
+            return self.inner.bias
+        return super().__getattr__(name)
+
+    def forward(self, x, *more, twice=False):
+        x = self.inner(x) + self.wish
+        return x * 2 if twice else x
+
+
+def test_look_up_of_attributes():
+    """Class before instance before what is registered; __getattr__ of a subclass comes last."""
+    net = Watched()
+    assert net.wish is net.inner.bias and net._modules["inner"] is net.inner
+    assert net(x_of(1, 2), *range(20), twice=True).size() == (1, 2)
+    with pytest.raises(AttributeError, match="'Watched' object has no attribute 'nothing'"):
+        net.nothing  # noqa: B018
+    net._parameters["forward"] = net._parameters["dump_patches"] = None
+    assert callable(net.forward) and net.dump_patches is False
+    del net._parameters["forward"], net._parameters["dump_patches"]
+    assert not hasattr(nn.Module.__new__(nn.Module), "training")
+    net.forward = lambda x: "of the instance"
+    assert net(1) == "of the instance"
+    del net.forward
+    assert net(x_of(1, 2)).size() == (1, 2)
+
+
+def test_modules_are_objects_like_others():
+    net = Watched()
+    for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
+        twin = pickle.loads(pickle.dumps(net, protocol))
+        assert type(twin) is Watched and twin.inner.weight.data.tolist() == net.inner.weight.data.tolist()
+    net.itself = [net]
+    reference = weakref.ref(net)
+    del net
+    gc.collect()
+    assert reference() is None
+    other = nn.Linear(1, 1)
+    other.__dict__ = dict(other.__dict__, extra=1)
+    assert other.extra == 1 and other.weight.size() == (1, 1)
+    with pytest.raises(AttributeError, match="_forward_pre_hooks"):
+        nn.Module.__new__(nn.Linear)(1)

@@ -43,8 +43,8 @@ def _load_kernels():
 
 
 # Modules whose functions work on memory of any device, or are no drivers.
-NEUTRAL = ("backward", "blocks", "copying", "dispatch", "driver", "elementwise", "engine", "guard", "numbers", "plan",
-           "shape", "signature", "storage", "tensor")
+NEUTRAL = ("backward", "blocks", "copying", "dispatch", "driver", "elementwise", "engine", "guard", "module", "numbers",
+           "plan", "shape", "signature", "storage", "tensor")
 
 
 def _guard_drivers():

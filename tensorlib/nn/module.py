@@ -1,11 +1,12 @@
 """Module: a tree of layers that owns parameters, buffers and child modules, each by its attribute name.
 
 It knows nothing of any layer. Three ordered dictionaries hold what an instance registers; everything else
-(parameters(), state_dict(), apply(), casts, repr) walks them.
+(parameters(), state_dict(), apply(), casts, repr) walks them. Calls and the look-up of attributes are the base class's.
 """
 import functools
 from collections import OrderedDict
 
+from .._ops.module import ModuleBase
 from .._ops.optim import zero_gradients
 from .._ops.tensor import TensorBase
 from ..autograd import Variable
@@ -23,7 +24,7 @@ def _indent(text, by=2):
     return text.replace("\n", "\n" + " " * by)
 
 
-class Module:
+class Module(ModuleBase):
     """Base class of all layers and networks.
 
     Assign layers and Parameters as attributes in __init__, after calling super().__init__(), and write forward().
@@ -60,6 +61,9 @@ class Module:
         self.__dict__.pop("_backend", None)     # modules of v0.2 carry their C functions
         for hooks in ("_forward_pre_hooks", "_forward_hooks", "_backward_hooks"):
             self.__dict__.setdefault(hooks, OrderedDict())
+
+    def __reduce_ex__(self, protocol):
+        return super().__reduce_ex__(max(protocol, 2))      # by the older ones Python would call the base class
 
     def forward(self, *input):
         """Compute the output from the inputs. Every subclass writes its own."""
@@ -105,16 +109,6 @@ class Module:
         if hasattr(self, name):
             raise KeyError("attribute already exists '%s'" % name)
         self._modules[name] = module
-
-    def __getattr__(self, name):
-        slots = self.__dict__           # no loop: every layer fetches its weights through here
-        if name in slots.get("_parameters", ()):
-            return slots["_parameters"][name]
-        if name in slots.get("_modules", ()):
-            return slots["_modules"][name]
-        if name in slots.get("_buffers", ()):
-            return slots["_buffers"][name]
-        raise AttributeError("'%s' object has no attribute '%s'" % (type(self).__name__, name))
 
     def __setattr__(self, name, value):
         if isinstance(value, Parameter):
@@ -165,17 +159,6 @@ class Module:
         return sorted(names | set(self._parameters) | set(self._buffers) | set(self._modules))
 
     # Calling and hooks ----------------------------------------------------------------------------------------
-
-    def __call__(self, *input, **kwargs):
-        for hook in self._forward_pre_hooks.values():
-            hook(self, input)
-        result = self.forward(*input, **kwargs)
-        for hook in self._forward_hooks.values():
-            if hook(self, input, result) is not None:
-                raise RuntimeError("forward hooks should never return any values, but '%s' didn't return None" % hook)
-        if self._backward_hooks:
-            self._hang_backward_hooks(result)
-        return result
 
     def _hang_backward_hooks(self, result):
         while not isinstance(result, Variable):

@@ -1,0 +1,105 @@
+"""ModuleBase: calls and attribute look-up of nn.Module, in C.
+
+What a module registers stands in ordered dictionaries in its `__dict__`, which nn/module.py fills. A look-up goes from
+the class to the instance to these dictionaries and raises nothing on its way; a call without hooks goes straight to
+forward(). Nothing here knows Variables.
+"""
+cimport cython
+from cpython.object cimport PyObject
+
+from .classes cimport set_class_attribute, tuple_items
+
+cdef extern from "Python.h":
+    PyObject* _PyType_Lookup(object cls, object name)                   # borrowed, or NULL without an error
+    PyObject* PyDict_GetItemWithError(object d, object key) except? NULL
+    object PyObject_GenericGetAttr(object o, object name)
+    object PyObject_VectorcallDict(object callable, PyObject** args, size_t n, PyObject* keywords)
+    bint PyFunction_Check(object o)
+
+cdef extern from *:
+    """
+    #define tl_slots(o) (*(PyObject**)((char*)(o) + Py_TYPE(o)->tp_dictoffset))
+    static PyGetSetDef tl_dict = {"__dict__", PyObject_GenericGetDict, PyObject_GenericSetDict, NULL, NULL};
+    static PyObject* tl_dict_descriptor(PyObject* cls) { return PyDescr_NewGetSet((PyTypeObject*)cls, &tl_dict); }
+    """
+    object dict_descriptor "tl_dict_descriptor"(object cls)
+    PyObject* slots_of "tl_slots"(object self)           # self.__dict__, borrowed
+
+cdef enum:
+    MOST = 8            # arguments of a call that goes the short way
+
+cdef tuple REGISTERED = ("_parameters", "_modules", "_buffers")
+
+
+cdef PyObject* registered(dict slots, object name) except? NULL:
+    """The parameter, module or buffer of that name, borrowed; NULL where there is none."""
+    cdef PyObject* kind
+    cdef PyObject* found
+    for slot in REGISTERED:
+        kind = PyDict_GetItemWithError(slots, slot)
+        if kind != NULL and isinstance(<object>kind, dict):
+            found = PyDict_GetItemWithError(<object>kind, name)
+            if found != NULL:
+                return found
+    return NULL
+
+
+# Nothing but the dictionary stands in an object, so that Python pickles and copies modules as it does its own objects.
+@cython.auto_pickle(False)
+cdef class ModuleBase:
+    cdef dict __dict__
+    cdef object __weakref__
+
+    def __getattribute__(self, name):
+        cdef PyObject* found
+        if _PyType_Lookup(type(self), name) == NULL:
+            found = PyDict_GetItemWithError(<dict>slots_of(self), name)
+            if found == NULL:
+                found = registered(<dict>slots_of(self), name)
+            if found != NULL:
+                return <object>found
+        return PyObject_GenericGetAttr(self, name)
+
+    def __getattr__(self, name):
+        cdef PyObject* found = registered(<dict>slots_of(self), name)
+        if found == NULL:
+            raise AttributeError("'%s' object has no attribute '%s'" % (type(self).__name__, name))
+        return <object>found
+
+    def __call__(self, *input, **kwargs):
+        hooks = hooks_of(self, "_forward_pre_hooks")
+        if hooks:
+            for hook in hooks.values():
+                hook(self, input)
+        result = run_forward(self, input, kwargs)
+        hooks = hooks_of(self, "_forward_hooks")
+        if hooks:
+            for hook in hooks.values():
+                if hook(self, input, result) is not None:
+                    raise RuntimeError("forward hooks should never return any values, but '%s' didn't return None"
+                                       % hook)
+        if hooks_of(self, "_backward_hooks"):
+            self._hang_backward_hooks(result)
+        return result
+
+
+set_class_attribute(ModuleBase, "__dict__", dict_descriptor(ModuleBase))      # Cython's own cannot be assigned to
+
+
+cdef object hooks_of(ModuleBase self, str kind):
+    cdef PyObject* hooks = PyDict_GetItemWithError(<dict>slots_of(self), kind)
+    return <object>hooks if hooks != NULL else getattr(self, kind)
+
+
+cdef object run_forward(ModuleBase self, tuple input, dict kwargs):
+    """self.forward(*input, **kwargs), without a bound method where forward() is an ordinary one of the class."""
+    cdef PyObject* args[MOST + 1]
+    cdef PyObject* function = _PyType_Lookup(type(self), "forward")
+    cdef Py_ssize_t n = len(input), i
+    if (function == NULL or n > MOST or not PyFunction_Check(<object>function)
+            or PyDict_GetItemWithError(<dict>slots_of(self), "forward") != NULL):
+        return self.forward(*input, **kwargs)
+    args[0] = <PyObject*>self
+    for i in range(n):
+        args[i + 1] = tuple_items(input)[i]
+    return PyObject_VectorcallDict(<object>function, args, n + 1, <PyObject*>kwargs if kwargs else NULL)
