@@ -2,9 +2,14 @@
 
 The names are those of v0.2, which scripts that draw graphs print.
 """
+import threading
+
+import numpy as np
 import pytest
 
 import tensorlib
+from tensorlib import autograd, nn
+from tensorlib._ops.engine import Op
 from tensorlib.autograd import Variable
 from tensorlib.nn import functional as F
 
@@ -224,3 +229,103 @@ def test_resize_is_a_view():
     del z
     y.add_(1)
     assert (y.view(2, 2).t().resize(4) * Variable(tensorlib.arange(0, 4))).sum().data[0] == 18
+
+
+def test_linear_shows_the_nodes_of_its_time():
+    """One node as long as nobody looks; addmm() behind t() for those who do, before, in and after a walk."""
+    layer = nn.Linear(2, 3)
+    x = Variable(tensorlib.rand(4, 2), requires_grad=True)
+    wanted = tensorlib.ones(4, 3).t().mm(x.data)
+    for look in ("never", "before", "between", "during"):
+        for p in (x, *layer.parameters()):
+            p.grad = None
+        y = layer(x)
+        assert name_of(y) == "AddmmBackward"
+        if look == "before":
+            edges = y.grad_fn.next_functions
+            assert [type(f).__name__ for f, _ in edges] == ["AccumulateGrad", "AccumulateGrad", "TransposeBackward"]
+            assert edges[2][0].next_functions[0][0].variable is layer.weight and y.grad_fn.next_functions == edges
+        if look == "during":
+            z = y * 1
+            z.grad_fn.register_hook(lambda inputs, outputs, fn=y.grad_fn: fn.next_functions and None)
+            z.sum().backward()
+        else:
+            y.sum().backward(retain_graph=look == "between")
+        if look == "between":
+            assert type(y.grad_fn.next_functions[2][0]).__name__ == "TransposeBackward"
+            y.sum().backward()
+            layer.weight.grad.data.div_(2)
+        assert layer.weight.grad.data.sub(wanted).abs().max() < 1e-6, look
+        assert layer.bias.grad.data.tolist() == [8 if look == "between" else 4] * 3
+
+
+def test_linear_spelled_out_is_differentiated_twice():
+    layer, x = nn.Linear(2, 3), Variable(tensorlib.rand(4, 2), requires_grad=True)
+    found = []
+    for look in (False, True):
+        y = layer(x)
+        if look:
+            y.grad_fn.next_functions  # noqa: B018
+        g, = autograd.grad((y ** 3).sum(), x, create_graph=True)
+        layer.weight.grad = None
+        (g ** 2).sum().backward()
+        found.append(layer.weight.grad.data)
+    assert found[0].sub(found[1]).abs().max() < 1e-4 * found[0].abs().max()
+
+
+def test_one_index_is_one_node():
+    x = Variable(tensorlib.arange(0, 24).view(2, 3, 4), requires_grad=True)
+    y = x[1, ..., None, 1:3]
+    assert name_of(y) == "IndexBackward" and y.size() == (3, 1, 2)
+    assert y.grad_fn.next_functions[0][0].variable is x
+    (y * y).sum().backward()
+    wanted = np.zeros((2, 3, 4))
+    wanted[1, :, 1:3] = 2 * np.arange(24).reshape(2, 3, 4)[1, :, 1:3]
+    assert x.grad.data.tolist() == wanted.tolist()
+
+
+def test_walks_inside_walks_and_in_other_threads():
+    """A hook walks the graph that is being walked; threads walk graphs that meet in one trunk."""
+    x = Variable(tensorlib.ones(3), requires_grad=True)
+    trunk = x * 2
+    y = (trunk * 3).sum()
+    inner = []
+    y.grad_fn.register_hook(lambda *gs: inner.append(autograd.grad(trunk.sum(), x, retain_graph=True)[0].data.tolist()))
+    y.backward(retain_graph=True)
+    assert inner == [[2, 2, 2]] and x.grad.data.tolist() == [6, 6, 6]
+    x.grad.data.zero_()
+    heads = [(trunk * i).sum() for i in range(8)]
+    threads = [threading.Thread(target=head.backward, kwargs=dict(retain_graph=True)) for head in heads]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    assert x.grad.data.tolist() == [2 * sum(range(8))] * 3
+
+
+def test_wide_and_deep_graphs_grow_the_table_of_a_walk():
+    x = Variable(tensorlib.ones(1), requires_grad=True)
+    layer = [x * 1 for _ in range(300)]
+    y = sum(sum(layer[i:i + 2]) for i in range(299))
+    y.backward()
+    assert x.grad.data[0] == 598
+
+
+def test_operators_of_subclasses():
+    class Marked(Variable):
+        def __mul__(self, other):
+            return "mine"
+
+    v, m = Variable(tensorlib.ones(2), requires_grad=True), Marked(tensorlib.ones(2))
+    assert m * v == "mine" and (v * 3).data.tolist() == [3, 3] and (m + v).data.tolist() == [2, 2]
+    assert v.__radd__(1).data.tolist() == [2, 2] and v.__rsub__(3).data.tolist() == [2, 2]
+    assert (2 ** (v + 1)).data.tolist() == [4, 4] and (1 - v).data.tolist() == [0, 0] and (4 / (v + 1)).data[0] == 2
+    with pytest.raises(TypeError):
+        "text" + v
+
+
+def test_a_formula_that_names_too_much_is_refused():
+    names = ["a%d" % i for i in range(40)]
+    with pytest.raises(ValueError, match="more than 32"):
+        Op("many", "many(%s)" % ", ".join(names), names, [None] * 40, None,
+           {"a0": eval("lambda g, %s: g" % ", ".join(names))})

@@ -4,113 +4,240 @@ A loop over nodes whose gradients have all come, so that depth costs no stack; s
 Gradients are raw Tensors, or Variables where the walk itself is recorded.
 """
 import os
-from threading import Lock, get_ident
 
+from cpython.mem cimport PyMem_Calloc, PyMem_Free, PyMem_Realloc
 from cpython.object cimport PyObject
+from cpython.pythread cimport (NOWAIT_LOCK, WAIT_LOCK, PyThread_acquire_lock, PyThread_allocate_lock,
+                               PyThread_release_lock, PyThread_type_lock)
+from cpython.ref cimport Py_INCREF, Py_XDECREF
+from libc.stdint cimport uint64_t
 
-from .copying import dense_copy, filled_like
-from .engine cimport FunctionNode, Node, VariableBase, engine_row, wrap
+from .copying cimport fill
+from .copying import dense_copy
+from .engine cimport FunctionNode, Node, VariableBase, engine_row, is_sparse_gradient, slot_of, to_dense, wrap
 from .sparse cimport SparseTensor, geometry
 from .sparse cimport exclusive as exclusive_sparse
 from .storage cimport RESIZABLE
-from .tensor cimport TensorBase, device_name, is_contiguous, same_size, size_text, type_name
+from .tensor cimport TensorBase, device_name, empty_like, is_contiguous, same_size, size_text, type_name
 
 cdef extern from "Python.h":
     Py_ssize_t Py_REFCNT(PyObject* o)
     object PyNumber_InPlaceAdd(object a, object b)
 
+cdef extern from *:
+    """
+    static __thread PyObject* tl_walk = NULL;
+    """
+    PyObject* current_walk "tl_walk"        # the Walk that this thread is in
 
-cdef object accumulating = Lock()       # held while a leaf's gradient changes: kernels let other threads go on
+# Held while a leaf's gradient changes: kernels let other threads go on.
+cdef PyThread_type_lock accumulating = PyThread_allocate_lock()
 
 
 def _after_fork():
     global accumulating
-    accumulating = Lock()               # the thread that held the old one does not exist in the child
+    accumulating = PyThread_allocate_lock()     # the thread that held the old one does not exist in the child
 
 
 os.register_at_fork(after_in_child=_after_fork)
 
 
+cdef struct Stop:
+    PyObject* key               # a node or a leaf, owned; NULL where the place is free
+    Py_ssize_t waiting          # gradients that have not come yet
+    PyObject* arrived           # owned: the gradient, a list of them where there are several outputs, or NULL
+
+
 cdef class Walk:
-    """One run of backward: how many gradients each node still waits for, and those that have come."""
-    cdef dict waiting               # node or leaf -> gradients that have not come yet
-    cdef dict arrived               # node -> list of gradients by output; leaf -> gradient
-    cdef dict captured              # (node, output) or leaf -> positions in `found`, for autograd.grad
+    """One run of backward: how many gradients each node still waits for, and those that have come.
+
+    That stands in a hash table of its own: walks of other threads, and inside formulas, may be in the same graph.
+    """
+    cdef Stop* stops            # open addressing by the address of the key; at most half full
+    cdef uint64_t mask          # number of places less one
+    cdef Py_ssize_t used
+    cdef PyObject** stack       # nodes and leaves to go to, borrowed from the table
+    cdef Py_ssize_t depth, room
+    cdef dict captured          # (node, output) or leaf -> positions in `found`, for autograd.grad
     cdef list found
-    cdef list callbacks             # to be called at the end
+    cdef list callbacks         # to be called at the end
     cdef bint graph, retain, into_leaves
 
-    cdef int count(self, list starts) except -1:
+    def __cinit__(self):
+        self.mask = 31
+        self.stops = <Stop*>PyMem_Calloc(self.mask + 1, sizeof(Stop))
+        self.room = 16
+        self.stack = <PyObject**>PyMem_Calloc(self.room, sizeof(PyObject*))
+        if self.stops == NULL or self.stack == NULL:
+            raise MemoryError()
+
+    def __dealloc__(self):
+        cdef uint64_t i
+        if self.stops != NULL:
+            for i in range(self.mask + 1):
+                Py_XDECREF(self.stops[i].key)
+                Py_XDECREF(self.stops[i].arrived)
+        PyMem_Free(self.stops)
+        PyMem_Free(self.stack)
+
+    # ---- the table and the stack ----
+
+    cdef inline Stop* find(self, PyObject* key) noexcept:
+        """The place of key, or the free place where it belongs."""
+        cdef uint64_t i = (<uint64_t><size_t>key >> 4) * <uint64_t>0x9E3779B97F4A7C15 >> 20 & self.mask
+        while self.stops[i].key != NULL and self.stops[i].key != key:
+            i = (i + 1) & self.mask
+        return &self.stops[i]
+
+    cdef Stop* enter(self, PyObject* key) except NULL:
+        """The place of key, which is put in if it is not there."""
+        cdef Stop* old = self.stops
+        cdef Stop* stop = self.find(key)
+        cdef uint64_t i, size = self.mask + 1
+        if stop.key != NULL:
+            return stop
+        if 2 * <uint64_t>self.used >= size:
+            self.stops = <Stop*>PyMem_Calloc(4 * size, sizeof(Stop))
+            if self.stops == NULL:
+                self.stops = old
+                raise MemoryError()
+            self.mask = 4 * size - 1
+            for i in range(size):
+                if old[i].key != NULL:
+                    self.find(old[i].key)[0] = old[i]
+            PyMem_Free(old)
+            stop = self.find(key)
+        Py_INCREF(<object>key)
+        stop.key = key
+        self.used += 1
+        return stop
+
+    cdef int push(self, PyObject* target) except -1:
+        cdef PyObject** more
+        if self.depth == self.room:
+            more = <PyObject**>PyMem_Realloc(self.stack, 2 * self.room * sizeof(PyObject*))
+            if more == NULL:
+                raise MemoryError()
+            self.stack, self.room = more, 2 * self.room
+        self.stack[self.depth] = target
+        self.depth += 1
+        return 0
+
+    cdef int plant(self, Node start) except -1:
+        """Let counting begin at a node."""
+        if self.find(<PyObject*>start).key == NULL:
+            self.enter(<PyObject*>start)
+            self.push(<PyObject*>start)
+        return 0
+
+    # ---- there and back ----
+
+    cdef int count(self) except -1:
         """Count, for everything reachable, how many gradients will come."""
-        cdef list stack = list(starts)
-        cdef set seen = set(stack)
         cdef Node node
-        while stack:
-            node = <Node>stack.pop()
+        cdef Stop* stop
+        cdef Py_ssize_t before
+        while self.depth:
+            self.depth -= 1
+            node = <Node>self.stack[self.depth]
             for target in node.targets:
                 if target is None:
                     continue
-                self.waiting[target] = self.waiting.get(target, 0) + 1
-                if isinstance(target, Node) and target not in seen:
-                    seen.add(target)
-                    stack.append(target)
+                before = self.used
+                stop = self.enter(<PyObject*>target)
+                stop.waiting += 1
+                if self.used > before and isinstance(target, Node):
+                    self.push(<PyObject*>target)
         return 0
 
-    cdef int receive(self, object target, int slot, object g) except -1:
+    cdef int receive(self, Stop* stop, int slot, object g) except -1:
         """Add a gradient to what has arrived for a node's output or a leaf."""
+        cdef object target = <object>stop.key
         cdef list outputs
         if g is None:
             return 0
         if not isinstance(g, VariableBase if self.graph else TensorBase):
             raise RuntimeError("expected a gradient that is a %s, but got %s"
                                % ("Variable" if self.graph else "Tensor", type(g).__name__))
-        if not isinstance(target, Node):
-            self.arrived[target] = sum_of(self.arrived.pop(target, None), g, self.graph)
-            return 0
-        outputs = <list>self.arrived.get(target)
-        if outputs is None:
-            outputs = [None] * (<Node>target).n_outputs
-            self.arrived[target] = outputs
-        if outputs[slot] is None:
-            outputs[slot] = g
+        if isinstance(target, Node) and (<Node>target).n_outputs > 1:
+            if stop.arrived == NULL:
+                hold(stop, [None] * (<Node>target).n_outputs)
+            outputs = <list>stop.arrived
+            if outputs[slot] is None:
+                outputs[slot] = g
+            else:
+                known, outputs[slot] = outputs[slot], None
+                outputs[slot] = sum_of(known, g, self.graph)
+        elif stop.arrived == NULL:
+            hold(stop, g)
         else:
-            earlier, outputs[slot] = outputs[slot], None
-            outputs[slot] = sum_of(earlier, g, self.graph)
+            known = take(stop)
+            hold(stop, sum_of(known, g, self.graph))
         return 0
 
-    cdef int go(self, list ready) except -1:
-        """Visit nodes whose gradients have all come, until none is left."""
-        cdef list grads
+    cdef int go(self) except -1:
+        """Visit what all gradients have come for, until nothing is left."""
         cdef Node node
-        cdef Py_ssize_t e
-        while ready:
-            here = ready.pop()
+        cdef Stop* stop
+        while self.depth:
+            self.depth -= 1
+            stop = self.find(self.stack[self.depth])
+            here = <object>stop.key
             if not isinstance(here, Node):
-                self.finish_leaf(<VariableBase>here)
+                self.finish_leaf(<VariableBase>here, stop)
                 continue
             node = <Node>here
             here = None
-            grads = <list>self.arrived.pop(node, None)
-            if grads is not None:
-                grads = self.visit(node, grads)
-            for e in range(len(node.targets)):
-                target = node.targets[e]
-                if target is None:
-                    continue
-                if grads is not None:
-                    g, grads[e] = grads[e], None
-                    self.receive(target, node.slots[e], g)
-                    g = None
-                left = self.waiting[target] - 1
-                self.waiting[target] = left
-                if left == 0:
-                    ready.append(target)
+            if stop.arrived == NULL:
+                self.leave(node, None)
+            elif (node.output_like is None and node.pre_hooks is None and node.post_hooks is None
+                    and self.captured is None and not isinstance(node, FunctionNode) and node.op.joint is None):
+                self.pass_through(node, take(stop))
+            else:
+                self.leave(node, self.visit(node, take(stop)))
         return 0
 
-    cdef list visit(self, Node node, list grads):
+    cdef int pass_through(self, Node node, object g) except -1:
+        """The usual node: one output, a formula for each edge, and nobody looks on."""
+        cdef Py_ssize_t e
+        node.check_usable()
+        if is_sparse_gradient(g):
+            g = to_dense(g)                     # formulas are written for dense gradients
+        for e in range(len(node.targets)):
+            if node.targets[e] is not None:
+                self.arrive(node, e, node.gradient(e, g, None, self.graph))
+        if not self.retain:
+            node.release()
+        return 0
+
+    cdef int leave(self, Node node, list grads) except -1:
+        """Send gradients along all edges of a node; None for all where none had come."""
+        cdef Py_ssize_t e
+        for e in range(len(node.targets)):
+            if node.targets[e] is None:
+                continue
+            g = None
+            if grads is not None:
+                g, grads[e] = grads[e], None
+            self.arrive(node, e, g)
+        return 0
+
+    cdef int arrive(self, Node node, Py_ssize_t e, object g) except -1:
+        """A gradient reaches the target of an edge, which is next if it waited for no other."""
+        cdef Stop* stop = self.enter(<PyObject*>node.targets[e])
+        if stop.waiting == 0:
+            stop.waiting = 1                # it came into being since counting: see spell_out in engine.pyx
+        self.receive(stop, slot_of(node, e), g)
+        stop.waiting -= 1
+        if stop.waiting == 0:
+            self.push(stop.key)
+        return 0
+
+    cdef list visit(self, Node node, object arrived):
         """Hooks, the formulas, hooks again."""
-        cdef list result
+        cdef list result, grads = <list>arrived if node.n_outputs > 1 else [arrived]
         cdef int i
+        arrived = None
         if node.pre_hooks:
             for i, hooks in node.pre_hooks.items():
                 if grads[i] is not None:
@@ -130,23 +257,43 @@ cdef class Walk:
             self.found[place] = g
         return 0
 
-    cdef int finish_leaf(self, VariableBase v) except -1:
-        if v not in self.arrived:
+    cdef int finish_leaf(self, VariableBase v, Stop* stop) except -1:
+        if stop.arrived == NULL:
             return 0
         if self.captured is not None and v in self.captured:
-            self.capture(v, self.arrived.pop(v))
+            self.capture(v, take(stop))
             return 0
         if not self.into_leaves:
             return 0
+        g = take(stop)
         if v._backward_hooks:
-            self.arrived[v] = call_hooks(v._backward_hooks, self.arrived.pop(v), self.graph)
-        g = self.arrived.pop(v)
-        with accumulating:
+            g = call_hooks(v._backward_hooks, g, self.graph)
+        if not PyThread_acquire_lock(accumulating, NOWAIT_LOCK):
+            with nogil:
+                PyThread_acquire_lock(accumulating, WAIT_LOCK)
+        try:
             accumulate(v, g, self.graph)
+        finally:
+            PyThread_release_lock(accumulating)
         if v._accumulated_hooks:
             for hook in list(v._accumulated_hooks.values()):
                 hook((), (as_variable(g, self.graph),))
         return 0
+
+
+cdef inline int hold(Stop* stop, object g) except -1:
+    """Keep g as what has arrived."""
+    Py_INCREF(g)
+    stop.arrived = <PyObject*>g
+    return 0
+
+
+cdef inline object take(Stop* stop):
+    """What has arrived, which the stop lets go of."""
+    g = <object>stop.arrived
+    Py_XDECREF(stop.arrived)
+    stop.arrived = NULL
+    return g
 
 
 cdef object sum_of(object a, object b, bint graph):
@@ -154,7 +301,7 @@ cdef object sum_of(object a, object b, bint graph):
     if a is None:
         return b
     if graph:
-        return engine_row("add").call((a, b))
+        return engine_row("add")(a, b)
     # The caller's reference is the only one: nobody else can see the change.
     if (Py_REFCNT(<PyObject*>a) == 1 and exclusive(<TensorBase>a, 1)
             and ((<TensorBase>b).sparse or not (<TensorBase>a).sparse)
@@ -183,7 +330,7 @@ cdef int accumulate(VariableBase v, object g, bint graph) except -1:
                            % (size_text(geometry(v.data_)), size_text(geometry(t))))
     if earlier is None:
         if graph:
-            known = <VariableBase>g if (<VariableBase>g).fn is not None else engine_row("clone").call((g,))
+            known = <VariableBase>g if (<VariableBase>g).fn is not None else engine_row("clone")(g)
             v.grad_ = known
         else:
             v.grad_ = wrap(t if exclusive(t, 2) else (<SparseTensor>t).clone() if t.sparse else dense_copy(t))
@@ -194,7 +341,7 @@ cdef int accumulate(VariableBase v, object g, bint graph) except -1:
         else:
             PyNumber_InPlaceAdd(earlier.data_, t)
     else:
-        v.grad_ = engine_row("add").call((earlier, g))
+        v.grad_ = engine_row("add")(earlier, g)
     return 0
 
 
@@ -252,23 +399,17 @@ cdef list call_post_hooks(Node node, list result, list grads, bint graph):
     return [v if graph or v is None else (<VariableBase>v).data_ for v in values]
 
 
-cdef dict walks = {}                # thread -> the Walk it is in
-
-
-cdef int walk_to_the_end(Walk walk, list ready) except -1:
+cdef int walk_to_the_end(Walk walk) except -1:
     """Visit all nodes, then call what was queued meanwhile. A formula may begin another walk inside."""
-    thread = get_ident()
-    outer = walks.get(thread)
-    walks[thread] = walk
+    global current_walk
+    cdef PyObject* outer = current_walk
+    current_walk = <PyObject*>walk
     try:
-        walk.go(ready)
+        walk.go()
         while walk.callbacks:
             walk.callbacks.pop(0)()
     finally:
-        if outer is None:
-            del walks[thread]
-        else:
-            walks[thread] = outer
+        current_walk = outer
     return 0
 
 
@@ -278,9 +419,10 @@ def queue_callback(callback):
     Raises:
         RuntimeError: it is in none.
     """
-    cdef Walk walk = walks.get(get_ident())
-    if walk is None:
+    cdef Walk walk
+    if current_walk == NULL:
         raise RuntimeError("queue_callback() can be called during backward only: from a hook or a Function")
+    walk = <Walk>current_walk
     if walk.callbacks is None:
         walk.callbacks = []
     walk.callbacks.append(callback)
@@ -291,6 +433,11 @@ cdef bint begins(VariableBase v):
     return v.requires_grad_ or isinstance(v.fn, FunctionNode) and (<FunctionNode>v.fn).stochastic
 
 
+cdef inline PyObject* end_of(VariableBase v):
+    """Where the gradient of v goes: the node that made it, or v itself."""
+    return <PyObject*>v.fn if v.fn is not None else <PyObject*>v
+
+
 def run_backward(tuple variables, list grads, bint retain, bint graph, tuple inputs=None, bint into_leaves=True):
     """Send gradients back from variables.
 
@@ -298,43 +445,50 @@ def run_backward(tuple variables, list grads, bint retain, bint graph, tuple inp
     the walk itself is recorded; Variables whose gradients are wanted as result; whether leaves accumulate.
     Returns: a list of gradients (Variables) for inputs, None where no gradient came.
     """
+    return walk_back(variables, grads, retain, graph, inputs, into_leaves)
+
+
+cdef list walk_back(tuple variables, list grads, bint retain, bint graph, tuple inputs, bint into_leaves):
     cdef Walk walk = Walk.__new__(Walk)
     cdef VariableBase v
-    cdef list starts = [], ready = []
-    cdef set seen = set()           # not `in ready`: that would compare Variables, element by element
-    walk.waiting, walk.arrived, walk.graph, walk.retain, walk.into_leaves = {}, {}, graph, retain, into_leaves
+    cdef Stop* stop
+    walk.graph, walk.retain, walk.into_leaves = graph, retain, into_leaves
     if inputs is not None:
         walk.captured, walk.found = {}, [None] * len(inputs)
         for i, v in enumerate(inputs):
             walk.captured.setdefault(v if v.fn is None else (v.fn, v.output_nr), []).append(i)
     for v in variables:
-        if begins(v) and v.fn is not None and v.fn not in seen:
-            seen.add(v.fn)
-            starts.append(v.fn)
-    walk.count(starts)
+        if begins(v) and v.fn is not None:
+            walk.plant(v.fn)
+    walk.count()
     for v, g in zip(variables, grads):
-        if v.requires_grad_:
-            walk.receive(v.fn if v.fn is not None else v, v.output_nr, g)
-        elif begins(v):
-            walk.arrived[v.fn] = [None] * v.fn.n_outputs
+        if begins(v):
+            stop = walk.enter(end_of(v))
+            if v.requires_grad_:
+                walk.receive(stop, v.output_nr, g)
+            elif stop.arrived == NULL:          # a reward takes the place of the gradient
+                hold(stop, [None] * v.fn.n_outputs if v.fn.n_outputs > 1 else None)
     g = None
     del grads[:]
-    seen.clear()
     for v in variables:
-        target = v.fn if v.fn is not None else v
-        if begins(v) and walk.waiting.get(target, 0) == 0 and target not in seen:
-            seen.add(target)
-            ready.append(target)
-    target = None
-    seen.clear()
-    walk_to_the_end(walk, ready)
+        if begins(v):
+            stop = walk.find(end_of(v))
+            if stop.waiting == 0:
+                stop.waiting = -1               # once, if v is among them twice
+                walk.push(stop.key)
+    walk_to_the_end(walk)
     return [as_variable(g, graph) for g in walk.found] if inputs is not None else None
 
 
 def backward_from_number(VariableBase v not None, bint retain):
     """Send the gradient 1 back from a Variable of one element, the usual case. Return whether v is such a case."""
+    cdef TensorBase one
     if not v.requires_grad_ or v.volatile_ or v.data_.numel_ != 1 or (
             isinstance(v.fn, FunctionNode) and (<FunctionNode>v.fn).stochastic):
         return False
-    run_backward((v,), [filled_like(v.data_, 1)], retain, False)
+    one = empty_like(v.data_)
+    fill(one, 1)
+    grads = [one]
+    one = None
+    walk_back((v,), grads, retain, False, None, True)
     return True

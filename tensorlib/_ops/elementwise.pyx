@@ -6,9 +6,12 @@ Numbers enter as operands of stride 0. It knows no Variables.
 import warnings
 
 from libc.string cimport memchr
-from libc.stdint cimport uint64_t
+from libc.stdint cimport uint32_t, uint64_t
+
+from cpython.object cimport PyObject
 
 from .blocks cimport blocks
+from .classes cimport call_through, count_of, tuple_items, tuple_of
 from .copying cimport copy_into, overlaps
 from .dispatch cimport find
 from .dispatch import DTYPE_NAMES
@@ -34,6 +37,10 @@ cdef class Pointwise:
     cdef readonly bint masked           # the first operand is a mask: a ByteTensor
     cdef readonly int divisor           # operand that must hold no zero on integer types, or -1
     cdef row_fn rows[NDTYPE]
+    cdef void* vectorcall
+
+    def __cinit__(self):
+        self.vectorcall = <void*>call_pointwise
 
     def __init__(self, str name, int n_in, to_byte=False, masked=False, divisor=-1):
         cdef int dtype
@@ -49,27 +56,35 @@ cdef class Pointwise:
         """Codes of the element types that have a kernel."""
         return [d for d in range(NDTYPE) if self.rows[d] != NULL]
 
-    def __call__(self, *args):
-        return pointwise(self, args, None)
-
     def inplace(self, *args):
         """The operation on args[0], written into it."""
-        return pointwise(self, args, <TensorBase?>args[0])
+        return pointwise(self, tuple_items(args), len(args), <TensorBase?>args[0])
 
     def into(self, TensorBase out not None, *args):
         """The operation written into out, which must have the size of the result."""
-        return pointwise(self, args, out)
+        return pointwise(self, tuple_items(args), len(args), out)
 
 
-cdef object pointwise(Pointwise op, tuple args, TensorBase out):
+cdef Pointwise _any = Pointwise.__new__(Pointwise)
+call_through(Pointwise, <char*>&_any.vectorcall - <char*><void*>_any)
+
+
+cdef object call_pointwise(object op, PyObject** args, size_t n, PyObject* names):
+    if names != NULL:
+        raise TypeError("%s() takes no keyword arguments" % (<Pointwise>op).name)
+    return pointwise(<Pointwise>op, args, count_of(n), None)
+
+
+cdef object pointwise(Pointwise op, PyObject** args, Py_ssize_t n, TensorBase out):
     """Run op on args (Tensors and numbers) into out, or into a new tensor."""
     cdef TensorBase first = None, t
+    cdef tuple safe
     cdef Py_ssize_t i
     cdef bint dense = True
-    if len(args) != op.n_in:
-        raise TypeError("%s() takes %d arguments, but %d were given" % (op.name, op.n_in, len(args)))
+    if n != op.n_in:
+        raise TypeError("%s() takes %d arguments, but %d were given" % (op.name, op.n_in, n))
     for i in range(op.masked, op.n_in):
-        if isinstance(args[i], TensorBase):
+        if isinstance(<object>args[i], TensorBase):
             first = <TensorBase>args[i]
             break
     if first is None:
@@ -77,21 +92,22 @@ cdef object pointwise(Pointwise op, tuple args, TensorBase out):
     if op.rows[first.dtype] == NULL:
         raise TypeError("%s() is not implemented for %s" % (op.name, type_name(first)))
     for i in range(op.n_in):
-        if not isinstance(args[i], TensorBase):
+        if not isinstance(<object>args[i], TensorBase):
             continue
         t = <TensorBase>args[i]
         if out is not None and t is not out and overlaps(out, t):
-            return pointwise(op, set_aside(args, out), out)
+            safe = set_aside(tuple_of(args, n), out)
+            return pointwise(op, tuple_items(safe), n, out)
         if t is not first:
             check_operand(op, first, t, i)
             dense = dense and same_size(t, first)
         dense = dense and is_contiguous(t)
     if op.divisor >= 0 and first.dtype < F16:
-        check_divisor(op, first, args[op.divisor])
+        check_divisor(op, first, <object>args[op.divisor])
     dense = dense and (out is None or is_contiguous(out) and same_size(out, first))
     if dense and first.numel_ <= SMALL and first.device < 0:
         return small(op, args, first, out)
-    return general(op, args, first, out)
+    return general(op, tuple_of(args, n), first, out)
 
 
 cdef tuple set_aside(tuple args, TensorBase out):
@@ -135,20 +151,20 @@ cdef int check_divisor(Pointwise op, TensorBase first, object divisor) except -1
     raise ZeroDivisionError("%s(): division of a %s by zero" % (op.name, type_name(first)))
 
 
-cdef object small(Pointwise op, tuple args, TensorBase first, TensorBase out):
+cdef object small(Pointwise op, PyObject** args, TensorBase first, TensorBase out):
     """Few elements, all operands dense and of one size: one call of the row function."""
     cdef uint64_t constants[4][SMALL]
     cdef char* p[MAXARG]
     cdef Py_ssize_t n = first.numel_, i, used = 0
     for i in range(op.n_in):
-        if isinstance(args[i], TensorBase):
+        if isinstance(<object>args[i], TensorBase):
             p[i + 1] = ptr(<TensorBase>args[i])
             continue
         if used == 4:
-            return general(op, args, first, out)
+            return general(op, tuple_of(args, op.n_in), first, out)
         p[i + 1] = <char*>constants[used]
         used += 1
-        spread(p[i + 1], first.dtype, args[i], n, op.name)
+        spread(p[i + 1], first.dtype, <object>args[i], n, op.name)
     if out is None:
         out = empty(U8 if op.to_byte else first.dtype, first.ndim, first.sizes)
     p[0] = ptr(out)
@@ -162,6 +178,10 @@ cdef int spread(char* p, int dtype, object value, Py_ssize_t n, str name) except
     cdef Py_ssize_t i
     cdef int size = itemsize(dtype), b
     write_number(p, dtype, value, name)
+    if size == 4:
+        for i in range(1, n):
+            (<uint32_t*>p)[i] = (<uint32_t*>p)[0]
+        return 0
     for i in range(1, n):
         for b in range(size):
             p[i * size + b] = p[b]
@@ -309,8 +329,8 @@ cdef object flattened(Pointwise op, tuple args, TensorBase first, TensorBase out
     for x in args:
         if isinstance(x, TensorBase) and (<TensorBase>x).numel_ != first.numel_ and (<TensorBase>x).numel_ != 1:
             raise do_not_broadcast(op, <TensorBase>x, first)
-    dense = [(<object>x).contiguous().view(-1) if isinstance(x, TensorBase) else x for x in args]
-    result = pointwise(op, tuple(dense), None)
+    dense = tuple([(<object>x).contiguous().view(-1) if isinstance(x, TensorBase) else x for x in args])
+    result = op(*dense)
     (<object>out).copy_((<object>result).view(*(<object>out).size()))
     return out
 
@@ -370,15 +390,15 @@ SYMBOLS = {ADD: "+", SUB: "-", RSUB: "-", MUL: "*", DIV: "/", RDIV: "/", MOD: "%
 cdef object operate(int code, TensorBase self, object other):
     """Carry out a Python operator on a tensor."""
     cdef Pointwise op = kernel_of(code)
+    cdef PyObject* args[2]
     if not isinstance(other, (TensorBase, int, float)) and not is_number(other):
         return mismatch(code, self, other)
     if self.sparse or isinstance(other, TensorBase) and (<TensorBase>other).sparse:
         return hooks["sparse_operator"](code, self, other)
     if op.rows[self.dtype] == NULL:
         return unsupported(code, self, other)
-    if IADD <= code <= IRSHIFT:
-        return pointwise(op, (self, other), self)
-    return pointwise(op, (self, other), None)
+    args[0], args[1] = <PyObject*>self, <PyObject*>other
+    return pointwise(op, args, 2, self if IADD <= code <= IRSHIFT else None)
 
 
 cdef bint is_number(object x):
@@ -405,9 +425,9 @@ cdef object unsupported(int code, TensorBase self, object other):
 
 cdef object shift_real(int code, TensorBase self, object other):
     two = (<object>self).new(1).fill_(2)
-    factor = pointwise(K_POW, (two, other), None) if isinstance(other, TensorBase) else 2.0 ** other
+    factor = K_POW(two, other) if isinstance(other, TensorBase) else 2.0 ** other
     op = K_MUL if code in (LSHIFT, ILSHIFT) else K_DIV
-    return pointwise(op, (self, factor), self if code in (ILSHIFT, IRSHIFT) else None)
+    return op.inplace(self, factor) if code in (ILSHIFT, IRSHIFT) else op(self, factor)
 
 
 def set_up():

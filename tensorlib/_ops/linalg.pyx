@@ -192,6 +192,17 @@ def addmm(TensorBase self not None, double beta, double alpha, TensorBase mat1 n
     return mm_into("addmm", mat1, mat2, alpha, self, beta, out)
 
 
+def affine(TensorBase bias, TensorBase input not None, TensorBase weight not None):
+    """input @ weight.t() + bias; bias may be None."""
+    cdef Py_ssize_t[2] sizes
+    cdef Py_ssize_t[2] strides
+    if weight.ndim != 2:
+        raise RuntimeError("t() expects a 2D tensor, but self is %dD" % weight.ndim)
+    sizes[0], sizes[1], strides[0], strides[1] = weight.sizes[1], weight.sizes[0], weight.strides[1], weight.strides[0]
+    return mm_into("mm" if bias is None else "addmm", input, view_of(weight, weight.offset, 2, sizes, strides), 1, bias,
+                   0 if bias is None else 1, None)
+
+
 cdef TensorBase mv_into(str name, TensorBase a, TensorBase x, double alpha, TensorBase added, double beta,
                         TensorBase out):
     cdef TensorBase c

@@ -6,8 +6,10 @@ self first and the other parameters in order. Optional numbers before a tensor m
 """
 import warnings
 
+from cpython.object cimport PyObject
+
 from .copying cimport copy_into
-from .classes cimport method_descriptor
+from .classes cimport call_through, count_of, dict_of, method_descriptor, tuple_items, tuple_of
 from .dispatch import DTYPE_NAMES
 from .engine cimport Op, VariableBase
 from .sparse cimport SparseTensor, become
@@ -17,6 +19,7 @@ from .types cimport F16, U8
 
 cdef extern from "Python.h":
     object PyMethod_New(object function, object self)
+    PyObject** list_items "PySequence_Fast_ITEMS"(list items)
 
 cdef object MISSING = object()          # no argument for a parameter
 cdef bint warn_of_keepdim = False       # utils.backcompat.keepdim_warning
@@ -168,24 +171,26 @@ cdef class Form:
                 elif self.params[-1].name == "dim":
                     self.dim_position = len(self.params) - 1
 
-    cdef object match(self, object me, tuple args, Py_ssize_t start, dict kwargs, int self_dtype, bint variables):
-        """What to call the target with, self first, for args[start:]; or NO_MATCH."""
+    cdef object match(self, object me, PyObject** args, Py_ssize_t n, Py_ssize_t start, dict kwargs, int self_dtype,
+                      bint variables):
+        """What to call the target with, self first, for args[start:n]; or NO_MATCH."""
         cdef list values = [me] if self.self_position >= 0 else []
-        cdef Py_ssize_t i = start, n = len(args), used = 0
+        cdef Py_ssize_t i = start, used = 0
+        cdef PyObject* one
         cdef Param param
         if self.self_position >= 0 and is_sparse(me) != self.of_sparse:
             return NO_MATCH
         for param in self.params:
             if i < n and not param.keyword_only:
                 if param.kind == SIZES:
-                    sizes = read_sizes(args, i)
+                    sizes = read_sizes(args, n, i)
                     if sizes is MISSING:
                         return NO_MATCH
                     values.append(sizes)
                     i = n
                     continue
-                if param.takes(args[i], self_dtype, variables):
-                    values.append(args[i])
+                if param.takes(<object>args[i], self_dtype, variables):
+                    values.append(<object>args[i])
                     i += 1
                     continue
                 if not param.optional or not self.tensor_after(param):
@@ -196,7 +201,8 @@ cdef class Form:
                     return NO_MATCH
                 if param.kind != SIZES and param.kind == NUMBER and self.tensor_after(param) and n > start:
                     return NO_MATCH         # such numbers are positional only
-                values.append(read_sizes((value,), 0) if param.kind == SIZES else value)
+                one = <PyObject*>value
+                values.append(read_sizes(&one, 1, 0) if param.kind == SIZES else value)
                 used += 1
             elif param.optional:
                 values.append(param.default)
@@ -236,15 +242,21 @@ cdef class Form:
         return False
 
 
-cdef object read_sizes(tuple args, Py_ssize_t start):
-    """Ints, or one sequence of ints, from args[start:] as a tuple."""
-    cdef Py_ssize_t i
-    if len(args) == start + 1 and isinstance(args[start], (tuple, list)):
-        args, start = tuple(args[start]), 0
-    for i in range(start, len(args)):
-        if not is_int(args[i]):
+cdef object read_sizes(PyObject** args, Py_ssize_t n, Py_ssize_t start):
+    """Ints, or one sequence of ints, from args[start:n] as a tuple."""
+    cdef tuple given
+    cdef bint exact = True
+    if n == start + 1 and isinstance(<object>args[start], (tuple, list)):
+        given = tuple(<object>args[start])
+    else:
+        given = tuple_of(args + start, n - start)
+    for x in given:
+        if not is_int(x):
             return MISSING
-    return tuple([int(x) for x in args[start:]]) if len(args) > start else MISSING
+        exact = exact and type(x) is int
+    if not given:
+        return MISSING
+    return given if exact else tuple([int(x) for x in given])
 
 
 cdef class Public:
@@ -256,6 +268,10 @@ cdef class Public:
     cdef object variable_function       # serves function calls with Variables, where set
     cdef public str __doc__
     cdef dict __dict__
+    cdef void* vectorcall
+
+    def __cinit__(self):
+        self.vectorcall = <void*>call_method
 
     def __init__(self, str name, forms, variable_forms, dtypes, doc="", is_function=True):
         self.name, self.forms, self.variable_forms = name, list(forms), list(variable_forms)
@@ -266,45 +282,17 @@ cdef class Public:
     def __get__(self, obj, cls):
         return self if obj is None else PyMethod_New(self, obj)
 
-    def __call__(self, *args, **kwargs):
-        """As a method: self, then the other arguments."""
-        cdef dict keywords = kwargs if kwargs else None
-        cdef Form form
-        cdef int dtype
-        if not args:
-            raise TypeError("%s: self is missing" % self.name)
-        me = args[0]
-        if isinstance(me, VariableBase):
-            for form in self.variable_forms:
-                if form.self_position < 0:      # of the function alone
-                    continue
-                values = form.match(me, args, 1, keywords, -1, True)
-                if values is not NO_MATCH:
-                    return invoke(form, <list>values)
-            if has_none(kwargs):
-                return self(*args, **{k: v for k, v in kwargs.items() if v is not None})
-            return self.refuse(me, args[1:], kwargs, self.variable_forms, -1)
-        dtype = (<TensorBase?>me).dtype
-        for form in self.forms:
-            if form.self_position < 0:
-                continue
-            values = form.match(me, args, 1, keywords, dtype, False)
-            if values is not NO_MATCH:
-                return invoke(form, <list>values)
-        if has_none(kwargs):
-            return self(*args, **{k: v for k, v in kwargs.items() if v is not None})
-        return self.refuse(me, args[1:], kwargs, self.forms, dtype)
-
     def function(self, *args, **kwargs):
         """As a function: self is one of the arguments."""
         cdef bint variables = False
         cdef int dtype = -1
         cdef Form form
+        cdef tuple rest
         if not kwargs and args and self.forms and isinstance(args[0], TensorBase):
             form = <Form>self.forms[0]          # the usual call: self first, no keywords, the first form
             dtype = (<TensorBase>args[0]).dtype
             if form.self_position == 0 and dtype in self.dtypes:
-                values = form.match(args[0], args, 1, None, dtype, False)
+                values = form.match(args[0], tuple_items(args), len(args), 1, None, dtype, False)
                 if values is not NO_MATCH:
                     return invoke(form, <list>values)
         out = kwargs.pop("out", None)
@@ -328,7 +316,7 @@ cdef class Public:
             if found is None:
                 continue
             me, rest, words = found
-            values = form.match(me, rest, 0, words,
+            values = form.match(me, tuple_items(rest), len(rest), 0, words,
                                 -1 if variables or me is None else (<TensorBase>me).dtype, variables)
             if values is not NO_MATCH:
                 if form.number and out is not None:
@@ -400,6 +388,35 @@ cdef frozenset TAKE_NO_TENSOR = frozenset("add add_ sub sub_ mul div pow eq ne l
 cdef frozenset TAKE_TWO_NUMBERS = frozenset("addmm addmv addr addbmm baddbmm".split())
 
 method_descriptor(Public)
+cdef Public _any = Public.__new__(Public)
+call_through(Public, <char*>&_any.vectorcall - <char*><void*>_any)
+
+
+cdef object call_method(object public, PyObject** args, size_t n, PyObject* names):
+    """public(...) as a method: self, then the other arguments."""
+    cdef Public self = <Public>public
+    cdef Py_ssize_t given = count_of(n)
+    cdef dict keywords = None if names == NULL else dict_of(names, args + given)
+    cdef list forms
+    cdef Form form
+    cdef bint variables
+    cdef int dtype = -1
+    if given == 0:
+        raise TypeError("%s: self is missing" % self.name)
+    me = <object>args[0]
+    variables = isinstance(me, VariableBase)
+    forms = self.variable_forms if variables else self.forms
+    if not variables:
+        dtype = (<TensorBase?>me).dtype
+    for form in forms:
+        if form.self_position < 0:      # of the function alone
+            continue
+        values = form.match(me, args, given, 1, keywords, dtype, variables)
+        if values is not NO_MATCH:
+            return invoke(form, <list>values)
+    if keywords is not None and has_none(keywords):
+        return public(*tuple_of(args, given), **{k: v for k, v in keywords.items() if v is not None})
+    return self.refuse(me, tuple_of(args + 1, given - 1), keywords or {}, forms, dtype)
 
 
 cdef bint has_none(dict kwargs):
@@ -423,7 +440,7 @@ cdef object invoke(Form form, list values):
     if isinstance(form.target, Op):
         if form.inplace:
             return form.target.inplace(*values)
-        result = (<Op>form.target).call(tuple(values))
+        result = (<Op>form.target).call(list_items(values), len(values))
     else:
         result = form.target(*values)
     if form.number and isinstance(result, TensorBase):

@@ -246,7 +246,7 @@ def remember(ctx, variables, raw, outputs, wrapped, volatile):
                                    "satisfy this condition" % i)
             continue
         variable = wrapped[output] if output is not None else variables[edge]
-        version = engine.version_of(variable) if variable is not None else None
+        version = engine.version_object(variable) if variable is not None else None
         saved.append(Saved(t, edge, output, version))
     ctx.kept, ctx.freed = () if volatile else tuple(saved), False
 

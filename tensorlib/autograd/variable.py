@@ -33,15 +33,6 @@ class Variable(engine.VariableBase):
         [3.0, 3.0]
     """
 
-    def __init__(self, data=None, requires_grad=False, volatile=False):
-        if data is None:
-            data = _default_tensor()
-        if not isinstance(data, TensorBase):
-            raise RuntimeError("Variable data has to be a tensor, but got %s" % type(data).__name__)
-        if requires_grad and volatile:
-            raise RuntimeError("Variable can't be volatile and require_grad at the same time!")
-        engine.init_variable(self, data, bool(requires_grad), bool(volatile))
-
     # ---- gradients ----
 
     def backward(self, gradient=None, retain_graph=None, create_graph=None, retain_variables=None):
@@ -96,12 +87,6 @@ class Variable(engine.VariableBase):
             raise RuntimeError("reinforce() can be only called on outputs of stochastic functions")
         self.grad_fn.reinforce(reward)
 
-    def detach(self):
-        """Return a leaf on the same data, without history; in-place changes of either are counted together."""
-        result = engine.wrap_output(self.data, self.volatile)
-        engine.share_version(self, result)
-        return result
-
     def detach_(self):
         """Cut self from its history."""
         engine.cut(self)
@@ -147,19 +132,10 @@ class Variable(engine.VariableBase):
         """Tell whether both have the same sizes."""
         return self.data.is_same_size(other_var.data)
 
-    def __len__(self):
-        return len(self.data)
-
-    def __iter__(self):
-        return iter([self[i] for i in range(len(self))])
-
     def __bool__(self):
         if self.data.numel() == 0:
             return False
         raise RuntimeError("bool value of Variable objects containing non-empty %s is ambiguous" % self.data.type())
-
-    def __getitem__(self, key):
-        return indexing.getitem(self, key)
 
     def __setitem__(self, key, value):
         set_item(self, key, value)
@@ -328,15 +304,14 @@ def passed_on(name):
 
 for _code, _name in enumerate(DTYPE_NAMES):
     setattr(Variable, _name.lower(), method_of_cast(_code))
-for _name in ("dim element_size get_device is_contiguous is_set_to is_signed ndimension nelement numel size "
-              "stride").split():
+for _name in "element_size get_device is_contiguous is_set_to is_signed ndimension nelement numel stride".split():
     setattr(Variable, _name, passed_on(_name))
 Variable.is_cuda = property(lambda self: self.data.is_cuda)
-Variable.is_sparse = property(lambda self: self.data.is_sparse)
 for _name, _method in VARIABLE_METHODS.items():
     if _name not in vars(Variable):
         setattr(Variable, _name, _method)
 
+core.set_hook("default", _default_tensor)
 engine.set_variable_class(Variable)
 engine.set_handle_maker(lambda owner, attribute, hook: RemovableHandle.on(owner, attribute, hook))
 

@@ -3,10 +3,10 @@
 Every product is one kernel, C = alpha * A @ B + beta * C on any strides, so formulas transpose without copying.
 """
 from .._ops import lapack, linalg, sparse_math
-from .._ops.shape import t as turned
+from .._ops.engine import spell_out_as
 from ._samples import arguments, real, reference
 from ._table import ALL, REAL, op, public
-from .shape import sum_to
+from .shape import sum_to, t
 
 
 def into_self(kernel):
@@ -73,14 +73,22 @@ public("addmm", {"(Number beta=1, Tensor self, Number alpha=1, %s mat1, Tensor m
                  for kind in ("Tensor", "SparseTensor")}, inplace=True, doc=addmm.row.doc)
 
 affine = op(
-    "affine(Tensor? bias, Tensor input, Tensor weight)", public=False,
-    kernel=lambda bias, input, weight:
-        linalg.mm(input, turned(weight)) if bias is None else linalg.addmm(bias, 1, 1, input, turned(weight)),
+    "affine(Tensor? bias, Tensor input, Tensor weight)", linalg.affine, public=False, node_name="Addmm",
     grad=dict(bias=lambda g, bias_size: sum_to(g, bias_size), input=lambda g, weight: mm(g, weight),
-              weight=lambda g, input: mm(g.t(), input)),
+              weight=lambda g, input: mm(t(g), input)),
     ref="input @ weight.T + (0 if bias is None else bias)",
     samples=arguments((2,), (3, 4), (2, 4)) + arguments((3, 4), (2, 4), bias=None),
     doc="input @ weight.t() + bias; the gradient of weight lies in memory as weight does.")
+
+affine_of_turned = op(
+    "affine_of_turned(Tensor? bias, Tensor input, Tensor turned)", public=False, node_name="Addmm",
+    kernel=lambda bias, input, turned: linalg.affine(bias, input, turned.t()),
+    grad=dict(bias=lambda g, bias_size: sum_to(g, bias_size), input=lambda g, turned: mm(g, t(turned)),
+              turned=lambda g, input: mm(t(input), g)),
+    ref="input @ turned + (0 if bias is None else bias)",
+    samples=arguments((2,), (3, 4), (4, 2)) + arguments((3, 4), (4, 2), bias=None),
+    doc="input @ turned + bias: with t() before it, what a node of affine() shows to those who look at its edges.")
+spell_out_as(affine, affine_of_turned)
 
 addmv = op(
     "addmv(Number beta=1, Tensor self, Number alpha=1, Tensor mat, Tensor vec)", linalg.addmv, types=ALL,

@@ -58,6 +58,11 @@ def addmm(self, beta, alpha, mat1, mat2, out=None):
     return matrix_product("addmm", mat1, mat2, alpha, self, beta, out)
 
 
+def affine(bias, input, weight):
+    name, beta = ("mm", 0) if bias is None else ("addmm", 1)
+    return matrix_product(name, input, weight.t(), 1, bias, beta, None)
+
+
 def vector_product(name, a, x, alpha, added, beta, out):
     if a.dim() != 2 or x.dim() != 1:
         raise RuntimeError("matrix and vector expected, got %dD, %dD" % (a.dim(), x.dim()))

@@ -25,11 +25,12 @@ def linear(input, weight, bias=None):
         tensorlib.Size([2, 4])
     """
     input = as_variable(input)
-    flat = input.dim() == 2
-    rows = input if flat else input.contiguous().view(-1, input.size(-1))
-    turned = weight.t()
-    output = rows.mm(turned) if bias is None else linalg.addmm(bias, 1, 1, rows, turned)
-    return output if flat else output.view(*(list(input.size()[:-1]) + [weight.size(0)]))
+    if input.is_sparse:
+        return input.mm(weight.t()) if bias is None else linalg.addmm(bias, 1, 1, input, weight.t())
+    if input.dim() == 2:
+        return linalg.affine(bias, input, weight)
+    output = linalg.affine(bias, input.contiguous().view(-1, input.size(-1)), weight)
+    return output.view(*(list(input.size()[:-1]) + [weight.size(0)]))
 
 
 def bilinear(input1, input2, weight, bias=None):
