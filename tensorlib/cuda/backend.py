@@ -11,7 +11,7 @@ from .._ops.copying import make_contiguous
 from .._ops.dispatch import DTYPE_NAMES
 from .._ops.tensor import TensorBase, code_of, device_of, make_empty, make_view
 from ..random import seed_followers
-from . import allocator, driver, faults, random, streams
+from . import allocator, driver, faults, random, streams, transpose
 from .ops import elementwise
 from .ops.elementwise import pointwise  # noqa: F401
 
@@ -46,7 +46,8 @@ def copy_bytes(device, to, source, nbytes):
 
 def copy_elements(dst, src):
     """Copy between tensors of one size on one device, casting."""
-    elementwise.cast(code_of(dst), code_of(src), device_of(dst), blocks.of(dst, src))
+    if code_of(dst) != code_of(src) or not transpose.copy(dst, src):
+        elementwise.cast(code_of(dst), code_of(src), device_of(dst), blocks.of(dst, src))
 
 
 def fill(t, value):

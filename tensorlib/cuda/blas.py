@@ -31,7 +31,7 @@ def gemm(c, a, b, alpha=1, beta=0):
     large = code_of(c) == FLOAT and m >= 128 and n >= 128 and m * n >= LARGE
     tile = 128 if large else 64
     name = ("gemm_large_%s" if large else "gemm_%s") % NAMES[code_of(c)]
-    launch(program, name, device_of(c), "PPPiiiiiiiqqqqqqqqqdd",
+    launch(program, name, device_of(c), "PPPiiiiiiiiqqqqqqqqqdd",
            (-(-n // tile), -(-m // tile), batch), THREADS, c, a, b, *shape(c, a, b, m, n, k, alpha, beta))
     return c
 
@@ -46,7 +46,8 @@ def shape(c, a, b, m, n, k, alpha, beta):
     along_a = a.stride(lead + 1) <= a.stride(lead) or m == 1
     along_b = b.stride(lead + 1) <= b.stride(lead) or k == 1
     return (m, n, k, along_a, along_b, whole(a, lead, lead + 1 if along_a else lead),
-            whole(b, lead, lead + 1 if along_b else lead), *steps(a), *steps(b), *steps(c), alpha, beta)
+            whole(b, lead, lead + 1 if along_b else lead), whole(c, lead, lead + 1), *steps(a), *steps(b), *steps(c),
+            alpha, beta)
 
 
 def whole(t, lead, fast):
@@ -64,9 +65,9 @@ def steps(t):
 def gemv(y, a, x, alpha=1, beta=0):
     """y = alpha * a @ x + beta * y."""
     m, k = a.size()
-    launch(program, "gemv_" + NAMES[code_of(y)], device_of(y), "PPPqiiiiiiiqqqqqqqqqdd", grid_for(device_of(y), m, 8),
-           THREADS, y, a, x, x.stride(0), m, 1, k, 0, 0, 0, 0, a.stride(0), a.stride(1), 0, 0, 0, 0, y.stride(0), 0, 0,
-           alpha, beta)
+    name, rows = ("gemv_columns_", 32) if m > 1 and a.stride(0) < a.stride(1) else ("gemv_", 8)      # of a block
+    launch(program, name + NAMES[code_of(y)], device_of(y), "PPPqiiiiiiiiqqqqqqqqqdd", grid_for(device_of(y), m, rows),
+           THREADS, y, a, x, x.stride(0), m, 1, k, *[0] * 5, *a.stride(), *[0] * 4, y.stride(0), 0, 0, alpha, beta)
     return y
 
 

@@ -44,6 +44,7 @@ FAMILIES = {
     "scan": Family("8; 16 for lines of more than 4096", "10 an element", "memory"),
     "softmax": Family("8, and 8 more where a line does not stay in the caches", "4, of them one or two exponentials",
                       "memory"),
+    "transpose": Family("twice the size of the type", "1 an element", "memory"),
     "sort": Family("32 for each doubling of the runs beyond 1024", "about 60 for a tile, 12 for each doubling",
                    "memory"),
 }

@@ -17,7 +17,7 @@ struct Matrix { i64 row, column, batch; };      // strides
 struct Product {
     i32 m, n, k;
     i32 along_a, along_b;       // 1: neighbours in memory are along k of A, along n of B
-    i32 vector_a, vector_b;     // 1: they can be loaded four at a time
+    i32 vector_a, vector_b, vector_c;   // 1: four at a time can be loaded, and stored
     Matrix a, b, c;
     double alpha, beta;
 };
@@ -30,6 +30,10 @@ template <class T> __device__ __forceinline__ Quad<T> load4(const T* base, i64 a
     for (int j = 0; j < 4; ++j) q.v[j] = j < left ? base[at + j * step] : (T)0;
     return q;
 }
+
+// Where column `o` of row k of a tile lies in shared memory: eights of columns change places in every other eight rows, so
+// that lanes which put neighbours along k find banks of their own. Fours stay together.
+__device__ __forceinline__ int swapped(int k, int o) { return o ^ (k >> 3 & 1) << 3; }
 
 // A tile of WIDTH x BK elements of an operand: `outer` is the dim it shares with C, `inner` is k.
 template <class T, int WIDTH, int BK, int THREADS> struct Tile {
@@ -55,9 +59,10 @@ template <class T, int WIDTH, int BK, int THREADS> struct Tile {
             if (along_inner) {
                 int o = t / (BK / 4), i = t % (BK / 4) * 4;
 #pragma unroll
-                for (int j = 0; j < 4; ++j) shared[i + j][o] = q[s].v[j];
+                for (int j = 0; j < 4; ++j) shared[i + j][swapped(i, o)] = q[s].v[j];
             } else {
-                *(Quad<T>*)&shared[t / (WIDTH / 4)][t % (WIDTH / 4) * 4] = q[s];
+                int i = t / (WIDTH / 4);
+                *(Quad<T>*)&shared[i][swapped(i, t % (WIDTH / 4) * 4)] = q[s];
             }
         }
     }
@@ -98,8 +103,8 @@ __device__ __forceinline__ void gemm(T* c, const T* a, const T* b, const Product
             Quad<T> qa[SQUARES], qb[SQUARES];
 #pragma unroll
             for (int s = 0; s < SQUARES; ++s) {
-                qa[s] = *(const Quad<T>*)&tiles_a[now][k][s * (BM / SQUARES) + row];
-                qb[s] = *(const Quad<T>*)&tiles_b[now][k][s * (BN / SQUARES) + column];
+                qa[s] = *(const Quad<T>*)&tiles_a[now][k][s * (BM / SQUARES) + swapped(k, row)];
+                qb[s] = *(const Quad<T>*)&tiles_b[now][k][s * (BN / SQUARES) + swapped(k, column)];
             }
 #pragma unroll
             for (int i = 0; i < SQUARES * 4; ++i)
@@ -118,12 +123,26 @@ __device__ __forceinline__ void gemm(T* c, const T* a, const T* b, const Product
         int m = m0 + i / 4 * (BM / SQUARES) + row + i % 4;
         if (m >= p.m) continue;
 #pragma unroll
-        for (int j = 0; j < SQUARES * 4; ++j) {
-            int n = n0 + j / 4 * (BN / SQUARES) + column + j % 4;
-            if (n >= p.n) continue;
+        for (int s = 0; s < SQUARES; ++s) {
+            int n = n0 + s * (BN / SQUARES) + column;
             T* to = c + m * p.c.row + n * p.c.column;
-            T value = (T)(alpha * (T)sums[i][j]);
-            *to = p.beta == 0 ? value : (T)(value + beta * *to);
+            if (p.vector_c && n + 4 <= p.n) {
+                Quad<T> q;
+                if (p.beta != 0) q = *(const Quad<T>*)to;
+#pragma unroll
+                for (int j = 0; j < 4; ++j) {
+                    T value = (T)(alpha * (T)sums[i][s * 4 + j]);
+                    q.v[j] = p.beta == 0 ? value : (T)(value + beta * q.v[j]);
+                }
+                *(Quad<T>*)to = q;
+                continue;
+            }
+#pragma unroll
+            for (int j = 0; j < 4; ++j, to += p.c.column) {
+                if (n + j >= p.n) break;
+                T value = (T)(alpha * (T)sums[i][s * 4 + j]);
+                *to = p.beta == 0 ? value : (T)(value + beta * *to);
+            }
         }
     }
 }
@@ -147,6 +166,28 @@ template <class T> __device__ __forceinline__ void gemv(T* y, const T* a, const 
     }
 }
 
+// The same where neighbours lie along columns: a lane for each row, each warp of the block takes its share of k.
+template <class T> __device__ __forceinline__ void gemv_columns(T* y, const T* a, const T* x, i64 step, const Product& p) {
+    typedef typename Sums<T>::type S;
+    __shared__ S parts[WARP][WARP];
+    int lane = threadIdx.x % WARP, warp = threadIdx.x / WARP, warps = blockDim.x / WARP;
+    for (int m0 = blockIdx.x * WARP; m0 < p.m; m0 += gridDim.x * WARP) {
+        int m = m0 + lane;
+        S sum = 0;
+        if (m < p.m)
+            for (int k = warp; k < p.k; k += warps) sum += (S)a[m * p.a.row + k * p.a.column] * (S)x[k * step];
+        parts[warp][lane] = sum;
+        __syncthreads();
+        if (warp == 0 && m < p.m) {
+            for (int w = 1; w < warps; ++w) sum += parts[w][lane];
+            T* to = y + m * p.c.row;
+            T value = (T)((T)p.alpha * (T)sum);
+            *to = p.beta == 0 ? value : (T)(value + (T)p.beta * *to);
+        }
+        __syncthreads();
+    }
+}
+
 // A part of an inner product for each block; whole numbers in 64 bits.
 template <class T> __device__ __forceinline__ void dot(typename Wide<T>::type* parts, const T* a, i64 step_a, const T* b,
                                                        i64 step_b, i64 n) {
@@ -161,6 +202,8 @@ template <class T> __device__ __forceinline__ void dot(typename Wide<T>::type* p
     KERNEL __launch_bounds__(256) gemm_##name(T* c, const T* a, const T* b, const Product p) { \
         gemm<T, 64, 64, 16, 1>(c, a, b, p); } \
     KERNEL gemv_##name(T* y, const T* a, const T* x, i64 step, const Product p) { gemv<T>(y, a, x, step, p); } \
+    KERNEL gemv_columns_##name(T* y, const T* a, const T* x, i64 step, const Product p) { \
+        gemv_columns<T>(y, a, x, step, p); } \
     KERNEL dot_##name(Wide<T>::type* parts, const T* a, i64 step_a, const T* b, i64 step_b, i64 n) { \
         dot<T>(parts, a, step_a, b, step_b, n); }
 FOR_NUMBERS(PRODUCTS)
