@@ -14,8 +14,10 @@ from tensorlib import cuda, nn
 from tensorlib.autograd import Variable
 from tensorlib.nn import functional as F
 
-# Layers that send small tensors of places to the GPU, at most so many a call; others send none, and none reads back.
-SENDS = {"ReflectionPad2d": 2, "ReplicationPad2d": 2, "ReplicationPad3d": 3, "Upsample": 9, "EmbeddingBag": 2}
+# Layers that send small tensors of places to the GPU: at most so many in each call, and for how many calls of one size.
+# Others send none, and none reads back.
+SENDS = {"EmbeddingBag": (2, None), "ReflectionPad2d": (2, 1), "ReplicationPad2d": (2, 1), "ReplicationPad3d": (3, 1),
+         "Upsample": (9, 1)}
 EXAMPLES = pathlib.Path(__file__).parents[2] / "examples"
 
 
@@ -26,11 +28,16 @@ def results(module, arrays, on_gpu, bus, *targets):
     module.zero_grad()
     xs = [Variable(place(tensorlib.from_numpy(a.copy())), requires_grad=True) for a in arrays]
     targets = [Variable(place(tensorlib.from_numpy(t.copy()))) for t in targets]
+    most, calls = SENDS.get(type(module).__name__, (0, None))
     bus.taken()
+    if calls == 1:
+        module(*xs, *targets)
+        assert bus.taken()[0] <= most
+        most = 0
     outputs = flat(module(*xs, *targets))
     sum((v * v * v).sum() for v in outputs).backward()
     sent, read = bus.taken()
-    assert sent <= SENDS.get(type(module).__name__, 0) and read == 0
+    assert sent <= most and read == 0
     assert all(v.is_cuda == on_gpu for v in outputs)
     found = [v.data for v in outputs] + [v.grad.data for v in xs + list(module.parameters())]
     return [t.cpu().numpy().copy() for t in found + list(module.state_dict().values())]

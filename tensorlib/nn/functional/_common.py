@@ -48,4 +48,21 @@ def select_along(input, dim, values):
     """input.index_select(dim, values) for a list of ints; the input itself when it would not change."""
     if list(values) == list(range(input.size(dim))):
         return input
-    return input.index_select(dim, positions(input, list(values)))
+    return input.index_select(dim, kept(positions, input, values))
+
+
+_kept = {}              # for GPUs: what was made, from what
+
+
+def kept(make, like, values, *size):
+    """constant() or positions() of values that sizes alone determine: a GPU is sent the same ones once, as a copy makes
+    it wait. They stay there, so only so many of them are kept."""
+    if not like.is_cuda:
+        return make(like, list(values), *size)
+    key = make, like.data.type(), like.data.get_device(), tuple(values), size
+    found = _kept.get(key)
+    if found is None:
+        found = make(like, list(values), *size)
+        if len(_kept) < 256:
+            _kept[key] = found
+    return found

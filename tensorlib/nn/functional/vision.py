@@ -8,7 +8,7 @@ import warnings
 from ..._ops.engine import name_node
 from ...autograd import Variable
 from ...ops import shape
-from ._common import _ntuple, as_variable, constant, select_along
+from ._common import _ntuple, as_variable, constant, kept, select_along
 
 # Padding -------------------------------------------------------------------------------------------------------
 
@@ -103,7 +103,7 @@ def _interpolate(input, dim, n):
     right = [min(i + 1, old - 1) for i in left]
     size = [1] * input.dim()
     size[dim] = n
-    weight = constant(input, [x - i for x, i in zip(places, left)], *size)
+    weight = kept(constant, input, [x - i for x, i in zip(places, left)], *size)
     a, b = select_along(input, dim, left), select_along(input, dim, right)
     return a + (b - a) * weight.expand_as(a)
 
