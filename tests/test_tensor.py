@@ -180,6 +180,17 @@ def test_repeat_needs_a_positive_count_for_each_dim():
         tensorlib.Tensor().repeat(2)
 
 
+def test_resizing_to_nothing_leaves_the_storage_alone():
+    x = tensorlib.FloatTensor().set_(tensorlib.FloatStorage(9), 6, (3,))
+    x.storage().resize_(2)
+    assert x.resize_(0).size() == () and len(x.storage()) == 2
+
+
+def test_squeezing_the_only_dim_changes_nothing():
+    x = tensorlib.arange(0, 6).view(2, 3)[:1, 0]
+    assert x.stride() == x.squeeze(0).stride() == (3,)
+
+
 def test_set_by_keyword():
     x, storage = tensorlib.Tensor(), tensorlib.FloatStorage([1, 2, 3, 4, 5])
     assert x.set_(storage=storage) is x and x.tolist() == [1, 2, 3, 4, 5]

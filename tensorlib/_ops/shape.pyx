@@ -128,7 +128,7 @@ def squeeze(TensorBase self not None, dim=None):
     if dim is not None:
         only = wrap_dim(self, dim)
     for d in range(self.ndim):
-        if self.sizes[d] != 1 or only >= 0 and d != only:
+        if self.sizes[d] != 1 or only >= 0 and (d != only or self.ndim == 1):
             sizes[n], strides[n] = self.sizes[d], self.strides[d]
             n += 1
     if n == 0 and self.ndim > 0:

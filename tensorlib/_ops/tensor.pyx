@@ -507,7 +507,7 @@ cdef int resize(TensorBase t, int ndim, const Py_ssize_t* sizes) except -1:
         return 0
     if t.store is None:
         t.store = new_storage(t.dtype, 0, t.device)
-    if t.offset + wanted.numel_ > t.store.size:
+    if wanted.ndim > 0 and t.offset + wanted.numel_ > t.store.size:
         resize_storage(t.store, t.offset + wanted.numel_)
     t.ndim, t.numel_ = wanted.ndim, wanted.numel_
     for d in range(wanted.ndim):
