@@ -1,4 +1,4 @@
-"""A fixed set of the random programs of tests/fuzz, each beside NumPy, graphs beside PyTorch where it is installed.
+"""A fixed set of the random programs of tests/fuzz, beside NumPy, a model of storages, and PyTorch where it is there.
 
 `make fuzz` runs as many others as time allows. The programs run in a process of their own: a crash is a failed test.
 """
@@ -18,7 +18,7 @@ FOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "fuzz")
 def test_random_programs(seed):
     root = os.path.dirname(os.path.dirname(os.path.abspath(tensorlib.__file__)))
     path = os.pathsep.join([root] + os.environ.get("PYTHONPATH", "").split(os.pathsep))
-    run = subprocess.run([sys.executable, os.path.join(FOLDER, "run.py"), "--programs", "150", "--seed", str(seed)],
+    run = subprocess.run([sys.executable, os.path.join(FOLDER, "run.py"), "--programs", "100", "--seed", str(seed)],
                          capture_output=True, text=True, env=dict(os.environ, PYTHONPATH=path))
     assert run.returncode == 0, run.stdout + run.stderr
 
@@ -33,11 +33,11 @@ def test_a_difference_and_a_crash_are_found_and_made_short(tmp_path, monkeypatch
     steps.append(Step("wrong", [], "x1.add_(1)", "put(x1, x1 + 2)"))
 
     def fails(fewer):
-        ran, difference = replay(fewer, run.tensor_sides)
+        ran, difference = replay(fewer, run.KINDS["tensors"][2])
         return ran if difference else None
     assert shrink(steps, fails) == [steps[1], steps[3]]
 
-    journal = run.Journal(str(tmp_path / "journal"), 7)
+    journal = run.Journal(str(tmp_path / "journal"), 7, "tensors")
     for step in steps[:3] + [Step("crash", [], "(__import__('os').abort(), x2)")]:
         journal.append(step)
     text = run.crash_report(journal.file.name, -6)

@@ -112,13 +112,29 @@ class Draw:
         return made if isinstance(made, tuple) else (str(made), str(made))
 
     def kind_tensor(self, group="arithmetic", dims=None, accept=lambda a: True, odd=0.15):
-        least, most = {None: (1, 9), "1": (1, 1), "2": (2, 2), "3": (3, 3), "many": (2, 9)}[dims]
+        least, most = {None: (1, 9), "1": (1, 1), "2": (2, 2), "3": (3, 3), "many": (2, 9), "triple": (2, 9)}[dims]
         size = tuple(self.rng.randint(1, 4) for _ in range(min(most, 3))) if dims else None
+        size = (3, 2, 3) if dims == "triple" else size
         return self.tensor(GROUPS[group], lambda a: least <= a.ndim <= most and accept(a), size, odd=odd)
 
     def kind_tame(self, group="arithmetic", dims=None):
         """A tensor whose sums and products are not swamped by odd numbers."""
         return self.kind_tensor(group, dims, tame, 0)
+
+    def kind_matrix(self, form="square"):
+        """A new matrix of floats for factorizations: square, or with at least as many rows as columns."""
+        n, low = self.rng.randint(1, 4), -9
+        size = (n + self.rng.randint(0, 2), n) if form == "tall" else (n, n)
+        if self.rng.random() < 0.05:
+            size = self.rng.choice([(2, 3), (3, 2), (2,), (2, 2, 2)])
+        return self.create(self.rng.choice(FLOATS), size, low if self.rng.random() < 0.9 else 0, 9, 0)
+
+    def kind_sparse(self, name):
+        """A sparse 3 x 4 matrix of elements of a vector, some at one place: its text, and a dense array."""
+        n = self.array(name).size
+        places = [[self.rng.randrange(size) for _ in range(n)] for size in (3, 4)]
+        return ("tensorlib.sparse.%sTensor(tensorlib.LongTensor(%r), %s, tensorlib.Size([3, 4]))"
+                % (TYPES[str(self.array(name).dtype)], places, name), "scattered(%s, %r)" % (name, places))
 
     def kind_target(self, group="arithmetic", dims=None):
         """A tensor that may be written."""

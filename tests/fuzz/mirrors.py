@@ -3,11 +3,15 @@
 No type promotion, division that truncates, wrap-around, no 0-dim tensors, masks of bytes, one dim that stays.
 """
 import numpy as np
-from program import Positions
+from program import Factors, Positions
 
 
 class Refused(Exception):
     """v0.2 does not do this."""
+
+
+class Undecided(Exception):
+    """Rounding decides whether v0.2 does this: only a clean end is asked for."""
 
 
 def number(value, like):
@@ -141,13 +145,14 @@ def squeeze(a, dim=None):
 
 
 def pieces(a, size, dim):
-    dim = axis(a, dim)
+    """Views one after the other; a negative dim was counted from the end twice over."""
+    dim = axis(a, dim + a.ndim if dim < 0 else dim)
     return tuple(narrow(a, dim, i, min(size, a.shape[dim] - i)) for i in range(0, a.shape[dim], size))
 
 
 def cat(arrays, dim):
     """Joins along a dim that may be a new one at the end."""
-    if not -arrays[0].ndim <= dim < arrays[0].ndim + 10:
+    if not -arrays[0].ndim <= dim <= arrays[0].ndim:
         raise Refused("dim")
     while dim >= arrays[0].ndim:
         arrays = [a[..., None] for a in arrays]
@@ -155,7 +160,8 @@ def cat(arrays, dim):
 
 
 def chunk(a, count, dim):
-    return pieces(a, -(-a.shape[axis(a, dim)] // count), dim)
+    size = a.shape[axis(a, dim + a.ndim if dim < 0 else dim)]
+    return pieces(a, -(-size // count), dim)
 
 
 def at(a, key):
@@ -196,13 +202,8 @@ def product(a):
 
 def with_positions(values, a, dim, keepdim):
     """(values, positions) of a reduction that picks elements."""
-    full = np.expand_dims(values, dim)
-    free = Positions(a.copy(), axis(a, dim), full)
-    if keepdim or a.ndim == 1:
-        return full.copy(), free
-    free.values = values.copy()
-    free.check = lambda got: Positions(a, dim, full).check(np.expand_dims(got, dim)).squeeze(dim)
-    return values.copy(), free
+    full, kept = np.expand_dims(values, dim), keepdim or a.ndim == 1
+    return full.copy() if kept else values.copy(), Positions(a.copy(), axis(a, dim), full, not kept)
 
 
 def kthvalue(a, k, dim, keepdim):
@@ -222,6 +223,21 @@ def topk(a, k, dim, largest):
         raise Refused("k")
     values = narrow(ordered(a, dim, largest)[0], dim, 0, k).copy()
     return values, Positions(a.copy(), axis(a, dim), values)
+
+
+def mode(a, dim, keepdim):
+    """The most frequent value, the smallest of several."""
+    def most(row):
+        values, counts = np.unique(row, return_counts=True)
+        return values[counts.argmax()]
+    return with_positions(np.apply_along_axis(most, axis(a, dim), a), a, dim, keepdim)
+
+
+def histogram(a, bins, low, high):
+    """Counts in equal bins; what lies outside is not counted."""
+    inside = a[(a >= low) & (a <= high)].astype(np.float64)
+    places = np.minimum(((inside - low) * bins / (high - low)).astype(int), bins - 1)
+    return np.bincount(places, minlength=bins).astype(a.dtype)
 
 
 # ---- indexing -----------------------------------------------------------------------------------------------------
@@ -316,7 +332,165 @@ def blend(beta, a, alpha, product):
     return (beta * np.broadcast_to(a, product.shape) + alpha * product).astype(product.dtype)
 
 
+def diagonal(a, k):
+    if not -a.shape[0] < k < a.shape[1]:
+        raise Refused("no such diagonal")
+    return np.diagonal(a, k).copy()
+
+
 def renorm(a, p, dim, limit):
     others = tuple(d for d in range(a.ndim) if d != axis(a, dim))
     norms = (np.abs(a.astype(np.float64)) ** p).sum(others, keepdims=True) ** (1 / p)
     return (a * np.where(norms > limit, limit / (norms + 1e-7), 1)).astype(a.dtype)
+
+
+def crossed(a, b, dim):
+    """Vector products along a dim of size 3; -1 is the first such dim."""
+    if dim < -1:
+        raise Refused("dim")
+    dims = [d for d, n in enumerate(a.shape) if n == 3]
+    dim = dims[0] if dim == -1 else axis(a, dim)
+    if a.shape[dim] != 3:
+        raise Refused("size")
+    return np.moveaxis(np.cross(np.moveaxis(a, dim, -1), np.moveaxis(b, dim, -1)), -1, dim)
+
+
+# ---- factorizations -----------------------------------------------------------------------------------------------
+
+def wide(a, square=True):
+    """A matrix in double precision."""
+    if a.ndim != 2 or square and a.shape[0] != a.shape[1]:
+        raise Refused("matrix")
+    return a.astype(np.float64)
+
+
+def regular(a):
+    """A matrix that has an inverse worth comparing: singular ones are refused, and where that depends on rounding,
+    nothing is said."""
+    m = wide(a)
+    if np.linalg.cond(m) > (1e3 if a.dtype == np.float32 else 1e8):
+        raise Undecided
+    return m
+
+
+def inverted(a):
+    m = regular(a)
+    return Factors(lambda x: [(x @ m, np.eye(len(m)))])
+
+
+def solved(a, b):
+    m = regular(a)
+    return Factors(lambda x, *lu: [(m @ x, b)])
+
+
+def solutions(a, b):
+    """Rows of x that one matrix takes to the rows of b."""
+    m = regular(a)
+    return Factors(lambda x: [(x @ m.T, b)])
+
+
+def triangular(a, b, upper, transpose, unit):
+    """(x, a) with T x = b, T a triangle of a, its diagonal taken as ones if `unit`."""
+    m = np.triu(wide(a)) if upper else np.tril(wide(a))
+    if unit:
+        np.fill_diagonal(m, 1)
+    m = regular(m.astype(a.dtype))
+    return Factors(lambda x, same: [((m.T if transpose else m) @ x, b), (same, a)])
+
+
+def orthonormal(q):
+    return q.T @ q, np.eye(q.shape[1])
+
+
+def qr(a):
+    m = wide(a, False)
+    return Factors(lambda q, r: [(q @ r, m), orthonormal(q), (r, np.triu(r)), (q.shape[1], min(m.shape))])
+
+
+def orthogonal(a):
+    """Q of the packed form: its columns span those of a tall matrix."""
+    m = wide(a, False)
+    if m.shape[0] < m.shape[1]:
+        raise Undecided
+    return Factors(lambda q: [orthonormal(q), (q @ (q.T @ m), m)])
+
+
+def svd(a, some=True):
+    m = wide(a, False)
+    want, k = np.linalg.svd(m, compute_uv=False), min(m.shape)
+
+    def equations(u, s, v):
+        full = (m.shape[0], m.shape[1]) if not some else (k, k)
+        return [(u[:, :k] * s @ v[:, :k].T, m), (s, want), orthonormal(u), orthonormal(v),
+                ((u.shape[1], v.shape[1]), full)]
+    return Factors(equations)
+
+
+def least_squares(a, b):
+    """The rows of x are the first ones of the result."""
+    m = wide(a, False)
+    if m.shape[0] < m.shape[1] or np.linalg.cond(m) > 1e2:
+        raise Undecided
+    want = np.linalg.lstsq(m, b.astype(np.float64), None)[0]
+    return Factors(lambda x: [(x[:m.shape[1]], want)])
+
+
+def symeig(a, upper, vectors=True):
+    m = wide(a)
+    m = np.triu(m) + np.triu(m, 1).T if upper else np.tril(m) + np.tril(m, -1).T
+    want = np.linalg.eigvalsh(m)
+    if not vectors:
+        return Factors(lambda e: [(e, want)])
+    return Factors(lambda e, v: [(e, want), (v * e @ v.T, m), orthonormal(v)])
+
+
+def eig(a):
+    """Eigenvalues as rows (real, imaginary); columns of vectors: one, or a real and an imaginary part of a pair."""
+    m = wide(a)
+
+    def equations(e, v):
+        pairs, d = [(e[:, 0].sum(), np.trace(m)), (e[:, 1].sum(), 0)], 0
+        while d < len(m):
+            if e[d, 1] == 0:
+                pairs.append((m @ v[:, d], e[d, 0] * v[:, d]))
+                d += 1
+            else:
+                z, one = complex(*e[d]), v[:, d] + 1j * v[:, d + 1]
+                pairs += [((m @ one).real, (z * one).real), ((m @ one).imag, (z * one).imag)]
+                d += 2
+        return pairs
+    return Factors(equations)
+
+
+def cholesky(a, upper):
+    m = regular(a)
+    return Factors(lambda f: [(f.T @ f if upper else f @ f.T, m), (f, np.triu(f) if upper else np.tril(f))])
+
+
+def cholesky_of(a, upper):
+    """Only a positive definite matrix has a factor; one triangle is looked at."""
+    m = wide(a)
+    m = np.triu(m) + np.triu(m, 1).T if upper else np.tril(m) + np.tril(m, -1).T
+    least = np.linalg.eigvalsh(m)[0]
+    if abs(least) < 0.01:
+        raise Undecided
+    if least < 0:
+        raise Refused("not positive definite")
+    return Factors(lambda f: [(f.T @ f if upper else f @ f.T, m)])
+
+
+def pivoted(a, upper):
+    m = regular(a)
+
+    def equations(f, order):
+        return [(f.T @ f if upper else f @ f.T, m[np.ix_(order, order)]), (np.sort(order), np.arange(len(m)))]
+    return Factors(equations)
+
+
+# ---- sparse -------------------------------------------------------------------------------------------------------
+
+def scattered(values, places):
+    """A dense 3 x 4 matrix; elements at one place add up."""
+    made = np.zeros((3, 4), values.dtype)
+    np.add.at(made, tuple(places), values)
+    return made

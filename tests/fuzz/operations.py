@@ -9,6 +9,16 @@ from dataclasses import dataclass
 from drawing import Draw, Impossible
 from program import Step
 
+WRONG_KINDS = {"tensor": ("like", "same", "sized"), "index": ("index", "grid", "distinct"), "int": ("dim", "shift"),
+               "mask": ("mask",)}
+WRONG = {"number": ["'a'", "[1]", "object()", "1j", "b'1'"],
+         "tensor": ["other", "other", "other", "'a'", "None", "object()", "[1.0]", "np.ones(2)",
+                    "tensorlib.FloatStorage(2)", "tensorlib.FloatTensor",
+                    "tensorlib.autograd.Variable(tensorlib.ones(2))"],
+         "index": ["tensorlib.IntTensor([0])", "tensorlib.DoubleTensor([0])", "None", "'a'", "[0]", "object()"],
+         "mask": ["tensorlib.FloatTensor([1])", "tensorlib.LongTensor([1])", "'a'", "object()", "[1]"],
+         "int": ["'a'", "object()", "1.5", "2 ** 70", "-2 ** 70", "[0, 'a']", "1j"]}
+
 
 @dataclass
 class Operation:
@@ -32,14 +42,24 @@ class Operation:
         return Step(self.name, targets, self.ours.format(**ours), self.mirror.format(**mirror))
 
     def spoil(self, draw, ours):
-        """Put a tensor of another type, or a fraction where whole numbers go, in the place of an argument."""
+        """Put something that does not belong there in the place of an argument, or one argument more."""
         whole = draw.array(ours["a"]).dtype.kind != "f"
-        kinds = {letter: kind.split()[0] for letter, kind in self.arguments.items()}
-        fit = [k for k, v in kinds.items() if v in ("like", "same", "sized") or whole and v in ("number", "plain")]
-        if not fit or self.name == "copy_":
+        fit = [letter for letter, kind in self.arguments.items() if letter != "a" and self.spoils(letter, whole)]
+        if not fit or self.name in ("copy_", "set", "index rows"):
             raise Impossible
         letter = draw.rng.choice(fit)
-        ours[letter] = "1.5" if kinds[letter] in ("number", "plain") else draw.kind_other(ours["a"])
+        ours[letter] = draw.rng.choice(self.spoils(letter, whole))
+        if ours[letter] == "other":
+            ours[letter] = draw.kind_other(ours["a"])
+
+    def spoils(self, letter, whole):
+        """What does not belong in the place of an argument: the kinds of WRONG that fit its own kind."""
+        kind = self.arguments[letter].split()[0]
+        if "{%s}" % letter not in self.ours or letter == "o" and kind == "same":
+            return ["np.ones(2)", "'a'", "object()"] if letter == "o" else []
+        if kind in ("number", "plain"):
+            return WRONG["number"] + ["1.5"] * whole
+        return next((WRONG[w] for w, kinds in WRONG_KINDS.items() if kind in kinds), [])
 
 
 OPERATIONS = []
@@ -206,10 +226,34 @@ op("kthvalue", "{a}.kthvalue({k}, {d}, {b})", "kthvalue({a}, {k}, {d}, {b})", 2,
    b="bool")
 op("median", "{a}.median({d}, {b})", "kthvalue({a}, ({a}.shape[{d}] + 1) // 2, {d}, {b})", 2, a="tame", d="dim a",
    b="bool")
+op("mode", "{a}.mode({d}, {b})", "mode({a}, {d}, {b})", 2, a="tame", d="dim a", b="bool")
+op("median", "{a}.median()", "{a}.dtype.type(np.sort({a}, None)[({a}.size - 1) // 2]).item()", a="tame")
+op("histc", "{a}.histc({k}, {l}, {h})", "histogram({a}, {k}, {l}, {h})", a="tame float", k="small 1 5", l="small -3 0",
+   h="small 1 4")
+op("unbind", "tensorlib.unbind({a}, {d})", "tuple(np.moveaxis({a}, {d}, 0))", 5, a="tensor arithmetic many", d="dim a")
 op("renorm", "{a}.renorm({p}, {d}, {m})", "renorm({a}, {p}, {d}, {m})", a="tame float many", p="small 1 2", d="dim a",
    m="small 1 9")
 op("equal", "{a}.equal({b})", "np.array_equal({a}, {b})", 0, a="tensor", b="same a")
 op("tolist", "{a}.tolist()", "({a}.tolist())", 0, a="tame")
+
+# ---- out= of another size: it becomes that of the result ----------------------------------------------------------
+
+for text, mirror, more in (
+        ("add({a}, {b}, ", "{a} + {b}", {"b": "same a"}),
+        ("clamp({a}, -2, 2, ", "clamp({a}, {a}.dtype.type(-2), 2)", {}),
+        ("sum({a}, {d}, True, ", "along(np.sum, {a}, {d}, True)", {"d": "dim a"}),
+        ("cumsum({a}, {d}, ", "np.cumsum({a}, {d}, {a}.dtype)", {"d": "dim a"}),
+        ("gather({a}, {d}, {i}, ", "gather({a}, {d}, {i})", {"d": "dim a", "i": "grid a d"}),
+        ("index_select({a}, {d}, {i}, ", "index_select({a}, {d}, {i})", {"d": "dim a", "i": "index a d"}),
+        ("masked_select({a}, {i}, ", "masked({a}, {i})", {"i": "mask a"}),
+        ("cat([{a}, {a}], {d}, ", "cat([{a}, {a}], {d})", {"d": "dim a"})):
+    op("out", "tensorlib.%sout={a}.new(3))" % text, mirror, a="tame signed", **more)
+    op("out", "tensorlib.%sout={a}.new())" % text, mirror, a="tame signed", **more)
+op("out", "tensorlib.max({a}, {d}, True, out=({a}.new(2), tensorlib.LongTensor()))",
+   "with_positions({a}.max({d}), {a}, {d}, True)", 2, a="tame", d="dim a")
+op("out", "tensorlib.sort({a}, {d}, out=({a}.new(2, 2), tensorlib.LongTensor(3)))", "ordered({a}, {d}, False)", 2,
+   a="tame", d="dim a")
+op("out", "tensorlib.mm({a}, {a}.t(), out={a}.new(5))", "{a} @ {a}.T", a="tame arithmetic 2")
 
 # ---- matrices -----------------------------------------------------------------------------------------------------
 
@@ -237,8 +281,50 @@ op("addbmm", "{c}.addbmm({k}, {l}, {a}, {b})", "blend({k}, {c}, {l}, ({a} @ {b})
 op("trace", "{a}.trace()", "total(np.diagonal({a}))", a="tame arithmetic 2")
 op("diag", "{a}.diag()", "np.diag({a}).copy()", a="tensor arithmetic 2")
 op("diag", "{a}.diag({k})", "np.diag({a}, {k}).copy()", a="tensor arithmetic 1", k="small -2 2")
+op("diagonals", "{a}.diag({k})", "diagonal({a}, {k})", a="tensor arithmetic 2", k="small -2 2")
+op("cross", "{a}.cross({b}, {d})", "crossed({a}, {b}, {d})", a="tame signed triple", b="same a", d="dim a")
 for name in ("tril", "triu"):
     op(name, "{a}.%s({k})" % name, "np.%s({a}, {k})" % name, a="tensor arithmetic 2", k="small -3 3")
+
+# ---- factorizations: not the factors are compared, but what they make ---------------------------------------------
+
+op("inverse", "{a}.inverse()", "inverted({a})", a="matrix")
+op("gesv", "{b}.gesv({a})", "solved({a}, {b})", 2, a="matrix", b="sized a d0 2")
+op("trtrs", "{b}.trtrs({a}, {u}, {t}, {v})", "triangular({a}, {b}, {u}, {t}, {v})", 2, a="matrix", b="sized a d0 2",
+   u="bool", t="bool", v="bool")
+op("qr", "{a}.qr()", "qr({a})", 2, a="tame float 2")
+op("geqrf", "tensorlib.orgqr(*{a}.geqrf())[0]", "orthogonal({a})", a="tame float 2")
+op("svd", "{a}.svd()", "svd({a})", 3, a="tame float 2")
+op("svd", "{a}.svd(False)", "svd({a}, False)", 3, a="tame float 2")
+op("gels", "{b}.gels({a})[0]", "least_squares({a}, {b})", a="matrix tall", b="sized a d0 2")
+op("symeig", "{a}.symeig(True, {u})", "symeig({a}, {u})", 2, a="matrix", u="bool")
+op("symeig", "{a}.symeig(False, {u})[0]", "symeig({a}, {u}, False)", a="matrix", u="bool")
+op("eig", "{a}.eig(True)", "eig({a})", 2, a="matrix")
+op("potrf", "{a}.mm({a}.t()).potrf({u})", "cholesky({a} @ {a}.T, {u})", a="matrix", u="bool")
+op("potrf", "{a}.potrf({u})", "cholesky_of({a}, {u})", a="matrix", u="bool")
+op("potrs", "{b}.potrs({a}.mm({a}.t()).potrf({u}), {u})", "solved({a} @ {a}.T, {b})", a="matrix",
+   b="sized a d0 2", u="bool")
+op("potri", "{a}.mm({a}.t()).potrf({u}).potri({u})", "inverted({a} @ {a}.T)", a="matrix", u="bool")
+op("pstrf", "{a}.mm({a}.t()).pstrf({u})", "pivoted({a} @ {a}.T, {u})", 2, a="matrix", u="bool")
+op("btrisolve", "{b}.btrisolve(*tensorlib.stack([{a}, {a}], 0).btrifact())", "solutions({a}, {b})", a="matrix",
+   b="sized a 2 d0")
+
+# ---- sparse -------------------------------------------------------------------------------------------------------
+
+for text, mirror in {"{s}": "{s}", "{s}.coalesce()": "{s}", "{s}.clone()": "{s}", "{s}.t()": "{s}.T",
+                     "{s}.transpose(0, 1)": "{s}.T", "{s} * {k}": "{s} * {k}", "{s} + {s}": "{s} + {s}",
+                     "{s}.add({k}, {s})": "{s} + {k} * {s}", "{s} - {s}.mul({k})": "{s} - {s} * {k}",
+                     "{s}.mul({s})": "{s} * {s}", "{s}.t().coalesce() + {s}.t()": "{s}.T + {s}.T",
+                     "{s}.clone().zero_()": "{s} * 0"}.items():
+    op("sparse", "(%s).to_dense()" % text, mirror, a="tame arithmetic 1", s="sparse a", k="plain a")
+op("sparse", "tensorlib.mm({s}, {b})", "{s} @ {b}", a="tame arithmetic 1", s="sparse a", b="sized a 4 2")
+op("sparse", "{c}.addmm({k}, {l}, {s}, {b})", "blend({k}, {c}, {l}, {s} @ {b})", a="tame arithmetic 1", s="sparse a",
+   b="sized a 4 2", c="sized a 3 2", k="plain a", l="plain a")
+op("sparse", "tensorlib.hspmm({s}, {b}).to_dense()", "{s} @ {b}", a="tame arithmetic 1", s="sparse a", b="sized a 4 2")
+op("sparse", "tensorlib.spadd({c}, {k}, {s})", "{c} + {k} * {s}", a="tame arithmetic 1", s="sparse a", c="sized a 3 4",
+   k="plain a")
+op("sparse", "{c}.add_({k}, {s})", "put({c}, {c} + {k} * {s})", 0, a="tame arithmetic 1", s="sparse a",
+   c="sized a 3 4", k="plain a")
 
 
 def draw_program(rng, program, steps):
@@ -247,7 +333,7 @@ def draw_program(rng, program, steps):
     while len(program.steps) < steps:
         operation = rng.choice(OPERATIONS)
         try:
-            step = operation.step(draw, wrong=rng.random() < 0.03)
+            step = operation.step(draw, wrong=rng.random() < 0.06)
         except Impossible:
             continue
         program.run(step)

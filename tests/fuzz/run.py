@@ -18,13 +18,16 @@ import mirrors
 import numpy as np
 from drawing import TYPES
 from graphs import draw_graph, graph_sides
+from layers import draw_layers, layer_sides
 from operations import draw_program
 from program import Difference, Program, Step, replay, shrink
+from pytorch import judge
+from storages import draw_storages, storage_sides
 
 import tensorlib
 
 STEPS = 14
-BATCH = 100
+BATCH = 200
 
 
 def setitem(t, key, value):
@@ -39,13 +42,20 @@ def tensor_sides():
     return ours, dict(vars(mirrors), **numbers)
 
 
+# Kinds of programs: how often, how they are drawn, the names of the two sides, who judges the mirror.
+KINDS = {"tensors": (0.55, draw_program, lambda: Program(*tensor_sides(), judge=judge)),
+         "storages": (0.15, draw_storages, lambda: Program(*storage_sides())),
+         "graphs": (0.15, draw_graph, lambda: graph_sides() and Program(*graph_sides())),
+         "layers": (0.15, draw_layers, lambda: layer_sides() and Program(*layer_sides()))}
+
+
 class Journal(list):
     """Steps, each written to a file before it runs: what is there when the process dies."""
 
-    def __init__(self, path, seed):
+    def __init__(self, path, *header):
         super().__init__()
         self.file = open(path, "w")
-        self.file.write(json.dumps(seed) + "\n")
+        self.file.write(json.dumps(header) + "\n")
 
     def append(self, step):
         super().append(step)
@@ -53,21 +63,23 @@ class Journal(list):
         self.file.flush()
 
 
-def one(seed, journal):
+def one(seed, journal, only=None):
     """Run the program of a seed. Returns its report if it failed."""
     rng = random.Random(seed)
-    draw, sides = (draw_graph, graph_sides) if rng.random() < 0.2 else (draw_program, tensor_sides)
-    if sides() is None:
+    kind = only or rng.choices(list(KINDS), [often for often, _, _ in KINDS.values()])[0]
+    _, draw, make = KINDS[kind]
+    program = make()
+    if program is None:
         return None
-    program = Program(*sides(), Journal(journal, seed))
+    program.steps = Journal(journal, seed, kind)
     try:
         draw(rng, program, STEPS)
     except Difference as e:
         def fails(steps):
-            ran, difference = replay(steps, sides)
+            ran, difference = replay(steps, make)
             return ran if difference and ran[-1].ours == program.steps[-1].ours else None
         steps = shrink(list(program.steps), fails)
-        return report(seed, steps, replay(steps, sides)[1] or e)
+        return report(seed, steps, replay(steps, make)[1] or e)
     return None
 
 
@@ -77,12 +89,12 @@ def report(seed, steps, what):
     return "seed %d, %s:\n%s\n%s%s\n" % (seed, steps[-1].operation, "\n".join(lines), mirror, what)
 
 
-def child(first, count, journal):
+def child(first, count, journal, only=None):
     """Run programs; failures are printed."""
     warnings.simplefilter("ignore")
     failed = 0
     for seed in range(first, first + count):
-        found = one(seed, journal)
+        found = one(seed, journal, only)
         if found:
             failed += 1
             print(found, flush=True)
@@ -95,23 +107,24 @@ def crash_report(journal, rc):
     """The report of a program that ended its process."""
     with open(journal) as f:
         lines = f.read().splitlines()
+    seed, kind = json.loads(lines[0])
     steps = [Step(**json.loads(line)) for line in lines[1:]]
 
     def fails(fewer):
         with open(journal + ".replay", "w") as f:
-            json.dump([vars(s) for s in fewer], f)
+            json.dump([kind, [vars(s) for s in fewer]], f)
         run = subprocess.run([sys.executable, __file__, "--replay", journal + ".replay"], capture_output=True)
         return fewer if run.returncode < 0 else None
-    return report(json.loads(lines[0]), shrink(steps, fails) if fails(steps) else steps,
+    return report(seed, shrink(steps, fails) if fails(steps) else steps,
                   "the process ended with %d" % rc)
 
 
-def run_batch(first, count, folder):
+def run_batch(first, count, folder, only=None):
     """Programs in a child; goes on after a crash. Returns the reports."""
     journal, reports = os.path.join(folder, "journal"), []
     while count:
-        run = subprocess.run([sys.executable, __file__, "--child", str(first), str(count), journal],
-                             capture_output=True, text=True)
+        command = [sys.executable, __file__, "--child", str(first), str(count), journal]
+        run = subprocess.run(command + (["--kind", only] if only else []), capture_output=True, text=True)
         if run.stdout.strip():
             reports.append(run.stdout)
         if run.returncode in (0, 1):
@@ -120,7 +133,7 @@ def run_batch(first, count, folder):
             break
         reports.append(crash_report(journal, run.returncode))
         with open(journal) as f:
-            done = json.loads(f.readline()) - first + 1
+            done = json.loads(f.readline())[0] - first + 1
         first, count = first + done, count - done
     return reports
 
@@ -130,16 +143,16 @@ def main():
     parser.add_argument("--seconds", type=float, help="run for about this long")
     parser.add_argument("--programs", type=int, help="run this many programs")
     parser.add_argument("--seed", type=int, default=0, help="the seed of the first program; the next ones count on")
+    parser.add_argument("--kind", choices=list(KINDS), help="only programs of this kind")
     parser.add_argument("--child", nargs=3, help=argparse.SUPPRESS)
     parser.add_argument("--replay", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.child:
-        return 1 if child(int(args.child[0]), int(args.child[1]), args.child[2]) else 0
+        return 1 if child(int(args.child[0]), int(args.child[1]), args.child[2], args.kind) else 0
     if args.replay:
         with open(args.replay) as f:
-            steps = [Step(**s) for s in json.load(f)]
-        graph = any("leaf(" in s.ours for s in steps)
-        replay(steps, graph_sides if graph else tensor_sides)
+            kind, steps = json.load(f)
+        replay([Step(**s) for s in steps], KINDS[kind][2])
         return 0
     return drive(args)
 
@@ -151,7 +164,7 @@ def drive(args):
     with tempfile.TemporaryDirectory() as folder:
         while time.time() < end if end else seed < last:
             count = BATCH if end else min(BATCH, last - seed)
-            for text in run_batch(seed, count, folder):
+            for text in run_batch(seed, count, folder, args.kind):
                 failures += 1
                 print(text, flush=True)
             seed += count
