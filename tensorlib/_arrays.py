@@ -22,12 +22,12 @@ def from_numpy(array):
     """
     if not hasattr(array, "strides") or not (type(array).__module__ == "numpy"
                                              or hasattr(array, "__array_interface__")):
-        raise RuntimeError("expected a numpy.ndarray, but got %s" % type(array).__name__)
+        raise RuntimeError("from_numpy expects an np.ndarray but got %s" % type(array).__name__)
     if array.dtype.name not in TAKEN_FROM_NUMPY or not array.dtype.isnative:
-        raise RuntimeError("can't convert a given numpy.ndarray to a tensor - it has an invalid type %s. The only "
+        raise RuntimeError("can't convert a given np.ndarray to a tensor - it has an invalid type. It is %s; the only "
                            "supported types are: %s." % (array.dtype, ", ".join(TAKEN_FROM_NUMPY)))
     if array.ndim == 0 or 0 in array.shape:
-        raise RuntimeError("the given numpy.ndarray has zero-sized dimensions. zero-sized dimensions are not "
+        raise RuntimeError("the given numpy array has zero-sized dimensions. Zero-sized dimensions are not "
                            "supported: its shape is %s" % (array.shape,))
     return from_array(array, NUMPY_NAMES.index(array.dtype.name))
 

@@ -127,7 +127,7 @@ def linspace(start, end, steps=100, *, out=None):
     if not indexing.is_int(steps):
         raise TypeError("linspace: steps has to be an int, but got %s" % type(steps).__name__)
     if steps < 1 or steps == 1 and start != end:
-        raise RuntimeError("linspace: number of points is %d for the range %r to %r" % (steps, start, end))
+        raise RuntimeError("linspace: invalid number of points: %d for the range %r to %r" % (steps, start, end))
     need_real("linspace", target(out))
     result = core.resize_(target(out), (steps,))
     gap = (end - start) / (steps - 1) if steps > 1 else 0

@@ -11,7 +11,7 @@ from ._ops.tensor import LongTensor, TensorBase, get_item
 from .ops import shape as rows
 
 UNSUPPORTED = ("indexing a tensor with an object of type %s. The only supported types are integers, slices, numpy "
-               "scalars and LongTensor or ByteTensor as the only argument.")
+               "scalars and tensorlib.LongTensor or tensorlib.ByteTensor as the only argument.")
 
 
 def is_int(key):
@@ -33,7 +33,9 @@ def like_self(x, key):
 
 
 def kind_name(key):
-    return key.type() if isinstance(key, TensorBase) else type(key).__name__
+    if isinstance(key, TensorBase):
+        return key.type()
+    return ("numpy." if type(key).__module__ == "numpy" else "") + type(key).__name__
 
 
 def is_mask(key):

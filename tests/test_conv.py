@@ -297,7 +297,7 @@ def test_error_texts():
         call(x=(2, 5, 5))
     with pytest.raises(RuntimeError, match=r"expected 2 channels .* got .* 1 x 3 x 5 x 5"):
         call(x=(1, 3, 5, 5))
-    with pytest.raises(RuntimeError, match="output would be empty"):
+    with pytest.raises(RuntimeError, match="Output size is too small"):
         call(x=(1, 2, 2, 5))
     with pytest.raises(RuntimeError, match="tensorlib.DoubleTensor, got tensorlib.FloatTensor"):
         conv(tensor(np.zeros((1, 1, 3))), tensor(np.zeros((1, 1, 1), np.float32)), None, (1,), (0,), (1,), 1)

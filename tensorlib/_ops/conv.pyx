@@ -96,7 +96,7 @@ cdef int describe(ConvShape* s, str name, int ndim, Py_ssize_t* size, int weight
         s.out[i] = s.size[i] + 2 * s.padding[i] - s.dilation[i] * (s.kernel[i] - 1) - 1
         s.out[i] = -1 if s.out[i] < 0 else s.out[i] // s.stride[i] + 1
         if s.out[i] < 1:
-            raise RuntimeError("%s(): the output would be empty: input of size %s, kernel %s, stride %s, padding %s, "
+            raise RuntimeError("%s(): Output size is too small: input of size %s, kernel %s, stride %s, padding %s, "
                                "dilation %s"
                                % (name, sizes_text(size, ndim), sizes_text(weight + 2, spatial), tuple(stride),
                                   tuple(padding), tuple(dilation)))
@@ -365,7 +365,7 @@ def conv_transpose(TensorBase input not None, TensorBase weight not None, Tensor
         sizes[2 + i] = ((input.sizes[2 + i] - 1) * s.stride[k] - 2 * s.padding[k]
                         + s.dilation[k] * (weight.sizes[2 + i] - 1) + 1 + extra[k])
         if sizes[2 + i] < 1:
-            raise RuntimeError("conv_transpose(): the output would be empty: input of size %s, weight %s, padding %s"
+            raise RuntimeError("conv_transpose(): Output size is too small: input of size %s, weight %s, padding %s"
                                % (size_text(input), size_text(weight), tuple(padding)))
     describe(&s, "conv_transpose", input.ndim, sizes, weight.ndim, weight.sizes, stride, padding, dilation, groups)
     take_output("conv_transpose", &s, input)

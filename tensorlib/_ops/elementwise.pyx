@@ -27,11 +27,13 @@ cdef enum:
     SMALL = 256         # below this many elements a dense operation skips the driver
 
 cdef bint warn_of_broadcast = False     # utils.backcompat.broadcast_warning
+SHOWN = {"cmax": "max", "cmin": "min", "rsub": "sub", "rdiv": "div"}      # kernels -> what users call them
 
 
 cdef class Pointwise:
     """The kernels of one pointwise operation, one for each element type."""
     cdef readonly str name
+    cdef readonly str shown             # the name in errors: that of the public operation
     cdef readonly int n_in
     cdef readonly bint to_byte          # the result is a ByteTensor (comparisons)
     cdef readonly bint masked           # the first operand is a mask: a ByteTensor
@@ -47,6 +49,7 @@ cdef class Pointwise:
         if n_in + 1 > MAXARG:
             raise ValueError("%s: more than %d operands" % (name, MAXARG - 1))
         self.name, self.n_in, self.to_byte, self.masked, self.divisor = name, n_in, to_byte, masked, divisor
+        self.shown = SHOWN.get(name, name.replace("_same", ""))
         for dtype in range(NDTYPE):
             self.rows[dtype] = <row_fn>find(name, dtype)
         if not self.dtypes():
@@ -82,15 +85,15 @@ cdef object pointwise(Pointwise op, PyObject** args, Py_ssize_t n, TensorBase ou
     cdef Py_ssize_t i
     cdef bint dense = True
     if n != op.n_in:
-        raise TypeError("%s() takes %d arguments, but %d were given" % (op.name, op.n_in, n))
+        raise TypeError("%s() takes %d arguments, but %d were given" % (op.shown, op.n_in, n))
     for i in range(op.masked, op.n_in):
         if isinstance(<object>args[i], TensorBase):
             first = <TensorBase>args[i]
             break
     if first is None:
-        raise TypeError("%s(): expected a tensor among the arguments" % op.name)
+        raise TypeError("%s(): expected a tensor among the arguments" % op.shown)
     if op.rows[first.dtype] == NULL:
-        raise TypeError("%s() is not implemented for %s" % (op.name, type_name(first)))
+        raise TypeError("%s() is not implemented for %s" % (op.shown, type_name(first)))
     for i in range(op.n_in):
         if not isinstance(<object>args[i], TensorBase):
             continue
@@ -127,11 +130,21 @@ cdef int check_operand(Pointwise op, TensorBase first, TensorBase t, Py_ssize_t 
     cdef int wanted = U8 if op.masked and i == 0 else first.dtype
     if t.device != first.device:
         raise RuntimeError("%s(): arguments are on different devices: %s and %s"
-                           % (op.name, device_name(first), device_name(t)))
+                           % (op.shown, device_name(first), device_name(t)))
     if t.dtype != wanted:
-        raise TypeError("%s received an invalid combination of arguments - got (%s), but expected (tensorlib.%sTensor)"
-                        % (op.name, type_name(t), DTYPE_NAMES[wanted]))
+        raise wrong_operand(op.shown, type_name(t), wanted, op.n_in == 2 and not op.masked and op.name != "atan2")
     return 0
+
+
+cdef object wrong_operand(str name, str got, int dtype, bint numbers):
+    """The TypeError for an operand of a wrong type; numbers: whether a number could stand there."""
+    wanted = "tensorlib.%sTensor" % DTYPE_NAMES[dtype]
+    if not numbers:
+        return TypeError("%s received an invalid combination of arguments - got (!%s!), but expected (%s)"
+                         % (name, got, wanted))
+    why = "\n      didn't match because some of the arguments have invalid types: (!%s!)\n" % got
+    return TypeError("%s received an invalid combination of arguments - got (%s), but expected one of:\n * (%s value)%s"
+                     " * (%s other)%s" % (name, got, "float" if dtype >= F16 else "int", why, wanted, why))
 
 
 cdef int check_divisor(Pointwise op, TensorBase first, object divisor) except -1:
@@ -145,10 +158,10 @@ cdef int check_divisor(Pointwise op, TensorBase first, object divisor) except -1
         if zeros.numel_ == 0 or memchr(ptr(zeros), 1, zeros.numel_) == NULL:
             return 0
     else:
-        write_number(<char*>&number, first.dtype, divisor, op.name)
+        write_number(<char*>&number, first.dtype, divisor, op.shown)
         if number != 0:                 # as it is after wrapping: 256 is 0 for a ByteTensor
             return 0
-    raise ZeroDivisionError("%s(): division of a %s by zero" % (op.name, type_name(first)))
+    raise ZeroDivisionError("%s(): division of a %s by zero" % (op.shown, type_name(first)))
 
 
 cdef object small(Pointwise op, PyObject** args, TensorBase first, TensorBase out):
@@ -164,7 +177,7 @@ cdef object small(Pointwise op, PyObject** args, TensorBase first, TensorBase ou
             return general(op, tuple_of(args, op.n_in), first, out)
         p[i + 1] = <char*>constants[used]
         used += 1
-        spread(p[i + 1], first.dtype, <object>args[i], n, op.name)
+        spread(p[i + 1], first.dtype, <object>args[i], n, op.shown)
     if out is None:
         out = empty(U8 if op.to_byte else first.dtype, first.ndim, first.sizes)
     p[0] = ptr(out)
@@ -192,9 +205,7 @@ cdef int write_number(char* p, int dtype, object value, str name) except -1:
     try:
         store_number(p, dtype, value)
     except TypeError:
-        raise TypeError("%s received an invalid combination of arguments - got (%s), but expected (tensorlib.%sTensor) "
-                        "or (%s value)" % (name, type(value).__name__, DTYPE_NAMES[dtype],
-                                           "float" if dtype >= F16 else "int")) from None
+        raise wrong_operand(name, type(value).__name__, dtype, True) from None
     return 0
 
 
@@ -208,7 +219,7 @@ cdef object general(Pointwise op, tuple args, TensorBase first, TensorBase out):
     cdef bint flat = False
     if out is not None and out.device != first.device:
         raise RuntimeError("%s(): arguments are on different devices: %s and %s"
-                           % (op.name, device_name(out), device_name(first)))
+                           % (op.shown, device_name(out), device_name(first)))
     job.ndim = -1                       # no operand yet
     if out is not None:
         set_job_sizes(&job, out)
@@ -236,7 +247,7 @@ cdef object general(Pointwise op, tuple args, TensorBase first, TensorBase out):
         if isinstance(args[i], TensorBase):
             enter(&job, <int>i + 1, <TensorBase>args[i])
             continue
-        write_number(<char*>&numbers[i + 1], dtype, args[i], op.name)
+        write_number(<char*>&numbers[i + 1], dtype, args[i], op.shown)
         immediate |= <unsigned>2 << i
         job.base[i + 1] = <char*>&numbers[i + 1]
         job.itemsize[i + 1] = itemsize(dtype)
@@ -306,21 +317,21 @@ cdef bint fall_back(Pointwise op, TensorBase t, TensorBase first) except *:
     if t.numel_ != first.numel_:
         raise do_not_broadcast(op, t, first)
     warnings.warn("%s(): sizes [%s] and [%s] do not broadcast, but have the same number of elements. "
-                  "Falling back to deprecated pointwise behavior." % (op.name, size_text(first), size_text(t)),
+                  "Falling back to deprecated pointwise behavior." % (op.shown, size_text(first), size_text(t)),
                   UserWarning, stacklevel=3)
     return True
 
 
 cdef object do_not_broadcast(Pointwise op, TensorBase t, TensorBase first):
     return RuntimeError("%s(): sizes [%s] and [%s] do not broadcast, and have %d and %d elements: inconsistent "
-                        "tensor size" % (op.name, size_text(first), size_text(t), first.numel_, t.numel_))
+                        "tensor size" % (op.shown, size_text(first), size_text(t), first.numel_, t.numel_))
 
 
 cdef int warn_where_broadcast(Pointwise op, tuple args, TensorBase first) except -1:
     for x in args:
         if isinstance(x, TensorBase) and not same_size(<TensorBase>x, first) and (<TensorBase>x).numel_ == first.numel_:
             warnings.warn("%s(): sizes [%s] and [%s] are broadcast now; before, they went element by element"
-                          % (op.name, size_text(first), size_text(<TensorBase>x)), UserWarning, stacklevel=3)
+                          % (op.shown, size_text(first), size_text(<TensorBase>x)), UserWarning, stacklevel=3)
     return 0
 
 
@@ -392,7 +403,7 @@ cdef object operate(int code, TensorBase self, object other):
     cdef Pointwise op = kernel_of(code)
     cdef PyObject* args[2]
     if not isinstance(other, (TensorBase, int, float)) and not is_number(other):
-        return mismatch(code, self, other)
+        raise wrong_operand(op.shown, type(other).__name__, self.dtype, True)
     if self.sparse or isinstance(other, TensorBase) and (<TensorBase>other).sparse:
         return hooks["sparse_operator"](code, self, other)
     if op.rows[self.dtype] == NULL:
@@ -406,18 +417,13 @@ cdef bint is_number(object x):
     return hasattr(x, "__float__") and getattr(x, "ndim", None) == 0
 
 
-cdef object mismatch(int code, TensorBase self, object other):
-    raise TypeError("unsupported operand types for %s: %s and %s"
-                    % (SYMBOLS.get(code, "a comparison"), type_name(self), type(other).__name__))
-
-
 cdef object unsupported(int code, TensorBase self, object other):
     """Shifts of floats multiply and divide by powers of two; the rest has no kernel for this type."""
     if code in (LSHIFT, RSHIFT, ILSHIFT, IRSHIFT):
         return shift_real(code, self, other)
     if code in (AND, OR, XOR, IAND, IOR, IXOR):
-        raise RuntimeError("%s is only supported for integer type tensors, not for %s"
-                           % (SYMBOLS[code], type_name(self)))
+        raise RuntimeError("%s%s is only supported for integer type tensors, not for %s"
+                           % ("c" if isinstance(other, TensorBase) else "", kernel_of(code).name, type_name(self)))
     if code == POW or code == IPOW:
         raise AttributeError("%s has no operator **: integer tensors have no pow" % type_name(self))
     raise TypeError("%s has no operator %s" % (type_name(self), SYMBOLS.get(code, "of comparison")))

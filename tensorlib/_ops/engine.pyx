@@ -939,8 +939,9 @@ cdef object operate_on_other(int code, object v, object other):
     """An operator on what is neither a Variable nor a number of Python: on a scalar of NumPy, or not at all."""
     cdef Op row = <Op>operators[code]
     if isinstance(other, TensorBase):
-        raise AssertionError("%s: expected a Variable or a number, but got %s: wrap it in a Variable"
-                             % (row.name, type_name(<TensorBase>other)))
+        raise AssertionError("%s: expected a Variable or a number, but got %s: wrap it in a Variable%s"
+                             % (row.name, type_name(<TensorBase>other),
+                                ", can't compare Variable and tensor" if code in COMPARISONS else ""))
     if getattr(other, "ndim", None) == 0 and hasattr(other, "item"):
         return operate(code, NONE, v, other.item())
     if code in COMPARISONS:
@@ -953,7 +954,8 @@ cdef int set_grad(VariableBase v, object value) except -1:
         v.grad_ = None
         return 0
     if not isinstance(value, VariableBase):
-        raise RuntimeError("expected a Variable or None (got %s)" % type(value).__name__)
+        raise RuntimeError("expected Variable or None (got %s)"
+                           % (type_name(<TensorBase>value) if isinstance(value, TensorBase) else type(value).__name__))
     if value is v:
         raise RuntimeError("can't assign Variable as its own grad")
     check_gradient(v, <VariableBase>value)

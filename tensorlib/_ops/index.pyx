@@ -44,6 +44,8 @@ cdef struct Lines:
     bint writes             # into x: one line may then write where another does
 
 
+INVALID = {"gather": "Invalid index in gather", "scatter_": "Invalid index in scatter"}      # v0.2's words
+
 # ---- checks --------------------------------------------------------------------------------------------
 
 cdef int check_index(TensorBase index, str name) except -1:
@@ -55,7 +57,7 @@ cdef int check_index(TensorBase index, str name) except -1:
 cdef int check_vector(TensorBase index, str name) except -1:
     check_index(index, name)
     if index.ndim != 1:
-        raise RuntimeError("%s(): expected a 1-D index, got one of size [%s]" % (name, size_text(index)))
+        raise RuntimeError("%s(): Index is supposed to be a vector, but is of size [%s]" % (name, size_text(index)))
     return 0
 
 
@@ -89,7 +91,8 @@ cdef TensorBase checked(TensorBase index, Py_ssize_t size, str name, int dim):
         with nogil:
             bad = first_outside(values, dense.numel_, 0, size)
     if bad >= 0:
-        raise RuntimeError("%s(): index %d is out of range for dim %d of size %d" % (name, values[bad], dim, size))
+        raise RuntimeError("%s(): %s: position %d of dim %d, whose size is %d"
+                           % (name, INVALID.get(name, "index out of range"), values[bad], dim, size))
     return dense
 
 
@@ -233,7 +236,8 @@ cdef TensorBase check_slices(TensorBase x, int dim, TensorBase index, TensorBase
     for d in range(x.ndim):
         fits = fits and source.sizes[d] == (x.sizes[d] if d != dim else index.numel_)
     if not fits:
-        raise RuntimeError("%s(): expected a source of size [%s] with %d slices along dim %d, got [%s]"
+        raise RuntimeError("%s(): Number of indices should be equal to source:size(dim), and other sizes equal: a "
+                           "source for [%s] and %d indices along dim %d is of size [%s]"
                            % (name, size_text(x), index.numel_, dim, size_text(source)))
     return apart(checked(index, x.sizes[dim], name, dim), x)
 
@@ -435,7 +439,7 @@ cdef int check_mask(TensorBase mask, str name) except -1:
     for i in range(dense.numel_):
         seen |= values[i]
     if seen > 1:
-        raise RuntimeError("%s(): a mask can hold 0 and 1 only" % name)
+        raise RuntimeError("%s(): Mask tensor can take 0 and 1 values only" % name)
     return 0
 
 
@@ -452,7 +456,7 @@ cdef TensorBase fitted_mask(TensorBase x, TensorBase mask, str name):
     if n and n == x.ndim and same_sizes(x, sizes):
         return apart(contiguous(expand(mask, n, sizes)), x)
     if x.numel_ != mask.numel_:
-        raise RuntimeError("%s(): a mask of size [%s] does not broadcast to [%s]"
+        raise RuntimeError("%s(): inconsistent tensor size: a mask of size [%s] does not broadcast to [%s]"
                            % (name, size_text(mask), size_text(x)))
     warnings.warn("%s(): sizes [%s] and [%s] do not broadcast, but have the same number of elements. "
                   "Falling back to deprecated pointwise behavior." % (name, size_text(x), size_text(mask)), UserWarning)
@@ -541,7 +545,8 @@ def masked_scatter_(TensorBase x not None, TensorBase mask not None, TensorBase 
     flags = fitted_mask(x, mask, "masked_scatter_")
     ones = count_ones(flags)
     if source.numel_ < ones:
-        raise RuntimeError("masked_scatter_(): the mask has %d ones, but source only %d elements"
+        raise RuntimeError("masked_scatter_(): Number of elements of src < number of ones in mask: %d ones, but %d "
+                           "elements"
                            % (ones, source.numel_))
     values = apart(contiguous(source), x)
     if ones:

@@ -65,8 +65,9 @@ cdef int check_pair(str name, TensorBase x, str role, TensorBase t) except -1:
     if t.dtype != x.dtype:
         raise TypeError("%s(): %s is a %s, expected the input's type %s" % (name, role, type_name(t), type_name(x)))
     if t.numel_ != x.numel_:
-        raise RuntimeError("%s(): input of size (%s) has %d elements, %s of size (%s) has %d"
-                           % (name, size_text(x), x.numel_, role, size_text(t), t.numel_))
+        raise RuntimeError("%s(): input and %s have different number of elements: input[%s] has %d elements, while "
+                           "%s[%s] has %d elements"
+                           % (name, role, size_text(x), x.numel_, role, size_text(t), t.numel_))
     if x.numel_ == 0:
         raise RuntimeError("%s(): input is empty" % name)
     return 0

@@ -78,11 +78,12 @@ cdef int describe(PoolShape* s, str name, int ndim, const Py_ssize_t* sizes, obj
     s.count_padding = True
     for i in range(3):
         if s.padding[i] > s.kernel[i] // 2:
-            raise RuntimeError("%s(): padding must be at most half of the kernel size, got %s and kernel size %s"
+            raise RuntimeError("%s(): pad should be smaller than half of kernel size, but got padding %s and kernel "
+                               "size %s"
                                % (name, tuple(padding), tuple(kernel)))
         s.out[i] = output_size(s, i, ceil_mode)
         if s.out[i] < 1:
-            raise RuntimeError("%s(): the output would be empty: input of size %s, kernel %s, stride %s, padding %s, "
+            raise RuntimeError("%s(): Output size is too small: input of size %s, kernel %s, stride %s, padding %s, "
                                "dilation %s"
                                % (name, sizes_text(ndim, sizes), tuple(kernel), tuple(stride), tuple(padding),
                                   tuple(dilation)))

@@ -45,9 +45,9 @@ cdef int write_sequence(TensorBase t, object sequence, int dim, Py_ssize_t* posi
             write_sequence(t, value, dim + 1, position)
             continue
         if not isinstance(value, (int, float) if t.dtype >= F16 else int):
-            raise RuntimeError("tried to construct a tensor from a%s %s sequence, but found an item of type %s"
-                               % (" nested" if t.ndim > 1 else "n" if t.dtype < F16 else "",
-                                  "float" if t.dtype >= F16 else "int", type(value).__name__))
+            raise RuntimeError("tried to construct a tensor from a %s%s sequence, but found an item of type %s"
+                               % ("nested " if t.ndim > 1 else "", "float" if t.dtype >= F16 else "int",
+                                  ("numpy." if type(value).__module__ == "numpy" else "") + type(value).__name__))
         store_number(t.store.data + position[0] * size, t.dtype, value)
         position[0] += 1
     return 0

@@ -23,7 +23,8 @@ def view(TensorBase self not None, sizes):
     header = new_header(self.dtype, self.device)
     set_sizes(header, n, wanted)
     if header.numel_ != self.numel_:
-        raise RuntimeError("size '%s' is invalid for input with %d elements" % (list(sizes), self.numel_))
+        raise RuntimeError("size '[%s]' is invalid for input of with %d elements"
+                           % (" x ".join([str(n) for n in sizes]), self.numel_))
     header.store, header.offset = self.store, self.offset
     return header
 
@@ -41,7 +42,8 @@ cdef int infer_sizes(TensorBase self, object sizes, Py_ssize_t* wanted) except -
             known *= wanted[d]
     if unknown >= 0:
         if known == 0 or self.numel_ % known != 0:
-            raise RuntimeError("size '%s' is invalid for input with %d elements" % (list(sizes), self.numel_))
+            raise RuntimeError("size '[%s]' is invalid for input of with %d elements"
+                           % (" x ".join([str(n) for n in sizes]), self.numel_))
         wanted[unknown] = self.numel_ // known
     return n
 
@@ -179,8 +181,8 @@ def expand(TensorBase self not None, sizes):
         elif self.sizes[d - lead] == 1 and wanted[d] > 0:
             strides[d] = 0
         else:
-            raise RuntimeError("the expanded size of the tensor (%d) must match the existing size (%d) at "
-                               "non-singleton dimension %d" % (wanted[d], self.sizes[d - lead], d))
+            raise RuntimeError("The expanded size of the tensor (%d) must match the existing size (%d) at "
+                               "non-singleton dimension %d." % (wanted[d], self.sizes[d - lead], d))
     return view_of(self, self.offset, n, wanted, strides)
 
 
@@ -257,7 +259,7 @@ def cat(int dim, *tensors):
     cdef Py_ssize_t start = 0
     cdef int d
     if not tensors:
-        raise RuntimeError("cat: the sequence of tensors can't be empty")
+        raise RuntimeError("cat: seq can't be empty: there is no tensor in it")
     for t in tensors:
         if t.dtype != (<TensorBase>tensors[0]).dtype or t.device != (<TensorBase>tensors[0]).device:
             raise TypeError("cat: expected tensors of one type and device, but got %s and %s"
@@ -377,7 +379,7 @@ cdef Py_ssize_t length_of(object key, Py_ssize_t n, Py_ssize_t* start, Py_ssize_
     """How many positions a slice takes of a dim of size n; ValueError where it is empty or goes backwards."""
     cdef Py_ssize_t stop
     if key.step is not None and key.step <= 0:
-        raise ValueError("only positive slice steps are supported, but got %r" % (key.step,))
+        raise ValueError("slice step has to be greater than 0, but is %r" % (key.step,))
     start[0], stop, step[0] = key.indices(n)
     if stop <= start[0]:
         raise ValueError("result of slicing is an empty tensor: %r of a dimension of size %d" % (key, n))
@@ -398,8 +400,10 @@ cdef int check_keys(TensorBase self, tuple keys, bint in_tuple) except -1:
                 raise IndexError("a tensor cannot be indexed with the string %r" % k)
             if not isinstance(k, slice) and not is_position(k):
                 raise TypeError("indexing a tensor with an object of type %s. The only supported types are integers, "
-                                "slices, numpy scalars and LongTensor or ByteTensor as the only argument."
-                                % (type_name(<TensorBase>k) if isinstance(k, TensorBase) else type(k).__name__))
+                                "slices, numpy scalars and tensorlib.LongTensor or tensorlib.ByteTensor as the only "
+                                "argument." % (type_name(<TensorBase>k) if isinstance(k, TensorBase) else
+                                               type(k).__name__ if type(k).__module__ != "numpy" else
+                                               "numpy." + type(k).__name__))
             used += 1
     if self.ndim == 0 and used == len(keys) == 1 and not in_tuple:
         raise RuntimeError("an empty tensor has no dimension to index with %r" % (keys[0],))

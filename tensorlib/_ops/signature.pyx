@@ -84,7 +84,7 @@ cdef class Param:
 
     cdef str described(self, int dtype):
         """"int dim", "tensorlib.LongTensor index", "float value=1": what a call on tensors of a type takes."""
-        kind, _, rest = self.text.replace("?", "").partition(" ")
+        kind, rest = self.text.replace("?", "").partition("=")[0].split()
         if self.kind == TENSOR:
             kind = tensor_of(dtype if self.dtype < 0 else self.dtype)
         elif self.kind == SPARSE:
@@ -140,6 +140,9 @@ cdef bint is_sparse(object x):
     if isinstance(x, VariableBase):
         x = (<VariableBase>x).data_
     return isinstance(x, TensorBase) and (<TensorBase>x).sparse
+
+
+cdef Param OUT = Param("Tensor out", True)
 
 
 cdef class Form:
@@ -223,13 +226,24 @@ cdef class Form:
                           UserWarning, stacklevel=2)
         return 0
 
-    cdef str expected(self, int dtype, bint as_method):
-        """The signature in words for a call on tensors of a type; without self where that stands before the dot."""
+    cdef list variants(self, bint as_method, bint out):
+        """The lists of parameters that fit: what is optional left out or there, self in functions only, out= if given.
+
+        An optional number before a tensor may be there alone, others only behind those that stand before them.
+        """
         cdef Param param
-        parts = [param.described(dtype) for param in self.params]
+        cdef list found = [[]]
+        params = list(self.params)
         if not as_method and self.self_position >= 0:
-            parts.insert(self.self_position, tensor_of(dtype, "sparse." if self.of_sparse else "") + " self")
-        return "(%s)" % ", ".join(parts) if parts else "no arguments"
+            kind = "SparseTensor" if self.of_sparse else "Tensor"
+            params.insert(self.self_position, Param(kind + " source", False))
+        for i, param in enumerate(params):
+            free = not param.optional or self.tensor_after(param)
+            longer = [made + [param] for made in found if free or len(made) == i]
+            found = found + longer if param.optional else longer
+        if out and not self.number:
+            return [made + [OUT] for made in found]
+        return found
 
     cdef bint tensor_after(self, Param param):
         """Whether a required tensor follows: then an optional number before it may be left out."""
@@ -309,6 +323,8 @@ cdef class Public:
                 variables = variables or isinstance(x, VariableBase)
         if dtype >= 0 and self.dtypes and dtype not in self.dtypes:
             raise TypeError("Type %s doesn't implement stateless method %s" % (type_name(<TensorBase>x), self.name))
+        if variables and self.variable_function is None and not self.variable_forms:
+            raise TypeError("Type Variable doesn't implement stateless method %s" % self.name)
         if variables and self.variable_function is not None:
             return self.variable_function(*args, **kwargs)
         for form in (self.variable_forms if variables else self.forms):
@@ -320,13 +336,15 @@ cdef class Public:
                                 -1 if variables or me is None else (<TensorBase>me).dtype, variables)
             if values is not NO_MATCH:
                 if form.number and out is not None:
-                    raise TypeError("%s: no out= for a result that is a number" % self.name)
+                    raise no_out(self.name)
                 result = invoke(form, <list>values)
                 return result if out is None else write_out(self.name, out, result, dtype)
         if has_none(kwargs):
             if out is not None:
                 kwargs["out"] = out
             return self.function(*args, **{k: v for k, v in kwargs.items() if v is not None})
+        if out is not None:
+            kwargs["out"] = out
         return self.refuse(None, args, kwargs, self.variable_forms if variables else self.forms, dtype)
 
     def add_variable_function(self, function):
@@ -368,17 +386,85 @@ cdef class Public:
                                % (self.name, ", ".join([described(x) for x in args])))
         if forms is self.variable_forms and self.name in TAKE_TWO_NUMBERS and len(args) > 4:
             raise RuntimeError("%s: too many args" % self.name)
-        given = [described(x) for x in args] + ["%s=%s" % (k, described(x)) for k, x in kwargs.items()]
-        expected = [form.expected(dtype, me is not None) for form in self.telling(forms, me, args, kwargs)]
-        raise TypeError("%s received an invalid combination of arguments - got (%s), but expected %s"
-                        % (self.name, ", ".join(given),
-                           expected[0] if len(expected) == 1 else "one of:\n * " + "\n * ".join(expected)))
+        if dtype < 0:
+            dtype = self.type_of_variables((me, *args))
+        refusal = Refusal(args, kwargs, dtype, forms is self.variable_forms)
+        variants = []
+        for form in self.telling(forms, me, args, kwargs):
+            variants.extend(form.variants(me is not None, "out" in kwargs))
+        raise TypeError(refusal.text(self.name if me is not None else "tensorlib." + self.name,
+                                     sorted(variants, key=len)))
+
+    cdef int type_of_variables(self, tuple args):
+        """The element type of the first Variable, or -1."""
+        for x in args:
+            if isinstance(x, VariableBase):
+                return (<VariableBase>x).data_.dtype
+        return -1
 
     def __repr__(self):
         return "<function %s of tensorlib>" % self.name
 
     def __reduce__(self):
         return self.name
+
+
+cdef class Refusal:
+    """What a call was given, told beside what the name takes, in the words of v0.2."""
+    cdef tuple args
+    cdef dict kwargs
+    cdef int dtype
+    cdef bint variables
+
+    def __init__(self, args, kwargs, dtype, variables):
+        self.args, self.kwargs, self.dtype, self.variables = args, kwargs, dtype, variables
+
+    cdef list unknown(self, list params):
+        """The keywords that are no parameters' names."""
+        return sorted(set(self.kwargs) - {(<Param>p).name for p in params})
+
+    cdef str given(self, list params):
+        """The arguments' types, those in ! that do not fit the parameters; None: without a look at them."""
+        cdef Param param
+        told = []
+        for i, x in enumerate(self.args):
+            fits = params is None or i < len(params) and self.fits(params[i], x)
+            told.append(described(x) if fits else "!%s!" % described(x))
+        for name, x in sorted(self.kwargs.items()):
+            fits = params is None or any([param.name == name and self.fits(param, x) for param in params])
+            told.append(("%s=%s" if fits else "!%s=%s!") % (name, described(x)))
+        return "(%s)" % ", ".join(told)
+
+    cdef bint fits(self, Param param, object x):
+        cdef PyObject* one = <PyObject*>x
+        if param.kind == SIZES:
+            return read_sizes(&one, 1, 0) is not MISSING
+        return param.takes(x, self.dtype, self.variables)
+
+    cdef str text(self, str name, list variants):
+        cdef list params
+        start = "%s received an invalid combination of arguments - got " % name
+        count = len(self.args) + len(self.kwargs)
+        if len(variants) == 1:
+            params = variants[0]
+            if self.unknown(params):
+                return start + "unrecognized keyword arguments: " + ", ".join(self.unknown(params))
+            given = self.given(params if len(params) == count else None)
+            return "%s%s, but expected %s" % (start, given, self.expected(params))
+        lines = [start + self.given(None) + ", but expected one of:"]
+        for params in variants:
+            lines.append(" * " + self.expected(params))
+            if len(params) == count and self.unknown(params):
+                lines.append("      didn't match because some of the keywords were incorrect: "
+                             + ", ".join(self.unknown(params)))
+            elif len(params) == count:
+                lines.append("      didn't match because some of the arguments have invalid types: "
+                             + self.given(params))
+        return "\n".join(lines) + "\n"
+
+    cdef str expected(self, list params):
+        told = [("*, " if p is OUT else "") + (<Param>p).described(self.dtype) for p in params]
+        return "(%s)" % ", ".join(told) if told else "no arguments"
 
 
 # Of these the original asserts that the other operand of a Variable is no tensor.
@@ -448,7 +534,12 @@ cdef object invoke(Form form, list values):
     return result
 
 
-NUMBER_ERRORS = {"matmul": ValueError}      # what v0.2 raised for out= and a number: elsewhere a TypeError
+cdef object no_out(str name):
+    """The error for out= where the result is a number; v0.2's matmul was a Python function with an error of its own."""
+    if name == "matmul":
+        return ValueError("out must be None for 1-d tensor matmul, returns a scalar")
+    return TypeError("tensorlib.%s received an invalid combination of arguments - got unrecognized keyword arguments: "
+                     "out" % name)
 
 
 cdef object write_out(str name, object out, object result, int dtype):
@@ -458,7 +549,7 @@ cdef object write_out(str name, object out, object result, int dtype):
             raise TypeError("%s: out has to be a tuple of %d tensors" % (name, len(result)))
         return tuple([write_out(name, o, r, dtype) for o, r in zip(out, result)])
     if not isinstance(result, TensorBase):
-        raise NUMBER_ERRORS.get(name, TypeError)("%s: out must be None for a result that is a number" % name)
+        raise no_out(name)
     cdef int made = (<TensorBase>result).dtype
     cdef bint fits = isinstance(out, TensorBase) and (
         (<TensorBase>out).dtype == made or made == U8 and (<TensorBase>out).dtype == dtype)

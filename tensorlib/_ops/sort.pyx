@@ -120,7 +120,8 @@ def topk(TensorBase x not None, Py_ssize_t k, int dim=-1, bint largest=True, bin
     """Return the k largest or smallest elements along a dim, and their positions."""
     dim = wrap_dim(x, dim)
     if k < 1 or k > x.sizes[dim]:
-        raise RuntimeError("topk(): k is %d, expected 1 to %d, the size of dim %d" % (k, x.sizes[dim], dim))
+        raise RuntimeError("topk(): k not in range for dimension: k is %d, expected 1 to %d, the size of dim %d"
+                           % (k, x.sizes[dim], dim))
     return along(x, dim, "topk_line", k, k, (LARGEST if largest else 0) | (SORTED if sorted else 0), True)
 
 
@@ -128,7 +129,8 @@ def kthvalue(TensorBase x not None, Py_ssize_t k, int dim=-1, bint keepdim=False
     """Return the k-th smallest elements along a dim, counted from 1, and their positions."""
     dim = wrap_dim(x, dim)
     if k < 1 or k > x.sizes[dim]:
-        raise RuntimeError("kthvalue(): k is %d, expected 1 to %d, the size of dim %d" % (k, x.sizes[dim], dim))
+        raise RuntimeError("kthvalue(): selected index out of range: k is %d, expected 1 to %d, the size of dim %d"
+                           % (k, x.sizes[dim], dim))
     return along(x, dim, "select_line", 1, k - 1, 0, keepdim)
 
 

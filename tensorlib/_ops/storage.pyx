@@ -343,8 +343,9 @@ cdef int resize_storage(Storage s, Py_ssize_t size) except -1:
     if size == s.size:
         return 0
     if not s.flags & RESIZABLE or s.exports > 0:
-        raise RuntimeError("cannot resize a storage of %d elements to %d: its memory is %s" % (
-            s.size, size, "shared between processes" if s.flags & SHARED else "used or owned by another object"))
+        raise RuntimeError("Trying to resize storage that is not resizable: from %d elements to %d, but its memory is "
+                           "%s" % (s.size, size, "shared between processes" if s.flags & SHARED
+                                   else "used or owned by another object"))
     if size < 0 or size > (<Py_ssize_t>1 << 62) // ITEMSIZE[s.dtype]:
         raise RuntimeError("invalid memory size -- maybe an overflow? %d elements were asked for" % size)
     if s.device >= 0:

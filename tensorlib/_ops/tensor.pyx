@@ -41,9 +41,9 @@ class Size(tuple):
         if isinstance(sizes, TensorBase):
             raise TypeError("Size() takes a sequence of ints, not a tensor")
         self = tuple.__new__(cls, sizes)
-        for n in self:
+        for i, n in enumerate(self):
             if not isinstance(n, int) or isinstance(n, bool):
-                raise TypeError("Size() takes an iterable of ints, but found an item of type %s" % type(n).__name__)
+                raise TypeError("tensorlib.Size() takes an iterable of 'int' (item %d is '%s')" % (i, type(n).__name__))
         return self
 
     def __add__(self, other):
@@ -528,6 +528,8 @@ cdef int index_dim(TensorBase t, object dim, str what) except -1:
     if isinstance(dim, bool) or not hasattr(dim, "__index__"):
         raise TypeError("%s received an invalid combination of arguments - got (%s), but expected (int dim)"
                         % (what, type(dim).__name__))
+    if t.ndim > 0 and not -t.ndim <= dim < t.ndim:
+        raise RuntimeError("%s(): dimension %d out of range of %dD tensor" % (what, dim, t.ndim))
     return wrap_dim(t, dim)
 
 

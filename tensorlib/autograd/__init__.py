@@ -126,7 +126,7 @@ def grad(outputs, inputs, grad_outputs=None, retain_graph=None, create_graph=Non
     found = run_backward(outputs, grads, create_graph if retain_graph is None else retain_graph, create_graph, inputs,
                          not only_inputs)
     if any(g is None for g in found):
-        raise RuntimeError("differentiated input is unreachable: one of the differentiated Variables appears to not "
+        raise RuntimeError("differentiated input is unreachable: One of the differentiated Variables appears to not "
                            "have been used in the graph")
     return tuple(found)
 

@@ -263,7 +263,7 @@ def set_item(variable, key, value):
         value = Variable(value)
     if not isinstance(value, (Variable, int, float)):
         raise (TypeError if indexing.is_mask(raw) else RuntimeError)(
-            "copy from %s to %s isn't implemented" % (type(value).__name__, variable.data.type()))
+            "copy from %s to %s isn't implemented" % (indexing.kind_name(value), variable.data.type()))
     index = indexing.like_self(variable, key) if isinstance(raw, TensorBase) else raw
     if indexing.is_mask(raw):
         variable.masked_scatter_(index, value) if isinstance(value, Variable) else variable.masked_fill_(index, value)

@@ -238,7 +238,7 @@ def renorm_variable(self, p, dim, maxnorm):
 def renorm(self, p, dim, maxnorm):
     """Scale the slices along dim whose p-norm exceeds maxnorm down to it."""
     if p <= 0:
-        raise RuntimeError("renorm(): expected a positive norm, got p = %r" % (p,))
+        raise RuntimeError("renorm(): non-positive-norm not supported, got p = %r" % (p,))
     return renorm_variable(self, p, dim, maxnorm)
 
 

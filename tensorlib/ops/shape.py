@@ -203,7 +203,7 @@ def untile(g, size, counts):
 def cat_sequence(tensors, dim=0):
     """Join a sequence along a dim."""
     if len(tensors) == 0:
-        raise RuntimeError("cat: the sequence of tensors can't be empty")
+        raise RuntimeError("cat: seq can't be empty: there is no tensor in it")
     if isinstance(tensors[0], VariableBase) and dim >= max(t.dim() for t in tensors):
         raise RuntimeError("cat: dimension %d out of range of %dD Variables" % (dim, tensors[0].dim()))
     return cat(dim, *tensors)

@@ -36,7 +36,7 @@ class Shape:
         self.out = tuple(max(-1, n + 2 * p - d * (k - 1) - 1) // s + 1 for n, k, s, p, d in
                          zip(self.size, self.kernel, self.stride, self.padding, self.dilation))
         if min(self.out) < 1:
-            raise RuntimeError("%s(): the output would be empty: input of size %s, kernel %s, stride %s, padding %s, "
+            raise RuntimeError("%s(): Output size is too small: input of size %s, kernel %s, stride %s, padding %s, "
                                "dilation %s" % (name, text(size), text(weight[2:]), tuple(stride), tuple(padding),
                                                 tuple(dilation)))
         self.plain = (self.kernel, self.stride, self.padding) == ((1, 1, 1), (1, 1, 1), (0, 0, 0))
@@ -239,7 +239,7 @@ def transposed_size(name, input, weight, stride, padding, output_padding, dilati
     size = tuple((n - 1) * s - 2 * p + d * (k - 1) + 1 + e for n, s, p, d, k, e in
                  zip(filled(input.size()), strides, paddings, dilations, filled(weight.size()), extras))
     if min(size) < 1:
-        raise RuntimeError("%s(): the output would be empty: input of size %s, weight %s, padding %s"
+        raise RuntimeError("%s(): Output size is too small: input of size %s, weight %s, padding %s"
                            % (name, text(input.size()), text(weight.size()), tuple(padding)))
     return size
 

@@ -34,7 +34,7 @@ def check_index(index, name):
 def check_vector(index, name):
     check_index(index, name)
     if index.dim() != 1:
-        raise RuntimeError("%s(): expected a 1-D index, got one of size [%s]" % (name, text(index)))
+        raise RuntimeError("%s(): Index is supposed to be a vector, but is of size [%s]" % (name, text(index)))
 
 
 def check_type(x, other, name):
@@ -83,7 +83,8 @@ def put_slices(kernel, name, x, dim, index, source):
     if not isinstance(source, tuple):
         check_type(x, source, name)
         if list(source.size()) != size:
-            raise RuntimeError("%s(): expected a source of size [%s] with %d slices along dim %d, got [%s]"
+            raise RuntimeError("%s(): Number of indices should be equal to source:size(dim), and other sizes equal: a "
+                               "source for [%s] and %d indices along dim %d is of size [%s]"
                                % (name, text(x), index.size(0), dim, text(source)))
         source = apart(source, x)
     index = along(apart(index, x), dim, size)
@@ -209,7 +210,8 @@ def fitted_mask(x, mask, name):
     if x.dim() and mask.dim() and broadcast_size(x.size(), mask.size()) == list(x.size()):
         return apart(expand(mask, x.size()), x)
     if x.numel() != mask.numel():
-        raise RuntimeError("%s(): a mask of size [%s] does not broadcast to [%s]" % (name, text(mask), text(x)))
+        raise RuntimeError("%s(): inconsistent tensor size: a mask of size [%s] does not broadcast to [%s]"
+                           % (name, text(mask), text(x)))
     warnings.warn("%s(): sizes [%s] and [%s] do not broadcast, but have the same number of elements. "
                   "Falling back to deprecated pointwise behavior." % (name, text(x), text(mask)), UserWarning)
     return view(make_contiguous(apart(mask, x)), x.size())
@@ -257,7 +259,8 @@ def masked_scatter_(x, mask, source):
         return x
     places, ones = places_of(nonzero_flags(flags, 0))
     if source.numel() < ones:
-        raise RuntimeError("masked_scatter_(): the mask has %d ones, but source only %d elements"
+        raise RuntimeError("masked_scatter_(): Number of elements of src < number of ones in mask: %d ones, but %d "
+                           "elements"
                            % (ones, source.numel()))
     if ones:
         run_mask("masked_scatter", x, (x, flags, places), make_contiguous(apart(source, x)))

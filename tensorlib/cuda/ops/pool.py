@@ -62,11 +62,11 @@ def fixed(name, size, kernel, stride, padding, dilation, ceil_mode, count_paddin
     paddings = three(name, "padding", padding, spatial, 0, 0)
     dilations = three(name, "dilation", dilation, spatial, 1, 1)
     if any(p > k // 2 for p, k in zip(paddings, kernels)):
-        raise RuntimeError("%s(): padding must be at most half of the kernel size, got %s and kernel size %s"
+        raise RuntimeError("%s(): pad should be smaller than half of kernel size, but got padding %s and kernel size %s"
                            % (name, tuple(padding), tuple(kernel)))
     out = tuple(output_length(*along, ceil_mode) for along in zip(s.size, kernels, strides, paddings, dilations))
     if min(out) < 1:
-        raise RuntimeError("%s(): the output would be empty: input of size %s, kernel %s, stride %s, padding %s, "
+        raise RuntimeError("%s(): Output size is too small: input of size %s, kernel %s, stride %s, padding %s, "
                            "dilation %s" % (name, text(size), tuple(kernel), tuple(stride), tuple(padding),
                                             tuple(dilation)))
     s.windows, s.count_padding = kernels + strides + paddings + dilations, count_padding

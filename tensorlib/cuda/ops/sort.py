@@ -51,7 +51,9 @@ def along(x, dim, length, first=0, descending=False, keepdim=True, mode=False):
 
 def check_k(name, x, k, dim):
     if not 1 <= k <= x.size(dim):
-        raise RuntimeError("%s(): k is %d, expected 1 to %d, the size of dim %d" % (name, k, x.size(dim), dim))
+        said = "k not in range for dimension" if name == "topk" else "selected index out of range"
+        raise RuntimeError("%s(): %s: k is %d, expected 1 to %d, the size of dim %d"
+                           % (name, said, k, x.size(dim), dim))
 
 
 def sort(x, dim=-1, descending=False):

@@ -30,7 +30,7 @@ def require_variable(name, **arguments):
 def require_dims(name, input, dims):
     """Raise ValueError unless input has this many dims."""
     if input.dim() != dims:
-        raise ValueError("%s(): expected %dD tensor as input, got %dD tensor instead" % (name, dims, input.dim()))
+        raise ValueError("%s(): Expected %dD tensor as input, got %dD tensor instead." % (name, dims, input.dim()))
 
 
 def constant(like, values, *size):

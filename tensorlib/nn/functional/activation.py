@@ -88,7 +88,7 @@ def glu(input, dim=-1):
         raise IndexError("dim %d is out of range for tensor of dimension %d" % (dim, input.dim()))
     size = input.size(dim)
     if size % 2:
-        raise RuntimeError("glu(): halving dimension must be even, dim %d is of size %d" % (dim, size))
+        raise RuntimeError("Halving dimension must be even. Dim %d is size %d" % (dim % input.dim(), size))
     return rows.gated(input.narrow(dim, 0, size // 2), input.narrow(dim, size // 2, size // 2))
 
 

@@ -137,7 +137,7 @@ def binary_cross_entropy_with_logits(input, target, weight=None, size_average=Tr
     """
     if target.size() != input.size():
         raise ValueError("Target size (%s) must be the same as input size (%s)"
-                         % (tuple(target.size()), tuple(input.size())))
+                         % (target.size(), input.size()))
     if weight is not None:
         weight = as_variable(weight).expand_as(input)
     if not target.requires_grad:

@@ -127,7 +127,7 @@ class _ConvTransposeNd(_ConvNd):
         most = [size + s - 1 for size, s in zip(least, self.stride)]
         if any(not low <= size <= high for size, low, high in zip(wanted, least, most)):
             raise ValueError("requested an output size of %s, but valid sizes range from %s to %s (for an input of %s)"
-                             % (wanted, least, most, tuple(input.size()[2:])))
+                             % (wanted, least, most, input.size()[2:]))
         return tuple(size - low for size, low in zip(wanted, least))
 
 
