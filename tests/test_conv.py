@@ -46,6 +46,14 @@ def geometries():
         size = tuple(max(1, k - 2 * p) + rng.randint(0, 14) for k, p in zip(kernel, padding))
         cases.append((((1, 2, 3)[rng.randint(3)], groups * cin) + size, (groups * cout, cin) + kernel, stride, padding,
                       (1, 1), groups))
+    for i in range(24):                                         # few channels in a group, from depthwise on
+        stride, dilation = tuple(rng.randint(1, 4, 2)), tuple(rng.randint(1, 3, 2))
+        kernel, padding = tuple(rng.randint(1, 8, 2)), tuple(rng.randint(0, 4, 2))
+        groups, cin, cout = rng.randint(1, 6), (1, 1, 2)[i % 3], (1, 2, 1)[i % 3]
+        size = tuple(max(1, d * (k - 1) + 1 - 2 * p) + rng.randint(0, 40)
+                     for k, p, d in zip(kernel, padding, dilation))
+        cases.append((((1, 3)[i % 2], groups * cin) + size, (groups * cout, cin) + kernel, stride, padding, dilation,
+                      int(groups)))
     cases.append(((2, 300, 5, 6), (8, 300, 3, 3), (1, 1), (1, 1), (1, 1), 1))      # more inputs than one step of a sum
     cases.append(((2, 3, 5000), (2, 3, 5), (1,), (2,), (1,), 1))
     cases.append(((40, 2, 4, 4), (3, 2, 3, 3), (1, 1), (0, 0), (1, 1), 1))

@@ -18,7 +18,6 @@ cdef extern from "conv_shape.h" nogil:
         Py_ssize_t taps
         Py_ssize_t depth
         bint plain
-        bint flipped
         Py_ssize_t images
         Py_ssize_t tile
         Py_ssize_t blocks

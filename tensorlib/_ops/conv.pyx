@@ -20,7 +20,6 @@ cdef enum:
     MIN_WIDTH = 192                 # fewest columns of a tile, or packing the weights again and again would show
     MAX_WIDTH = 4096
     MACS_PER_ELEMENT = 8            # multiplications that cost as much as one element of a simple loop
-    MOST_DIRECT = 192               # output channels whose weights stay in the cache between vectors of outputs
     LIMIT = 0x7fffffff              # of strides, padding and dilation, so that sizes computed from them cannot overflow
 
 cdef str forced_path = None
@@ -89,7 +88,7 @@ cdef int describe(ConvShape* s, str name, int ndim, Py_ssize_t* size, int weight
     read_option(name, "dilation", dilation, spatial, 1, 1, s.dilation)
     s.batch, s.groups, s.cin, s.cout = size[0], groups, weight[1], weight[0] // groups
     s.pixels = s.positions = s.taps = 1
-    s.plain, s.flipped = True, False
+    s.plain = True
     for i in range(3):
         s.size[i] = 1 if i < 3 - spatial else size[i - 1 + spatial]
         s.kernel[i] = 1 if i < 3 - spatial else weight[i - 1 + spatial]
@@ -184,16 +183,15 @@ cdef tuple path_table(str kernel, tuple paths):
 
 
 cdef tuple FORWARD = path_table("conv", ("direct", "winograd", "implicit"))
-cdef tuple TURNED = path_table("conv", ("direct",))
-cdef tuple GRADIENT = path_table("conv_dx", ("winograd", "implicit"))
+cdef tuple GRADIENT = path_table("conv_dx", ("direct", "winograd", "implicit"))
 cdef tuple WEIGHT = path_table("conv_dw", ("direct", "winograd"))
 
 
-cdef str chosen_path(ConvShape* s, tuple paths, int dtype, int threads, double useful, double* best):
+cdef str chosen_path(ConvShape* s, tuple paths, int dtype, int threads, double* best):
     """The fastest of some paths, with its work cut in s: the name of its kernel, or None where none is faster.
 
     Paths are compared by their speed beside a plain product of the same size; `best` is that of the others, and then
-    the chosen one's. `useful` is the part of the products of these paths that im2col would have to do too.
+    the chosen one's.
     """
     cdef ConvShape cut
     cdef double speed
@@ -201,10 +199,10 @@ cdef str chosen_path(ConvShape* s, tuple paths, int dtype, int threads, double u
     if s.plain:
         return None
     for path, kernel, plan in paths:
-        if forced_path not in (None, path) or path == "direct" and s.cout > MOST_DIRECT:
+        if forced_path not in (None, path):
             continue
         cut = s[0]
-        speed = useful * (<plan_fn>get(plan, dtype))(&cut, threads)
+        speed = (<plan_fn>get(plan, dtype))(&cut, threads)
         if speed > best[0] or speed > 0 and forced_path == path:
             s[0], best[0], chosen = cut, speed, kernel
     return chosen
@@ -236,7 +234,7 @@ def conv(TensorBase input not None, TensorBase weight not None, TensorBase bias,
     cdef int n = output_sizes(&s, weight.ndim - 2, sizes), threads = threads_of(&s)
     cdef TensorBase out = empty(input.dtype, n, sizes)
     cdef double speed = im2col_speed(&s)
-    cdef str path = chosen_path(&s, FORWARD, input.dtype, threads, 1, &speed)
+    cdef str path = chosen_path(&s, FORWARD, input.dtype, threads, &speed)
     if path is None:
         path = "conv"
         set_tiles(&s, input.dtype, threads)
@@ -270,32 +268,14 @@ cdef TensorBase checked_bias(str name, TensorBase input, TensorBase bias, Py_ssi
     return contiguous(bias)
 
 
-cdef bint turned_around(const ConvShape* s, ConvShape* t) noexcept:
-    """With stride 1 the gradient of the input is itself a convolution: of the gradient, with the flipped kernel."""
-    cdef int i
-    t[0] = s[0]
-    t.flipped, t.cin, t.cout, t.depth = True, s.cout, s.cin, s.cout * s.taps
-    t.pixels, t.positions = s.positions, s.pixels
-    for i in range(3):
-        if s.stride[i] != 1:
-            return False
-        t.size[i], t.out[i] = s.out[i], s.size[i]
-        t.padding[i] = s.dilation[i] * (s.kernel[i] - 1) - s.padding[i]
-    return True
-
-
 cdef TensorBase run_dx(ConvShape* s, TensorBase grad, TensorBase weight, TensorBase bias, Py_ssize_t* sizes):
     cdef int threads = threads_of(s)
     cdef TensorBase out = empty(grad.dtype, grad.ndim, sizes)
-    cdef ConvShape turned
     grad, weight = contiguous(grad), contiguous(weight)
     cdef double speed = im2col_speed(s)
-    cdef str turned_path = None, path
-    if turned_around(s, &turned):
-        turned_path = chosen_path(&turned, TURNED, grad.dtype, threads, <double>s.positions / s.pixels, &speed)
-    path = chosen_path(s, GRADIENT, grad.dtype, threads, 1, &speed)
-    if path is not None or turned_path is not None:
-        run(path or turned_path, &turned if path is None else s, grad, weight, bias, out, threads)
+    cdef str path = chosen_path(s, GRADIENT, grad.dtype, threads, &speed)
+    if path is not None:
+        run(path, s, grad, weight, bias, out, threads)
         return out
     set_tiles(s, grad.dtype, threads)
     s.row_blocks = min(s.cin, ceil_div(threads, s.blocks * s.groups))
@@ -328,7 +308,7 @@ def conv_dw(TensorBase grad not None, TensorBase input not None, weight_size, st
     cdef int threads = threads_of(&s)
     cdef TensorBase out = empty(grad.dtype, grad.ndim, sizes)
     cdef double speed = im2col_speed(&s)
-    cdef str path = chosen_path(&s, WEIGHT, grad.dtype, threads, 1, &speed)
+    cdef str path = chosen_path(&s, WEIGHT, grad.dtype, threads, &speed)
     if path is None:
         path = "conv_dw"
         set_tiles(&s, grad.dtype, threads)

@@ -1,197 +1,285 @@
-/* Template for one element type `real`: planning, the copy of a band, and the two products that run from it.
-   Needs gemm_tile.h. Tasks are numbered; which thread runs which is the caller's business. */
+/* Template for one element type `real`: plans, the copy of a band, and the products that run from it. Needs
+   gemm_tile.h. */
 
-static ptrdiff_t NAME(lanes)(void) { return LANES; }
-
-/* Cut the work into bands; 0 where this path does not apply. `more`: elements needed for each output line beside the
-   copy of the input. */
-static int NAME(plan_bands)(ConvShape *s, int threads, ptrdiff_t more)
+/* A few elements, where a call of memcpy would take longer than the copy. The last piece overlaps the one before. */
+ALWAYS_INLINE void NAME(copy_few)(const real *in, ptrdiff_t n, real *out)
 {
-    phases y, x;
-    const ptrdiff_t wide = (s->out[2] + LANES - 1) / LANES * LANES, images = s->batch * s->groups;
-    if (s->size[0] != 1 || s->kernel[0] != 1 || s->out[0] != 1 || s->padding[0] != 0) return 0;
-    if (s->kernel[1] > MOST_TAPS || s->kernel[2] > MOST_TAPS) return 0;
-    find_phases(&y, s, 1);
-    find_phases(&x, s, 2);
-    s->pitch = wide + x.shift[s->kernel[2] - 1];
-    const ptrdiff_t extra = y.shift[s->kernel[1] - 1];      /* lines that a band shares with the next */
-    const ptrdiff_t line = s->cin * y.count * x.count * s->pitch * (ptrdiff_t)sizeof(real);
+    if (n >= LANES) {
+        for (ptrdiff_t j = 0; j < n - LANES; j += LANES) STORE(out + j) = LOAD(in + j);
+        STORE(out + n - LANES) = LOAD(in + n - LANES);
+    } else if (n >= QUAD) {
+        for (ptrdiff_t j = 0; j < n - QUAD; j += QUAD) *(quad *)(out + j) = *(const quad *)(in + j);
+        *(quad *)(out + n - QUAD) = *(const quad *)(in + n - QUAD);
+    } else {
+        if (n > 0) out[0] = in[0];
+        if (n > 1) out[1] = in[1];
+        if (n > 2) out[2] = in[2];
+    }
+}
+
+/* At least n zeros: up to a vector more, where the caller writes afterwards. */
+ALWAYS_INLINE void NAME(clear_few)(ptrdiff_t n, real *out)
+{
+    if (n <= 0) return;
+    STORE(out) = (vec){0};      /* nearly always all: outside of the loop, which becomes a call */
+    for (ptrdiff_t j = LANES; j < n; j += LANES) STORE(out + j) = (vec){0};
+}
+
+/* Ask for n elements: small planes lie on pages of their own, and no stream that hardware sees leads to the next. */
+ALWAYS_INLINE void NAME(fetch)(const real *in, ptrdiff_t n)
+{
+    for (ptrdiff_t j = 0; j < n; j += 64 / sizeof(real)) __builtin_prefetch(in + j);
+}
+
+/* Every step-th element. */
+ALWAYS_INLINE void NAME(copy_apart)(const real *in, ptrdiff_t n, ptrdiff_t step, real *out)
+{
+    ptrdiff_t j = 0;
+    if (step == 1) {
+        NAME(copy_few)(in, n, out);
+        return;
+    }
+    if (step == 2)              /* in[2 * n - 1] may not exist */
+        for (; j + QUAD < n; j += QUAD)
+            *(quad *)(out + j) = NAME(evens)(*(const quad *)(in + 2 * j), *(const quad *)(in + 2 * j + QUAD));
+    for (; j < n; j++) out[j] = in[j * step];
+}
+
+/* Lines of one phase of a channel, the first of which is line `row` of the image: column j is pixel j * step + start,
+   and zero outside the image. May write a vector past the end. */
+static void NAME(copy_lines)(const pass *m, const real *image, ptrdiff_t row, ptrdiff_t start, ptrdiff_t lines,
+                             ptrdiff_t pitch, real *out)
+{
+    const ptrdiff_t step = m->step[1], size = m->in_size[1];
+    const ptrdiff_t end = start < size ? limit((size - 1 - start) / step + 1, 0, pitch) : 0;
+    const ptrdiff_t first = start < 0 ? limit((step - 1 - start) / step, 0, end) : 0;
+    for (ptrdiff_t l = 0; l < lines; l++, row += m->step[0], out += pitch) {
+        if (row < 0 || row >= m->in_size[0]) {
+            NAME(clear_few)(pitch, out);
+            continue;
+        }
+        const real *line = image + row * size;
+        NAME(fetch)(line + m->in * m->in_size[0] * size, size);         /* of the next group or image */
+        NAME(clear_few)(first, out);
+        NAME(copy_apart)(line + first * step + start, end - first, step, out + first);
+        NAME(clear_few)(pitch - end, out + end);
+    }
+}
+
+/* The copy of the input lines under lines top .. top + rows of the outputs, with zeros wherever a vector may
+   overhang. */
+static void NAME(copy_band)(const bands *b, const real *image, ptrdiff_t top, ptrdiff_t rows, real *copy)
+{
+    const pass *m = &b->m;
+    const ptrdiff_t lines = rows + b->extra[0];
+    for (ptrdiff_t c = 0; c < m->in; c++, image += m->in_size[0] * m->in_size[1])
+        for (int i = 0; i < b->y.count; i++)
+            for (int j = 0; j < b->x.count; j++, copy += b->lines * b->pitch) {
+                NAME(copy_lines)(m, image, top * m->step[0] + b->y.phase[i] + m->low[0], b->x.phase[j] + m->low[1],
+                                 lines, b->pitch, copy);
+                NAME(clear_few)((b->lines - lines) * b->pitch, copy + lines * b->pitch);
+            }
+    NAME(clear_few)(b->extra[1] + TILE_N, copy);
+}
+
+/* Elements of scratch memory of a thread: offsets, and the copy with slack for vectors that overhang its end. */
+static ptrdiff_t NAME(whole_lines)(ptrdiff_t n) { return (n + 15) / 16 * 16; }
+
+static ptrdiff_t NAME(offset_room)(const bands *b, const ConvShape *s)
+{
+    return NAME(whole_lines)(b->m.in * s->taps + b->phases);
+}
+
+static ptrdiff_t NAME(copy_room)(const bands *b)
+{
+    return NAME(whole_lines)(b->m.in * b->plane + b->extra[1] + TILE_N + LANES);
+}
+
+/* A band as one line, in whole pairs of vectors. */
+static ptrdiff_t NAME(band_length)(const bands *b, ptrdiff_t rows)
+{
+    return (rows * b->pitch + TILE_N - 1) / TILE_N * TILE_N;
+}
+
+/* Cut the work into bands; 0 where this path does not apply. `gradient_of_weight`: lines of the gradient are kept
+   too. */
+static int NAME(plan_bands)(ConvShape *s, int gradient, int gradient_of_weight, int threads, bands *b)
+{
+    const ptrdiff_t images = s->batch * s->groups;
+    s->band = 1;
+    if (!find_bands(s, gradient, b)) return 0;
+    const ptrdiff_t extra = b->extra[0], wide = s->cout < TILE_N ? TILE_N : s->cout;
+    const ptrdiff_t more = gradient_of_weight ? b->pitch * wide : 0;
+    const ptrdiff_t line = b->m.in * b->y.count * b->x.count * b->pitch * (ptrdiff_t)sizeof(real);
     ptrdiff_t rows = (BAND_BYTES - extra * line) / (line + more * (ptrdiff_t)sizeof(real));
     if (rows < 3 * extra + 1) rows = 3 * extra + 1;
     if (images < threads) {
-        const ptrdiff_t pieces = (threads + images - 1) / images, piece = (s->out[1] + pieces - 1) / pieces;
+        const ptrdiff_t pieces = (threads + images - 1) / images, piece = (b->m.grid[0] + pieces - 1) / pieces;
         if (piece < rows) rows = piece;
     }
     if (line > BAND_BYTES || (rows + extra) * line > 16 * BAND_BYTES) return 0;
-    s->bands = (s->out[1] + rows - 1) / rows;
-    s->band = (s->out[1] + s->bands - 1) / s->bands;
-    s->lines = s->band + extra;
-    s->plane = y.count * x.count * s->lines * s->pitch;
-    const ptrdiff_t steps = (s->depth + STEP - 1) / STEP;
-    s->step = (s->depth + steps - 1) / steps;
-    return 1;
+    s->bands = (b->m.grid[0] + rows - 1) / rows;
+    s->band = (b->m.grid[0] + s->bands - 1) / s->bands;
+    return find_bands(s, gradient, b);
 }
 
-/* One line of one phase: in[j * stride + start] for 0 <= j < width, zero outside the input. */
-static void NAME(copy_line)(const real *in, ptrdiff_t size, ptrdiff_t start, ptrdiff_t stride, ptrdiff_t width,
-                            real *out)
+/* ---- forward, and gradient of the input: [output channels] = weight @ columns ------------------------------------ */
+
+/* Output channels of a group, rounded up to whole tiles. Packed weights are [group][phase of the outputs][tile][row of
+   the column matrix][TILE_M], and behind them all biases. */
+static ptrdiff_t NAME(padded_out)(const pass *m) { return (m->out + TILE_M - 1) / TILE_M * TILE_M; }
+
+static ptrdiff_t NAME(pack_tasks)(const ConvShape *s, const bands *b)
 {
-    ptrdiff_t first = start < 0 ? (stride - 1 - start) / stride : 0;
-    ptrdiff_t last = start < size ? (size - 1 - start) / stride + 1 : 0;
-    if (last > width) last = width;
-    if (first > last) first = last;
-    for (ptrdiff_t j = 0; j < first; j++) out[j] = 0;
-    if (stride == 1)
-        memcpy(out + first, in + start + first, (last - first) * sizeof(real));
-    else if (stride == 2)
-        for (ptrdiff_t j = first; j < last; j++) out[j] = in[j * 2 + start];
-    else
-        for (ptrdiff_t j = first; j < last; j++) out[j] = in[j * stride + start];
-    for (ptrdiff_t j = last; j < width; j++) out[j] = 0;
+    return s->groups * (NAME(padded_out)(&b->m) / TILE_M);
 }
 
-/* The copy of the input lines under output lines top .. top + rows: [channel][phase of y][phase of x][line][pitch]. */
-static void NAME(copy_band)(const ConvShape *s, const phases *y, const phases *x, const real *image, ptrdiff_t top,
-                            ptrdiff_t rows, real *copy)
+static ptrdiff_t NAME(group_weights)(const ConvShape *s, const bands *b)
 {
-    const ptrdiff_t lines = rows + s->lines - s->band;
-    for (ptrdiff_t c = 0; c < s->cin; c++, image += s->pixels)
-        for (int a = 0; a < y->count; a++)
-            for (int b = 0; b < x->count; b++) {
-                real *out = copy + c * s->plane + (a * x->count + b) * s->lines * s->pitch;
-                for (ptrdiff_t i = 0; i < lines; i++, out += s->pitch) {
-                    const ptrdiff_t row = (top + i) * s->stride[1] + y->phase[a] - s->padding[1];
-                    if (row < 0 || row >= s->size[1])
-                        memset(out, 0, s->pitch * sizeof(real));
-                    else
-                        NAME(copy_line)(image + row * s->size[2], s->size[2], x->phase[b] - s->padding[2], s->stride[2],
-                                        s->pitch, out);
-                }
+    return NAME(padded_out)(&b->m) * b->m.in * s->taps;     /* each tap belongs to one phase */
+}
+
+static ptrdiff_t NAME(packed_room)(const ConvShape *s, const bands *b)
+{
+    return s->groups * (NAME(group_weights)(s, b) + NAME(padded_out)(&b->m));
+}
+
+/* One tile of output channels, for all phases. */
+static void NAME(pack_weight)(const ConvShape *s, const bands *b, const real *w, const real *bias, real *packed,
+                              ptrdiff_t task)
+{
+    const pass *m = &b->m;
+    const ptrdiff_t all = NAME(padded_out)(m), tiles = all / TILE_M;
+    const ptrdiff_t group = task / tiles, first = task % tiles * TILE_M;
+    const ptrdiff_t rows = m->out - first < TILE_M ? m->out - first : TILE_M;
+    const ptrdiff_t along_in = m->gradient ? s->depth : s->taps, along_out = m->gradient ? s->taps : s->depth;
+    real *biases = packed + s->groups * NAME(group_weights)(s, b) + group * all + first;
+    for (ptrdiff_t i = 0; i < TILE_M; i++) biases[i] = bias && i < rows ? bias[group * m->out + first + i] : 0;
+    w += group * s->cout * s->depth + first * along_out;
+    packed += group * NAME(group_weights)(s, b);
+    for (ptrdiff_t i = 0; i < b->phases; i++) {
+        phases y, x;
+        find_phases(&y, s, m, 0, i / m->phases[1]);
+        find_phases(&x, s, m, 1, i % m->phases[1]);
+        real *out = packed + first * m->in * y.taps * x.taps;
+        for (ptrdiff_t c = 0; c < m->in; c++)
+            for (int k = 0; k < y.taps * x.taps; k++, out += TILE_M) {
+                const real *from = w + c * along_in + y.tap[k / x.taps] * s->kernel[2] + x.tap[k % x.taps];
+                for (ptrdiff_t o = 0; o < rows; o++) out[o] = from[o * along_out];
             }
-}
-
-/* ---- forward: [output channels] = weight @ columns ------------------------------------------------------------- */
-
-/* Output channels of a group, rounded up to whole tiles; packed weights of a group stand in steps of
-   [tile of output channels][row of the column matrix][TILE_M]. */
-static ptrdiff_t NAME(padded_out)(const ConvShape *s) { return (s->cout + TILE_M - 1) / TILE_M * TILE_M; }
-
-static ptrdiff_t NAME(pack_tasks)(const ConvShape *s) { return s->groups * (NAME(padded_out)(s) / TILE_M); }
-
-/* Elements that the packed weights and biases of all groups take. */
-static ptrdiff_t NAME(packed_room)(const ConvShape *s) { return s->groups * NAME(padded_out)(s) * (s->depth + 1); }
-
-static void NAME(pack_weight)(const ConvShape *s, const real *w, const real *bias, real *packed, ptrdiff_t task)
-{
-    const ptrdiff_t tiles = NAME(padded_out)(s) / TILE_M, group = task / tiles, first = task % tiles * TILE_M;
-    const ptrdiff_t all = NAME(padded_out)(s), rows = s->cout - first < TILE_M ? s->cout - first : TILE_M;
-    real *biases = packed + s->groups * all * s->depth + group * all + first;
-    packed += group * all * s->depth;
-    w += group * s->cout * s->depth;
-    for (ptrdiff_t i = 0; i < TILE_M; i++) biases[i] = bias && i < rows ? bias[group * s->cout + first + i] : 0;
-    for (ptrdiff_t k0 = 0; k0 < s->depth; k0 += s->step) {
-        const ptrdiff_t k = s->depth - k0 < s->step ? s->depth - k0 : s->step;
-        real *out = packed + all * k0 + first * k;
-        for (ptrdiff_t p = k0; p < k0 + k; p++, out += TILE_M)
-            for (ptrdiff_t i = 0; i < rows; i++) {
-                const ptrdiff_t c = p / s->taps, tap = p % s->taps, o = first + i;
-                out[i] = s->flipped ? w[(c * s->cout + o) * s->taps + s->taps - 1 - tap] : w[o * s->depth + p];
-            }
+        packed += all * m->in * y.taps * x.taps;
     }
 }
 
-/* Two vectors of outputs, for mr output channels. `add` continues sums of an earlier step. */
-ALWAYS_INLINE void NAME(direct_body)(const int mr, ptrdiff_t k, const real *w, const real *p0, const real *p1,
-                                     const int *offsets, const real *bias, real *c0, real *c1, ptrdiff_t rc, int add)
+/* `vecs` neighbouring vectors of outputs, for mr output channels. `add` continues sums of an earlier step. */
+ALWAYS_INLINE void NAME(direct_body)(const int mr, const int vecs, ptrdiff_t k, const real *w, const real *copy,
+                                     const int *offsets, const real *bias, real *c, ptrdiff_t rc, int add)
 {
-    vec x[TILE_M], y[TILE_M];
+    vec sum[TILE_M][8];
     #pragma GCC unroll 12
-    for (int i = 0; i < mr; i++) x[i] = y[i] = (vec){0};
+    for (int i = 0; i < mr; i++)
+        #pragma GCC unroll 8
+        for (int j = 0; j < vecs; j++) sum[i][j] = (vec){0};
     for (ptrdiff_t p = 0; p < k; p++, w += TILE_M) {
-        const vec b0 = LOAD(p0 + offsets[p]), b1 = LOAD(p1 + offsets[p]);
+        const real *in = copy + offsets[p];
+        vec right[8];
+        #pragma GCC unroll 8
+        for (int j = 0; j < vecs; j++) right[j] = LOAD(in + j * LANES);
         #pragma GCC unroll 12
         for (int i = 0; i < mr; i++) {
             const vec left = w[i] - (vec){0};
-            x[i] += left * b0;
-            y[i] += left * b1;
+            #pragma GCC unroll 8
+            for (int j = 0; j < vecs; j++) sum[i][j] += left * right[j];
         }
     }
     #pragma GCC unroll 12
-    for (int i = 0; i < mr; i++, c0 += rc, c1 += rc) {
+    for (int i = 0; i < mr; i++, c += rc) {
         const vec start = bias[i] - (vec){0};
-        STORE(c0) = x[i] + (add ? LOAD(c0) : start);
-        STORE(c1) = y[i] + (add ? LOAD(c1) : start);
+        #pragma GCC unroll 8
+        for (int j = 0; j < vecs; j++) STORE(c + j * LANES) = sum[i][j] + (add ? LOAD(c + j * LANES) : start);
     }
 }
 
-#define DIRECT_CASE(h) case h: NAME(direct_body)(h, k, w, p0, p1, offsets, bias, c0, c1, rc, add); break;
-#define WEIGHT_CASE(h) case h: NAME(weight_body)(h, vecs, rows, cols, pitch, copy, offsets, dy, c, rc); break;
-
-static __attribute__((noinline)) void NAME(direct)(int mr, ptrdiff_t k, const real *w, const real *p0, const real *p1,
-                                                   const int *offsets, const real *bias, real *c0, real *c1,
-                                                   ptrdiff_t rc, int add)
+#define DIRECT_ARGS ptrdiff_t k, const real *w, const real *copy, const int *offsets, const real *bias, real *c, \
+                    ptrdiff_t rc, int add
+#define DIRECT_CASE(h) case h: NAME(direct_body)(h, vecs, k, w, copy, offsets, bias, c, rc, add); break;
+static __attribute__((noinline)) void NAME(direct_pair)(int mr, DIRECT_ARGS)
 {
+    enum { vecs = 2 };
     switch (mr) { EACH_HEIGHT(DIRECT_CASE) }
 }
 
-/* The vectors of a band are numbered along its lines; a vector that overhangs its line goes through a buffer. */
-static void NAME(direct_pair)(const ConvShape *s, ptrdiff_t v0, ptrdiff_t v1, ptrdiff_t k, const real *w,
-                              const real *copy, const int *offsets, const real *bias, real *y, int add)
+/* Few output channels need many vectors, or each sum would wait for itself. */
+#define LONG (VECTOR_REGISTERS == 32 ? 8 : 6)
+static __attribute__((noinline)) void NAME(direct_one)(DIRECT_ARGS)
 {
-    const ptrdiff_t per_line = (s->out[2] + LANES - 1) / LANES, p = s->positions;
-    const ptrdiff_t r0 = v0 / per_line, x0 = v0 % per_line * LANES, r1 = v1 / per_line, x1 = v1 % per_line * LANES;
-    const ptrdiff_t w0 = s->out[2] - x0, w1 = s->out[2] - x1;
-    const real *p0 = copy + r0 * s->pitch + x0, *p1 = copy + r1 * s->pitch + x1;
-    real *y0 = y + r0 * s->out[2] + x0, *y1 = y + r1 * s->out[2] + x1, buffer[TILE_M * TILE_N];
-    const ptrdiff_t n0 = w0 < LANES ? w0 : LANES, n1 = v1 == v0 ? 0 : w1 < LANES ? w1 : LANES;
-    for (ptrdiff_t o = 0; o < s->cout; o += TILE_M, w += TILE_M * k, y0 += TILE_M * p, y1 += TILE_M * p) {
-        const int mr = s->cout - o < TILE_M ? s->cout - o : TILE_M;
-        if (n0 == LANES && n1 == LANES) {
-            NAME(direct)(mr, k, w, p0, p1, offsets, bias + o, y0, y1, p, add);
-            continue;
-        }
-        for (int i = 0; i < mr && add; i++) {
-            memcpy(buffer + i * TILE_N, y0 + i * p, n0 * sizeof(real));
-            memcpy(buffer + i * TILE_N + LANES, y1 + i * p, n1 * sizeof(real));
-        }
-        NAME(direct)(mr, k, w, p0, p1, offsets, bias + o, buffer, buffer + LANES, TILE_N, add);
-        for (int i = 0; i < mr; i++) {
-            memcpy(y0 + i * p, buffer + i * TILE_N, n0 * sizeof(real));
-            memcpy(y1 + i * p, buffer + i * TILE_N + LANES, n1 * sizeof(real));
-        }
+    NAME(direct_body)(1, LONG, k, w, copy, offsets, bias, c, rc, add);
+}
+
+static __attribute__((noinline)) void NAME(direct_few)(int mr, DIRECT_ARGS)
+{
+    enum { vecs = 4 };
+    switch (mr) { DIRECT_CASE(1) DIRECT_CASE(2) DIRECT_CASE(3) }
+}
+#undef DIRECT_CASE
+#undef DIRECT_ARGS
+
+/* sums[mr][length]: one tile of output channels along a band. */
+static void NAME(band_products)(int mr, ptrdiff_t k, const real *w, const real *copy, const int *offsets,
+                                const real *bias, ptrdiff_t length, real *sums)
+{
+    for (ptrdiff_t k0 = 0; k0 < k || k0 == 0; k0 += STEP, w += STEP * TILE_M, offsets += STEP) {
+        const ptrdiff_t rows = k - k0 < STEP ? k - k0 : STEP;
+        ptrdiff_t v = 0;
+        if (mr == 1)
+            for (; v + LONG * LANES <= length; v += LONG * LANES)
+                NAME(direct_one)(rows, w, copy + v, offsets, bias, sums + v, length, k0 > 0);
+        if (mr <= 3)
+            for (; v + 4 * LANES <= length; v += 4 * LANES)
+                NAME(direct_few)(mr, rows, w, copy + v, offsets, bias, sums + v, length, k0 > 0);
+        for (; v < length; v += TILE_N)
+            NAME(direct_pair)(mr, rows, w, copy + v, offsets, bias, sums + v, length, k0 > 0);
+    }
+}
+#undef LONG
+
+/* Lines of a band's sums to every step-th element of lines of an output. */
+static void NAME(write_lines)(const real *sums, ptrdiff_t rows, ptrdiff_t pitch, ptrdiff_t width, ptrdiff_t step,
+                              ptrdiff_t out_pitch, real *out)
+{
+    for (ptrdiff_t r = 0; r < rows; r++, sums += pitch, out += out_pitch) {
+        if (step == 1) NAME(copy_few)(sums, width, out);
+        else if (step == 2) for (ptrdiff_t x = 0; x < width; x++) out[2 * x] = sums[x];
+        else for (ptrdiff_t x = 0; x < width; x++) out[x * step] = sums[x];
     }
 }
 
-/* Elements of scratch memory of a thread: the offsets, the copy, and slack for vectors that overhang its end. */
-static ptrdiff_t NAME(offset_room)(const ConvShape *s) { return (s->depth + 15) / 16 * 16; }
-
-static ptrdiff_t NAME(copy_room)(const ConvShape *s)
+/* A band of all outputs of a group. `offsets` are those of all phases, each after their number. */
+static void NAME(direct_task)(const ConvShape *s, const bands *b, const real *x, const real *packed, const int *offsets,
+                              real *y, real *copy, ptrdiff_t task)
 {
-    return NAME(offset_room)(s) + (s->cin * s->plane + 2 * LANES + 15) / 16 * 16;
-}
-
-static void NAME(direct_task)(const ConvShape *s, const real *x, const real *packed, real *y, real *scratch,
-                              ptrdiff_t task)
-{
-    const ptrdiff_t band = task % s->bands, image = task / s->bands, group = image % s->groups;
-    const ptrdiff_t top = band * s->band, rows = s->out[1] - top < s->band ? s->out[1] - top : s->band;
-    const ptrdiff_t vectors = rows * ((s->out[2] + LANES - 1) / LANES), all = NAME(padded_out)(s);
-    const real *bias = packed + s->groups * all * s->depth + group * all;
-    int *offsets = (int *)scratch;
-    real *copy = scratch + NAME(offset_room)(s);
-    phases py, px;
-    if (rows <= 0) return;
-    find_phases(&py, s, 1);
-    find_phases(&px, s, 2);
-    find_offsets(s, &py, &px, offsets);
-    NAME(copy_band)(s, &py, &px, x + image * s->cin * s->pixels, top, rows, copy);
-    packed += group * all * s->depth;
-    y += image * s->cout * s->positions + top * s->out[2];
-    for (ptrdiff_t k0 = 0; k0 < s->depth; k0 += s->step) {
-        const ptrdiff_t k = s->depth - k0 < s->step ? s->depth - k0 : s->step;
-        for (ptrdiff_t v = 0; v < vectors; v += 2)
-            NAME(direct_pair)(s, v, v + 1 < vectors ? v + 1 : v, k, packed + all * k0, copy, offsets + k0, bias, y,
-                              k0 > 0);
+    const pass *m = &b->m;
+    const ptrdiff_t image = task / s->bands, group = image % s->groups, top = task % s->bands * b->band;
+    const ptrdiff_t rows = limit(m->grid[0] - top, 0, b->band), length = NAME(band_length)(b, rows);
+    const ptrdiff_t plane = m->out_size[0] * m->out_size[1], all = NAME(padded_out)(m);
+    const real *bias = packed + s->groups * NAME(group_weights)(s, b) + group * all;
+    real *sums = copy + NAME(copy_room)(b);
+    if (rows == 0) return;
+    NAME(copy_band)(b, x + image * m->in * m->in_size[0] * m->in_size[1], top, rows, copy);
+    packed += group * NAME(group_weights)(s, b);
+    y += image * m->out * plane;
+    for (ptrdiff_t i = 0; i < b->phases; i++) {
+        const ptrdiff_t k = *offsets++, first = i / m->phases[1], left = i % m->phases[1];
+        const ptrdiff_t lines = limit(phase_size(m, 0, first) - top, 0, rows), width = phase_size(m, 1, left);
+        real *out = y + (top * m->phases[0] + first) * m->out_size[1] + left;
+        for (ptrdiff_t o = 0; o < m->out; o += TILE_M, packed += TILE_M * k) {
+            const int mr = m->out - o < TILE_M ? m->out - o : TILE_M;
+            NAME(band_products)(mr, k, packed, copy, offsets, bias + o, length, sums);
+            for (int c = 0; c < mr; c++)
+                NAME(write_lines)(sums + c * length, lines, b->pitch, width, m->phases[1],
+                                  m->phases[0] * m->out_size[1], out + (o + c) * plane);
+        }
+        offsets += k;
     }
 }
 
@@ -228,6 +316,7 @@ ALWAYS_INLINE void NAME(weight_body)(const int mr, const int vecs, ptrdiff_t row
     }
 }
 
+#define WEIGHT_CASE(h) case h: NAME(weight_body)(h, vecs, rows, cols, pitch, copy, offsets, dy, c, rc); break;
 #define WEIGHT_ARGS int mr, ptrdiff_t rows, ptrdiff_t cols, ptrdiff_t pitch, const real *copy, const int *offsets, \
                     const real *dy, real *c, ptrdiff_t rc
 static __attribute__((noinline)) void NAME(weight_wide)(WEIGHT_ARGS)
@@ -243,50 +332,53 @@ static __attribute__((noinline)) void NAME(weight_narrow)(WEIGHT_ARGS)
 }
 #undef WEIGHT_ARGS
 #undef WEIGHT_CASE
-#undef DIRECT_CASE
 
 /* With so few output channels they do not fill vectors: neighbouring positions do, which need inner products. */
 static int NAME(few_channels)(const ConvShape *s) { return s->cout <= LANES / 2; }
 
-/* sums[i] += the inner product of dy and the copy at offsets[i]; lines of dy end in zeros. */
-ALWAYS_INLINE void NAME(dots_body)(const int mr, ptrdiff_t rows, ptrdiff_t wide, ptrdiff_t pitch, const real *copy,
-                                   const int *offsets, const real *dy, real *sums, ptrdiff_t step)
+/* sums[i] += the inner product of dy and the copy at offsets[i]; between lines dy is zero. */
+ALWAYS_INLINE void NAME(dots_body)(const int mr, ptrdiff_t length, const real *copy, const int *offsets, const real *dy,
+                                   real *sums, ptrdiff_t step)
 {
     vec sum[TILE_M];
+    const real *in[TILE_M];
     #pragma GCC unroll 12
-    for (int i = 0; i < mr; i++) sum[i] = (vec){0};
-    for (ptrdiff_t r = 0; r < rows; r++, copy += pitch, dy += wide)
-        for (ptrdiff_t p = 0; p < wide; p += LANES) {
-            const vec g = LOAD(dy + p);
-            #pragma GCC unroll 12
-            for (int i = 0; i < mr; i++) sum[i] += g * LOAD(copy + offsets[i] + p);
-        }
-    for (int i = 0; i < mr; i++)
-        for (int l = 0; l < LANES; l++) sums[i * step] += sum[i][l];
+    for (int i = 0; i < mr; i++) sum[i] = (vec){0}, in[i] = copy + offsets[i];
+    for (ptrdiff_t p = 0; p < length; p += LANES) {
+        const vec g = LOAD(dy + p);
+        #pragma GCC unroll 12
+        for (int i = 0; i < mr; i++) sum[i] += g * LOAD(in[i] + p);
+    }
+    #pragma GCC unroll 12
+    for (int i = 0; i < mr; i++) {
+        const quad *part = (const quad *)&sum[i];
+        quad total = part[0];
+        #pragma GCC unroll 4
+        for (size_t j = 1; j < VECTOR_BYTES / 16; j++) total += part[j];
+        for (int l = 0; l < QUAD; l++) sums[i * step] += total[l];
+    }
 }
 
-#define DOTS_CASE(h) case h: NAME(dots_body)(h, rows, wide, pitch, copy, offsets, dy, sums, step); break;
-static __attribute__((noinline)) void NAME(dots)(int mr, ptrdiff_t rows, ptrdiff_t wide, ptrdiff_t pitch,
-                                                 const real *copy, const int *offsets, const real *dy, real *sums,
-                                                 ptrdiff_t step)
+#define DOTS_CASE(h) case h: NAME(dots_body)(h, length, copy, offsets, dy, sums, step); break;
+static __attribute__((noinline)) void NAME(dots)(int mr, ptrdiff_t length, const real *copy, const int *offsets,
+                                                 const real *dy, real *sums, ptrdiff_t step)
 {
     switch (mr) { EACH_HEIGHT(DOTS_CASE) }
 }
 #undef DOTS_CASE
 
-static ptrdiff_t NAME(padded_panels)(const ConvShape *s) { return (s->cout + TILE_N - 1) / TILE_N * TILE_N; }
-
-/* Scratch of a thread: what copy_band needs, and the gradient of a band turned: line_room for each line. */
-static ptrdiff_t NAME(wide_line)(const ConvShape *s) { return (s->out[2] + LANES - 1) / LANES * LANES; }
-
-static ptrdiff_t NAME(line_room)(const ConvShape *s)
+/* Output channels that the sums have room for: whole panels, or those that are there. */
+static ptrdiff_t NAME(padded_panels)(const ConvShape *s)
 {
-    return NAME(few_channels)(s) ? NAME(wide_line)(s) : s->out[2] * NAME(padded_panels)(s);
+    return NAME(few_channels)(s) ? s->cout : (s->cout + TILE_N - 1) / TILE_N * TILE_N;
 }
 
-static ptrdiff_t NAME(weight_room)(const ConvShape *s)
+/* Scratch of a thread: what copy_band needs, and the gradient of a band turned, or one channel of it as one line. */
+static ptrdiff_t NAME(weight_room)(const ConvShape *s, const bands *b)
 {
-    return NAME(copy_room)(s) + s->band * NAME(line_room)(s);
+    const ptrdiff_t turned = NAME(few_channels)(s) ? NAME(band_length)(b, b->band) + LANES
+                                                   : b->band * s->out[2] * NAME(padded_panels)(s);
+    return NAME(offset_room)(b, s) + NAME(copy_room)(b) + turned;
 }
 
 static ptrdiff_t NAME(sums_room)(const ConvShape *s)
@@ -295,7 +387,7 @@ static ptrdiff_t NAME(sums_room)(const ConvShape *s)
 }
 
 /* A band's part of the sums, for one group. `lanes` is the band's gradient as panels of [position][TILE_N]. */
-static void NAME(weight_band)(const ConvShape *s, ptrdiff_t rows, const real *copy, const int *offsets,
+static void NAME(weight_band)(const ConvShape *s, const bands *b, ptrdiff_t rows, const real *copy, const int *offsets,
                               const real *lanes, real *sums)
 {
     const ptrdiff_t width = s->out[2], all = NAME(padded_panels)(s);
@@ -307,58 +399,57 @@ static void NAME(weight_band)(const ConvShape *s, ptrdiff_t rows, const real *co
             for (ptrdiff_t k = 0; k < s->depth; k += TILE_M) {
                 const int mr = s->depth - k < TILE_M ? s->depth - k : TILE_M;
                 (s->cout - o <= LANES ? NAME(weight_narrow) : NAME(weight_wide))(
-                    mr, part, width, s->pitch, copy + r * s->pitch, offsets + k, dy, sums + k * all + o, all);
+                    mr, part, width, b->pitch, copy + r * b->pitch, offsets + k, dy, sums + k * all + o, all);
             }
         }
     }
 }
 
-/* The same for few channels, with `lanes` as the lines of one channel, padded with zeros to whole vectors. */
-static void NAME(weight_dots)(const ConvShape *s, ptrdiff_t rows, const real *copy, const int *offsets, const real *dy,
-                              real *lanes, real *sums)
+/* The same for few channels, one after the other. */
+static void NAME(weight_dots)(const ConvShape *s, const bands *b, ptrdiff_t rows, const real *copy, const int *offsets,
+                              const real *dy, real *line, real *sums)
 {
-    const ptrdiff_t wide = NAME(wide_line)(s), width = s->out[2], all = NAME(padded_panels)(s);
+    const ptrdiff_t width = s->out[2], all = NAME(padded_panels)(s), length = NAME(band_length)(b, rows);
     for (ptrdiff_t o = 0; o < s->cout; o++, dy += s->positions) {
         for (ptrdiff_t r = 0; r < rows; r++) {
-            memcpy(lanes + r * wide, dy + r * width, width * sizeof(real));
-            memset(lanes + r * wide + width, 0, (wide - width) * sizeof(real));
+            NAME(fetch)(dy + s->cout * s->positions + r * width, width);
+            NAME(copy_few)(dy + r * width, width, line + r * b->pitch);
+            NAME(clear_few)(b->pitch - width, line + r * b->pitch + width);
         }
+        NAME(clear_few)(length - rows * b->pitch, line + rows * b->pitch);
         for (ptrdiff_t k = 0; k < s->depth; k += TILE_M) {
             const int mr = s->depth - k < TILE_M ? s->depth - k : TILE_M;
-            NAME(dots)(mr, rows, wide, s->pitch, copy, offsets + k, lanes, sums + k * all + o, all);
+            NAME(dots)(mr, length, copy, offsets + k, line, sums + k * all + o, all);
         }
     }
 }
 
 /* A part of the images and bands, for all groups, into sums of its own. */
-static void NAME(weight_task)(const ConvShape *s, const real *dy, const real *x, real *sums, real *scratch,
-                              ptrdiff_t part)
+static void NAME(weight_task)(const ConvShape *s, const bands *b, const real *dy, const real *x, real *sums,
+                              real *scratch, ptrdiff_t part)
 {
     const ptrdiff_t tasks = s->batch * s->groups * s->bands, all = NAME(padded_panels)(s);
     const ptrdiff_t first = tasks * part / s->parts, last = tasks * (part + 1) / s->parts;
     int *offsets = (int *)scratch;
-    real *copy = scratch + NAME(offset_room)(s), *lanes = scratch + NAME(copy_room)(s);
-    phases py, px;
+    real *copy = scratch + NAME(offset_room)(b, s), *lanes = copy + NAME(copy_room)(b);
     sums += part * s->groups * s->depth * all;
     memset(sums, 0, s->groups * s->depth * all * sizeof(real));
-    find_phases(&py, s, 1);
-    find_phases(&px, s, 2);
-    find_offsets(s, &py, &px, offsets);
+    find_offsets(b, &b->y, &b->x, offsets);
     for (ptrdiff_t t = first; t < last; t++) {
         const ptrdiff_t band = t % s->bands, image = t / s->bands, top = band * s->band;
-        const ptrdiff_t rows = s->out[1] - top < s->band ? s->out[1] - top : s->band, n = rows * s->out[2];
-        if (rows <= 0) continue;
-        NAME(copy_band)(s, &py, &px, x + image * s->cin * s->pixels, top, rows, copy);
+        const ptrdiff_t rows = limit(s->out[1] - top, 0, s->band), n = rows * s->out[2];
+        if (rows == 0) continue;
+        NAME(copy_band)(b, x + image * s->cin * s->pixels, top, rows, copy);
         const real *grad = dy + image * s->cout * s->positions + top * s->out[2];
         real *own = sums + image % s->groups * s->depth * all;
         if (NAME(few_channels)(s)) {
-            NAME(weight_dots)(s, rows, copy, offsets, grad, lanes, own);
+            NAME(weight_dots)(s, b, rows, copy, offsets, grad, lanes, own);
             continue;
         }
         for (ptrdiff_t o = 0; o < s->cout; o += TILE_N)
             NAME(pack_b)(n, s->cout - o < TILE_N ? s->cout - o : TILE_N, grad + o * s->positions, 1, s->positions,
                          lanes + o * n);
-        NAME(weight_band)(s, rows, copy, offsets, lanes, own);
+        NAME(weight_band)(s, b, rows, copy, offsets, lanes, own);
     }
 }
 
@@ -371,5 +462,93 @@ static void NAME(weight_join)(const ConvShape *s, const real *sums, real *dw, pt
         real total = 0;
         for (ptrdiff_t i = 0; i < s->parts; i++) total += sums[i * part + k * all];
         dw[channel * s->depth + k] = total;
+    }
+}
+
+/* ---- plans and kernels, as conv.pxd describes them --------------------------------------------------------------- */
+
+/* Useful part of the work for n things in tiles of `step`, where a last tile costs as much as `least` at least. */
+static double NAME(share)(ptrdiff_t n, ptrdiff_t step, ptrdiff_t least)
+{
+    const ptrdiff_t rest = n % step;
+    return (double)n / (n - rest + (rest == 0 ? 0 : rest < least ? least : rest));
+}
+
+static double NAME(direct_pass)(ConvShape *s, int gradient, int threads)
+{
+    enum { COPY = 4, LEAST = 2 };               /* what an element costs that is copied or written, in products */
+    bands b;
+    if ((gradient ? s->cin : s->cout) > MOST_OUT || !NAME(plan_bands)(s, gradient, 0, threads, &b)) return 0;
+    const pass *m = &b.m;
+    const ptrdiff_t length = NAME(band_length)(&b, b.band);
+    s->scratch = NAME(offset_room)(&b, s) + NAME(copy_room)(&b) + TILE_M * length;
+    s->shared = NAME(packed_room)(s, &b);
+    const double each = (double)s->batch * s->groups * s->bands, rows = m->out / NAME(share)(m->out, TILE_M, LEAST);
+    const double moved = (double)m->in * b.plane + (double)b.phases * m->out * length;
+    return (double)s->batch * s->groups * s->positions * s->depth * s->cout
+        / (each * (rows * m->in * s->taps * length + COPY * moved));
+}
+
+static double NAME(direct_plan)(ConvShape *s, int threads) { return NAME(direct_pass)(s, 0, threads); }
+
+static double NAME(direct_dx_plan)(ConvShape *s, int threads) { return NAME(direct_pass)(s, 1, threads); }
+
+static double NAME(direct_weight_plan)(ConvShape *s, int threads)
+{
+    bands b;
+    if (s->groups * s->cout * s->depth > MOST_SUMS || !NAME(plan_bands)(s, 0, 1, threads, &b)) return 0;
+    s->parts = limit(threads, 1, s->batch * s->groups * s->bands);
+    s->scratch = NAME(weight_room)(s, &b);
+    s->shared = NAME(sums_room)(s);
+    if (NAME(few_channels)(s)) return (double)s->band * s->out[2] / NAME(band_length)(&b, s->band) / 2;
+    return NAME(share)(s->cout, TILE_N, TILE_N * 2 / 3) * NAME(share)(s->depth, TILE_M, 4);
+}
+
+static void NAME(run_direct)(const ConvShape *s, int gradient, const real *x, const real *w, const real *bias, real *y,
+                             real *scratch, int threads)
+{
+    real *packed = scratch + threads * s->scratch;
+    const ptrdiff_t tasks = s->batch * s->groups * s->bands;
+    bands b;
+    find_bands(s, gradient, &b);
+    #pragma omp parallel num_threads(threads)
+    {
+        real *own = scratch + tl_thread_id() * s->scratch, *copy = own + NAME(offset_room)(&b, s);
+        find_all_offsets(s, &b, (int *)own);
+        #pragma omp for schedule(static)
+        for (ptrdiff_t i = 0; i < NAME(pack_tasks)(s, &b); i++) NAME(pack_weight)(s, &b, w, bias, packed, i);
+        #pragma omp for schedule(static)
+        for (ptrdiff_t i = 0; i < tasks; i++) NAME(direct_task)(s, &b, x, packed, (const int *)own, y, copy, i);
+    }
+}
+
+static void NAME(direct_forward)(const ConvShape *s, void *gemm, const void *x, const void *w, const void *bias,
+                                 void *y, void *scratch, int threads)
+{
+    (void)gemm;
+    NAME(run_direct)(s, 0, x, w, bias, y, scratch, threads);
+}
+
+static void NAME(direct_dx)(const ConvShape *s, void *gemm, const void *dy, const void *w, const void *bias, void *dx,
+                            void *scratch, int threads)
+{
+    (void)gemm;
+    NAME(run_direct)(s, 1, dy, w, bias, dx, scratch, threads);
+}
+
+static void NAME(direct_weight)(const ConvShape *s, void *gemm, const void *dy, const void *x, const void *bias,
+                                void *dw, void *scratch, int threads)
+{
+    real *sums = (real *)scratch + threads * s->scratch;
+    bands b;
+    (void)gemm, (void)bias;
+    find_bands(s, 0, &b);
+    #pragma omp parallel num_threads(threads)
+    {
+        real *own = (real *)scratch + tl_thread_id() * s->scratch;
+        #pragma omp for schedule(static)
+        for (ptrdiff_t i = 0; i < s->parts; i++) NAME(weight_task)(s, &b, dy, x, sums, own, i);
+        #pragma omp for schedule(static)
+        for (ptrdiff_t i = 0; i < s->groups * s->cout; i++) NAME(weight_join)(s, sums, dw, i);
     }
 }

@@ -14,7 +14,6 @@ typedef struct {
     ptrdiff_t taps;                 /* product of kernel */
     ptrdiff_t depth;                /* cin * taps: rows of the column matrix */
     int plain;                      /* 1x1, stride 1, no padding: the image is its own column matrix */
-    int flipped;                    /* weight is (cin, cout, taps) with the taps in reverse order */
 
     /* im2col: a tile is `tile` positions of one image, or all positions of `images` images. */
     ptrdiff_t images, tile;
@@ -22,11 +21,8 @@ typedef struct {
     ptrdiff_t chunks;               /* tiles along the positions of one image */
     ptrdiff_t row_blocks;           /* pieces of the column matrix's rows (backward kernels) */
 
-    /* direct: a band is `band` output lines of one image, read from a padded copy split by stride phase. */
+    /* direct: a band is `band` lines of a phase of the outputs of one image. */
     ptrdiff_t band, bands;
-    ptrdiff_t lines, pitch;         /* lines of a phase, and the distance between them */
-    ptrdiff_t plane;                /* elements of all phases of one channel */
-    ptrdiff_t step;                 /* rows of the column matrix summed in one go */
 
     /* Winograd, implicit: a block is `band` lines (of tiles, or of a phase) in each of `images` images; there are
        blocks x bands of them. */

@@ -59,6 +59,10 @@ ALWAYS_INLINE void transpose_float(q_float *r)
     r[3] = SHUFFLE4(b, d, 2, 6, 3, 7);
 }
 
+/* Every other element of two blocks. */
+ALWAYS_INLINE q_float evens_float(q_float a, q_float b) { return SHUFFLE4(a, b, 0, 2, 4, 6); }
+ALWAYS_INLINE q_double evens_double(q_double a, q_double b) { return SHUFFLE2(a, b, 0, 2); }
+
 ALWAYS_INLINE void transpose_double(q_double *r)
 {
     const q_double a = SHUFFLE2(r[0], r[1], 0, 2), b = SHUFFLE2(r[0], r[1], 1, 3);

@@ -1,17 +1,18 @@
 /* Winograd convolution for float and double: images of two dims, kernels of two to twelve places in each.
 
-   Two by two outputs of a 3x3 kernel are made of a tile of four by four inputs with 16 products for each pair of channels
-   instead of 36 (Lavin and Gray, Fast Algorithms for Convolutional Neural Networks, 2016). With the matrices of that paper,
+   Two by two outputs of a 3x3 kernel are made of a tile of four by four inputs with 16 products for each pair of
+   channels instead of 36 (Lavin and Gray, Fast Algorithms for Convolutional Neural Networks, 2016). With the matrices
+   of that paper,
 
        forward             Y  = At [ (G w Gt) . (Bt d B) ] A        summed over input channels
        gradient of weight  dw = Gt [ (Bt d B) . (A dY At) ] G       summed over tiles
 
-   where the dots are 16 matrix products, one for each place in the tile. Other kernels are cut into pieces of two or three
-   places in each dim, and with a stride into pieces of places that are one stride apart. Each piece reads a tile of its
-   own, and all of them are summed before the last transform, as if they were more input channels. A piece of two places
-   has zeros in the last line or column of G w Gt, whose products are left out: so 5x5 takes 49 products instead of 100,
-   and all sums are as short, and errors as small, as those of 3x3. The gradient of the input is a forward pass too (see
-   conv_pass.h). Vectors run along channels, so that any image size will do. */
+   where the dots are 16 matrix products, one for each place in the tile. Other kernels are cut into pieces of two or
+   three places in each dim, and with a stride into pieces of places that are one stride apart. Each piece reads a tile
+   of its own, and all of them are summed before the last transform, as if they were more input channels. A piece of two
+   places has zeros in the last line or column of G w Gt, whose products are left out: so 5x5 takes 49 products instead
+   of 100, and all sums are as short, and errors as small, as those of 3x3. The gradient of the input is a forward pass
+   too (see conv_pass.h). Vectors run along channels, so that any image size will do. */
 #ifndef TENSORLIB_WINOGRAD_H
 #define TENSORLIB_WINOGRAD_H
 #include <string.h>

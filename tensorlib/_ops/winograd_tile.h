@@ -190,8 +190,8 @@ ALWAYS_INLINE void NAME(output_tile)(const real *m, ptrdiff_t place, vec bias, r
 }
 
 /* Outputs of one phase and one panel of channels from their products [place][tile][TILE_N]. */
-static void NAME(write_panel)(const ConvShape *s, const tiling *t, const pieces *p, const tile_block *b, ptrdiff_t first,
-                              const real *products, const real *bias, real *lines, real *y)
+static void NAME(write_panel)(const ConvShape *s, const tiling *t, const pieces *p, const tile_block *b,
+                              ptrdiff_t first, const real *products, const real *bias, real *lines, real *y)
 {
     const pass *m = &t->m;
     const ptrdiff_t channels = m->out - first < TILE_N ? m->out - first : TILE_N, line = 2 * b->across * TILE_N;
@@ -450,12 +450,12 @@ static void NAME(weight_join)(const ConvShape *s, const tiling *t, const real *s
 /* How many times faster than a plain product the products of this path are, after the cost of its transforms. */
 static double NAME(winograd_gain)(const ConvShape *s, const tiling *t)
 {
-    enum { COPY = 24, TRANSFORM = 40 };         /* what a vector costs that is copied or transformed, in products */
+    enum { COPY = 40, TRANSFORM = 60 };         /* what a vector costs that is copied or transformed, in products */
     const double tiles = (double)s->batch * s->groups * t->down * t->across, slots = (double)t->all / PLACES;
     const double in = NAME(whole_vectors)(t->m.in), out = NAME(whole_vectors)(t->m.out);
     const double plain = (double)s->depth * s->cout * s->positions * s->batch * s->groups;
     const double weights = slots * PLACES * s->groups * in * out;
-    return plain / (tiles * (t->all * t->m.in * out + COPY * (in + t->phases * out)
+    return plain / (tiles * (t->all * (t->m.in < 4 ? 4 : t->m.in) * out + COPY * (in + t->phases * out)
                              + TRANSFORM * (slots * in + t->phases * out)) + weights * LANES);
 }
 
