@@ -144,5 +144,5 @@ def test_the_counters_see_a_scattered_read_and_a_conflict():
     m = g(128, 128)
     scattered = counters(lambda: m.t() + m)["add_float"]        # turned operands are not yet read through tiles
     assert scattered["global_load_sectors"] > 2 * 2 * N * 4 / SECTOR
-    ordered = counters(lambda: m.sort(1))
-    assert ordered["sort_tiles_float"]["shared_conflicts"] > 0
+    tiles = counters(lambda: m.sort(1))["sort_tiles_float"]
+    assert 0 < tiles["shared_conflicts"] < 1.2 * tiles["shared_accesses"]       # pairs that lie close

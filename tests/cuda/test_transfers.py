@@ -35,7 +35,8 @@ def test_rows_stay_on_the_gpu(name, bus):
         bus.taken()
         case.row(*arguments)
         sent, read = bus.taken()
-        assert sent == 0 and read <= READS.get(name, (0,))[0], (case, sent, read)
+        assert sent == 0, "%r: %d sent" % (case, sent)
+        assert read <= READS.get(name, (0,))[0], "%r: %d read; name it in READS" % (case, read)
         assert read or name not in READS, "%s reads nothing: take it out of READS" % name
 
 
@@ -51,7 +52,8 @@ def test_derivatives_stay_on_the_gpu(name, bus):
         if outputs:
             sum((v * v).sum() for v in outputs).backward()
         sent, read = bus.taken()
-        assert sent <= SENDS.get(name, (0,))[0] and read <= READS.get(name, (0,))[0], (case, sent, read)
+        assert sent <= SENDS.get(name, (0,))[0], "%r: %d sent; name it in SENDS" % (case, sent)
+        assert read <= READS.get(name, (0,))[0], "%r: %d read; name it in READS" % (case, read)
 
 
 def test_the_counter_counts(bus):

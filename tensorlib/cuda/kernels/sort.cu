@@ -23,16 +23,26 @@ template <> __device__ __forceinline__ u64 key_of<double>(double v) {
     return v != v ? ~(u64)0 : bits & sign ? ~bits : bits | sign;
 }
 
-// Bitonic sort of every `width` (a power of two) pairs side by side; all threads of the block have to come here.
+// A tile of pairs in shared memory, keys and places apart, so that neighbours lie in different banks. A place in the tile
+// stands for the position in the line; those that stand for nothing are TILE or more.
 const int TILE = 1024;
-__device__ __forceinline__ void sort_tile(Pair* tile, u32 width) {
+struct Tile { u64 key[TILE]; u32 place[TILE]; };
+
+// Bitonic sort of every `width` (a power of two) pairs side by side; all threads of the block have to come here.
+__device__ __forceinline__ void sort_tile(Tile& tile, u32 width) {
     for (u32 k = 2; k <= width; k *= 2)
         for (u32 j = k / 2; j > 0; j /= 2) {
             for (u32 t = threadIdx.x; t < TILE / 2; t += blockDim.x) {
-                u32 low = t / j * j * 2 + t % j, high = low + j;
-                bool rising = (low % width & k) == 0;
-                Pair a = tile[low], b = tile[high];
-                if (before(b, a) == rising) { tile[low] = b; tile[high] = a; }
+                u32 low = (t & ~(j - 1)) * 2 + (t & (j - 1)), high = low + j;
+                bool rising = (low & (width - 1) & k) == 0;
+                u64 a = tile.key[low], b = tile.key[high];
+                u32 at_a = tile.place[low], at_b = tile.place[high];
+                if ((b < a || (b == a && at_b < at_a)) == rising) {
+                    tile.key[low] = b;
+                    tile.key[high] = a;
+                    tile.place[low] = at_b;
+                    tile.place[high] = at_a;
+                }
             }
             __syncthreads();
         }
@@ -40,20 +50,20 @@ __device__ __forceinline__ void sort_tile(Pair* tile, u32 width) {
 
 // Sort the tiles of `width` of all lines; a block takes TILE / width of them. Places behind a line's end sort last.
 template <class T> __device__ __forceinline__ void sort_tiles(Pair* out, const T* x, i64 lines, i64 n, u32 width, u64 flip) {
-    __shared__ Pair tile[TILE];
+    __shared__ Tile tile;
     i64 each = (n + width - 1) / width, count = lines * each, most = TILE / width;
     for (i64 first = blockIdx.x * most; first < count; first += gridDim.x * most) {
         for (int pass = 0; pass < 2; ++pass) {
             for (u32 t = threadIdx.x; t < TILE; t += blockDim.x) {
-                i64 which = first + t / width, line = which / each, i = which % each * width + t % width;
+                i64 which = first + t / width, line = which / each, begin = which % each * width, i = begin + t % width;
                 bool there = which < count && i < n;
-                if (pass == 1) {
-                    if (there) out[line * n + i] = tile[t];
-                    continue;
+                if (pass == 0) {
+                    tile.key[t] = there ? key_of(x[line * n + i]) ^ flip : ~(u64)0;
+                    tile.place[t] = there ? t : TILE + t;
+                } else if (there) {
+                    Pair p = {tile.key[t], begin + tile.place[t] % width};
+                    out[line * n + i] = p;
                 }
-                Pair p = {~(u64)0, ~((i64)1 << 63)};
-                if (there) { p.key = key_of(x[line * n + i]) ^ flip; p.position = i; }
-                tile[t] = p;
             }
             __syncthreads();
             if (pass == 0) sort_tile(tile, width);
