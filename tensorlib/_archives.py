@@ -60,6 +60,7 @@ class Reader:
         self.file, self.name, self.restore, self.check_source = file, name, restore, check_source
         self.pickle_module, self.rule = pickle_module, rule
         self.storages = {}      # key -> storage, views of storages too
+        self.error_of_restore = None
 
     @contextlib.contextmanager
     def telling_damage(self):
@@ -68,7 +69,17 @@ class Reader:
         except (Refused, RuntimeError):
             raise
         except (Exception if self.rule == TENSORS else DAMAGE) as error:
+            if error is self.error_of_restore:
+                raise
             raise self.damaged("%s: %s" % (type(error).__name__, error)) from error
+
+    def placed(self, storage, location):
+        """The storage where map_location wants it; its errors are the caller's, and tell nothing of the file."""
+        try:
+            return self.restore(storage, location)
+        except Exception as error:
+            self.error_of_restore = error
+            raise
 
     def damaged(self, what):
         return RuntimeError("%s cannot be read: it is damaged or cut short (%s)" % (self.name, what))
@@ -138,7 +149,7 @@ class StreamReader(Reader):
         if key not in self.storages:
             if not 0 <= size * itemsize(kind) <= self.length:
                 raise self.damaged("a storage of %d elements is longer than the file" % size)
-            self.storages[key] = self.restore(new_storage(kind, size), location)
+            self.storages[key] = self.placed(new_storage(kind, size), location)
             self.kinds[key] = kind
         return self.view(self.storages[key], *view) if view is not None else self.storages[key]
 
@@ -169,7 +180,7 @@ class ZipReader(Reader):
             storage = new_storage(kind, size)
             with self.zip.open(entry) as file:
                 fill(storage, kind, file)
-            self.storages[key] = self.restore(storage, location)
+            self.storages[key] = self.placed(storage, location)
         return self.storages[key]
 
 
@@ -192,7 +203,7 @@ class TarReader(Reader):
                 raise self.damaged("a storage of %d elements is longer than the file" % count)
             storage = new_storage(kind, count)
             fill(storage, kind, file)
-            self.storages[key] = self.restore(storage, location)
+            self.storages[key] = self.placed(storage, location)
         for key, root, offset, size in self.unpickle(file):
             self.view(self.storages[root], key, offset, size)
 

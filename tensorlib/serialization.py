@@ -15,6 +15,7 @@ import warnings
 
 from . import _archives, _writers
 from ._names import PACKAGE
+from ._ops.storage import Storage
 
 FORMATS = ("tensorlib", "torch", "zip")
 
@@ -86,7 +87,11 @@ def _restorer(map_location):
 
     def restore(storage, location):
         restored = map_location(storage, location)
-        return default_restore_location(storage, location) if restored is None else restored
+        if restored is None:
+            return default_restore_location(storage, location)
+        if not isinstance(restored, Storage):
+            raise TypeError("map_location returned a %s, expected a storage or None" % type(restored).__name__)
+        return restored
     return restore
 
 

@@ -236,8 +236,14 @@ class Methods:
     def __dlpack_device__(self):
         return (1, 0)
 
+    def __getstate__(self):
+        return self.storage(), self.storage_offset(), tuple(self.size()), self.stride()
+
     def __setstate__(self, state):
         setstate(self, state)
+
+    def __reduce__(self):
+        return reduce(self)
 
 
 def need_callable(function):
@@ -345,7 +351,7 @@ def deepcopy(self, memo):
 
 
 def reduce(self):
-    place = self.storage(), self.storage_offset(), tuple(self.size()), self.stride()
+    place = self.__getstate__()
     if type(self) is type(core.make_view(*place)):
         return _rebuild_tensor, place
     return type(self), (), place            # a class that a user derived: setstate puts it on the storage
@@ -378,7 +384,8 @@ def invert(self):
     return 1 - self
 
 
-PROTOCOLS = ("__array_priority__", "__array_wrap__", "__dir__", "__dlpack__", "__dlpack_device__")
+PROTOCOLS = ("__array_priority__", "__array_wrap__", "__dir__", "__dlpack__", "__dlpack_device__", "__getstate__",
+             "__reduce__")
 for _name, _hook in dict(construct=construct, getitem=views.getitem, setitem=views.setitem, repr=tensor_text,
                          getitem_by_others=indexing.getitem, setitem_by_others=indexing.setitem, contains=contains,
                          reduce=reduce, setstate=setstate, deepcopy=deepcopy, array=as_array, neg=negative,
@@ -402,4 +409,6 @@ def caster(code):
 for _code, _name in enumerate(DTYPE_NAMES):
     core.set_attribute(TensorBase, _name.lower(), caster(_code))
 core.set_attribute(TensorBase, "is_sparse", False)
+for _class in core.cpu_classes():
+    core.set_attribute(_class, "is_cuda", False)        # of the class too, as torch.FloatTensor.is_cuda
 _bind.bind_tensors()

@@ -230,6 +230,32 @@ def test_todays_bools_bfloat16_and_scalars(tmp_path):
 
 # ---- places --------------------------------------------------------------------------------------------
 
+def no_gpu(storage, place):
+    raise AssertionError("Torch not compiled with CUDA enabled")
+
+
+@pytest.mark.parametrize("where, error", [
+    (no_gpu, AssertionError), (lambda storage, place: 1 / 0, ZeroDivisionError),
+    (lambda storage, place: {}[place], KeyError), (lambda storage, place: place, TypeError), (5, TypeError)])
+@pytest.mark.parametrize("format", ["tensorlib", "torch"])
+def test_errors_of_map_location_are_the_callers(tmp_path, where, error, format):
+    """They say nothing of the file, which is not damaged."""
+    tensorlib.save([tensorlib.ones(2)], tmp_path / "x.pt", format=format)
+    with pytest.raises(error):
+        tensorlib.load(tmp_path / "x.pt", map_location=where)
+
+
+def test_the_parts_of_the_pickle_protocol():
+    x = tensorlib.arange(0, 6).view(2, 3).t()
+    storage, *place = x.__getstate__()
+    assert place == [0, (3, 2), (1, 3)] and storage.data_ptr() == x.data_ptr()
+    function, arguments = x.__reduce__()
+    assert function(*arguments).tolist() == x.tolist()
+    y = tensorlib.FloatTensor()
+    y.__setstate__(x[1:].__getstate__())
+    assert y.is_set_to(x[1:])
+
+
 def test_map_location_in_every_form(tmp_path):
     path = tmp_path / "x.pt"
     tensorlib.save(tensorlib.ones(2), path)

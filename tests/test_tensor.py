@@ -314,3 +314,8 @@ def test_names_that_scripts_ask_for():
     assert tensorlib.has_cudnn is False
     assert issubclass(tensorlib.FatalError, Exception) and tensorlib.FatalError.__module__ == "tensorlib"
     assert tensorlib.Storage._new_shared(3).is_shared()
+
+
+def test_classes_tell_where_their_tensors_are():
+    assert tensorlib.FloatTensor.is_cuda is False and tensorlib.ones(1).is_cuda is False
+    assert tensorlib.ByteTensor.is_sparse is False and tensorlib.sparse.FloatTensor.is_sparse is True
