@@ -6,7 +6,7 @@ PY      = $(BIN)/python
 PIP     = $(PY) -m pip install -q --disable-pip-version-check
 CODE    = tensorlib tests examples benchmarks setup.py
 
-.PHONY: help build debug test test-tiny test-debug test-cuda test-mpi fuzz lint types docs doctest gen gen-check sdist-test fuzz demo examples bench mutate clean
+.PHONY: help build debug test test-tiny test-debug test-cuda test-mpi test-aarch64 fuzz lint types docs doctest gen gen-check sdist-test fuzz demo examples bench mutate clean
 
 help:
 	@echo "make demo       build, then train a network on handwritten digits (under a minute after the build)"
@@ -14,6 +14,7 @@ help:
 	@echo "make build      compile the extensions in place    make debug      the same with bounds checks"
 	@echo "make test-cuda  tests of GPU code on an emulated GPU; needs nvcc"
 	@echo "make test-mpi   the backend mpi of distributed; needs mpiexec"
+	@echo "make test-aarch64  cross-compile for 64-bit ARM and test under qemu; needs Debian's cross compiler"
 	@echo "make examples   run every example                  make doctest    run the examples in docstrings"
 	@echo "make fuzz       random programs beside NumPy and PyTorch, for SECONDS=600 from SEED=0"
 	@echo "make lint types gen gen-check docs sdist-test bench mutate clean"
@@ -78,6 +79,10 @@ test-mpi: $(VENV)/.mpi build
 test-cuda: $(VENV)/.cuda build
 	$(PY) tests/cuda_emulator/environment.py $(PY) -m pytest tests/cuda_emulator
 	$(PY) tests/cuda_emulator/environment.py $(PY) -m pytest tests/cuda
+
+# Needs `apt-get install gcc-aarch64-linux-gnu qemu-user-static`; some minutes.
+test-aarch64: $(VENV)/.tiny
+	PYTHON=$(PY) .ci/aarch64
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check $(wildcard $(CODE))

@@ -1,14 +1,13 @@
 """Build the Cython extensions: each kernel file once for every ISA level, the rest once.
 
 Environment:
-    TENSORLIB_LEVELS   ISA levels to build, e.g. "x86_64_v3" (default: all of this machine's architecture)
+    TENSORLIB_LEVELS   ISA levels to build, e.g. "x86_64_v3" (default: all of the architecture built for)
     TENSORLIB_DEBUG    1: bounds checks on, -O0 -g
     TENSORLIB_OPENMP   0: build without OpenMP
     TENSORLIB_KEEP_GOING  1: build what compiles and leave out what does not (while several files are in work)
 """
 import os
 import pathlib
-import platform
 import shlex
 import subprocess
 import sys
@@ -30,7 +29,7 @@ LEVELS = {
         "x86_64_v3": ["-march=x86-64-v3"],
         "x86_64_v4": ["-march=x86-64-v4", "-mprefer-vector-width=512"],
     },
-}.get(platform.machine().lower().replace("amd64", "x86_64"), {"generic": []})
+}.get(sysconfig.get_platform().rpartition("-")[2].replace("amd64", "x86_64"), {"generic": []})
 # Never -ffast-math: one such module flushes denormals for the whole process and breaks NaN.
 OPTIMIZE = ["-O0", "-g"] if DEBUG else ["-O3", "-g0", "-fno-math-errno", "-fno-trapping-math",
                                         "-ffunction-sections", "-fno-asynchronous-unwind-tables"]
