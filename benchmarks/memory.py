@@ -1,9 +1,10 @@
 """Peak resident memory of each training step of training.py, ours and PyTorch's, each in a process of its own.
 
-    python benchmarks/memory.py [--threads N] [--steps N] [--only TEXT] [--json FILE]
+    python benchmarks/memory.py [--threads N] [--steps N] [--times N] [--only TEXT] [--json FILE]
 
 `peak` is of the whole process, `above` what of it came after the imports, `growth` how much of the peak came in the
 second half of the steps: a loop of training should not grow. A row is MISSED where ours is more than PyTorch's.
+PyTorch loads some 80 MB of libraries with its first backward: --times makes batches larger, so that tensors count more.
 """
 import argparse
 import importlib
@@ -25,7 +26,7 @@ def reset_peak():
         file.write("5")
 
 
-def measure(side, workload, threads, steps):
+def measure(side, workload, threads, steps, times):
     """Figures of one side, in a process that has not imported anything yet; None where there is no PyTorch."""
     if side == "ours":
         sys.modules["torch"] = None             # an import of it fails
@@ -38,7 +39,7 @@ def measure(side, workload, threads, steps):
     if side == "ours":
         bare = imported
     reset_peak()
-    run = training.step_of(training.OURS if side == "ours" else training.THEIRS, workload)
+    run = training.step_of(training.OURS if side == "ours" else training.THEIRS, workload, times)
     for _ in range(steps // 2):
         run()
     half = resident("VmHWM")
@@ -51,7 +52,7 @@ def measure(side, workload, threads, steps):
 
 def apart(side, workload, options):
     command = [sys.executable, __file__, "--side", side, "--only", workload, "--threads", str(options.threads),
-               "--steps", str(options.steps)]
+               "--steps", str(options.steps), "--times", str(options.times)]
     return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()[-1])
 
 
@@ -59,12 +60,13 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--steps", type=int, default=100)
+    parser.add_argument("--times", type=int, default=1, metavar="N", help="batches so many times as large")
     parser.add_argument("--only", metavar="TEXT", default="", help="workloads whose name contains this")
     parser.add_argument("--json", metavar="FILE")
     parser.add_argument("--side", choices=["ours", "theirs"], help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.side:
-        print(json.dumps(measure(options.side, options.only, options.threads, options.steps)))
+        print(json.dumps(measure(options.side, options.only, options.threads, options.steps, options.times)))
         return
     import training
     rows = []

@@ -257,12 +257,14 @@ WORKLOADS = {"two layers 64-1000-100-10": two_layer_step, "policy network, 10 st
              **{name: workload for name, *workload, _ in NETWORKS}}
 
 
-def step_of(side, name):
-    """The call of one side alone, for a workload by name."""
+def step_of(side, name, times=1):
+    """The call of one side alone, for a workload by name; networks get batches so many times as large."""
     if callable(WORKLOADS[name]):
         return WORKLOADS[name](side)
-    build, *rest = WORKLOADS[name]
-    return step(side, build, initial_weights(build, side), *rest)
+    build, x, target, *rest = WORKLOADS[name]
+    x = np.concatenate([x] * times, axis=1 if build in (language_model, gru) else 0)
+    target = None if target is None else np.concatenate([target] * times)
+    return step(side, build, initial_weights(build, side), x, target, *rest)
 
 
 def cases(suite):
