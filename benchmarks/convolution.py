@@ -2,7 +2,7 @@
 
     python benchmarks/convolution.py [--threads N ...] [--rounds N] [--only TEXT] [--json FILE]
 
-Images of two dims are timed against PyTorch in its usual layout and, named channels_last, in that one.
+Images of two dims are timed against PyTorch in its usual layout and in channels_last, which are two sides of one row.
 """
 import contextlib
 import math
@@ -90,14 +90,13 @@ def sides(x_size, w_size, options):
 
 
 def compare(suite, name, ours, theirs, work, goal):
-    suite.compare(name, ours, theirs[0] if theirs else None, work=work, goal=goal)
-    if len(theirs) > 1:
-        suite.compare(name + " channels_last", ours, theirs[1], goal=1)
+    calls = dict(zip(("theirs", "channels_last"), theirs))
+    suite.compare(name, ours, **calls, work=work, goal=goal)
 
 
 def compare_passes(suite, name, x_size, w_size, options, goal):
     names = ["%s %s" % (name, label) for label in LABELS]
-    if not any(suite.wants(name) or suite.wants(name + " channels_last") for name in names):
+    if not any(map(suite.wants, names)):
         return
     ours, theirs = sides(x_size, w_size, options)
     out = ours[0]().size()
