@@ -76,6 +76,11 @@ SHAPES = {      # input, weight, stride, padding, dilation, groups
     "line": ((3, 2, 9), (4, 2, 3), (2,), (1,), (1,), 1),
     "plain": ((2, 6, 3, 5), (4, 3, 1, 1), (1, 1), (0, 0), (1, 1), 2),
     "depthwise": ((2, 5, 6, 7), (5, 1, 3, 3), (1, 2), (1, 1), (1, 1), 5),
+    "depthwise line": ((3, 4, 9), (8, 1, 3), (2,), (3,), (2,), 4),
+    "depthwise volume": ((2, 3, 4, 5, 6), (6, 1, 2, 3, 2), (1, 2, 1), (1, 0, 2), (2, 1, 1), 3),
+    "depthwise far": ((2, 2, 3, 3), (2, 1, 2, 3), (3, 2), (4, 5), (1, 2), 2),
+    "one channel": ((4, 1, 7, 8), (4, 1, 5, 3), (2, 1), (1, 2), (1, 2), 1),
+    "one channel to many": ((2, 1, 5, 6), (9, 1, 3, 3), (1, 1), (1, 1), (1, 1), 1),
     "wide": ((4, 3, 8, 8), (70, 3, 5, 4), (1, 1), (2, 1), (1, 1), 1),
     "volume": ((1, 4, 4, 5, 6), (6, 2, 2, 3, 1), (2, 1, 3), (1, 0, 2), (1, 2, 1), 2),
     "padded far": ((2, 2, 2, 2), (3, 2, 2, 2), (3, 2), (2, 3), (1, 1), 1),
@@ -96,9 +101,9 @@ def test_convolutions(shape, most, monkeypatch):
     check("conv_dw", y, x, weight_size, *options)
 
 
-@pytest.mark.parametrize("groups", [1, 2])
-def test_transposed_convolutions(groups):
-    x, w, b = randn(2, 4, 3, 5), randn(4, 3, 3, 2), randn(3 * groups)
+@pytest.mark.parametrize("groups, each", [(1, 3), (2, 3), (4, 1), (2, 1)])
+def test_transposed_convolutions(groups, each):
+    x, w, b = randn(2, 4, 3, 5), randn(4, each, 3, 2), randn(each * groups)
     for extra, padding in (((1, 0), (1, 0)), ((0, 1), (0, 1))):
         check("conv_transpose", x, w, b, (2, 3), padding, extra, groups, (1, 2))
     y = TABLE["conv_transpose"](x, w, b, (1, 1), (1, 1), (0, 0), groups, (1, 1))
@@ -118,6 +123,16 @@ def test_errors_of_convolutions():
         TABLE["conv"](x, randn(6, 2, 3, 6).cuda(), None, *options, 2)
     with pytest.raises(RuntimeError, match="expected a weight of type tensorlib.cuda.DoubleTensor"):
         TABLE["conv"](x, w.float(), None, *options, 2)
+
+
+def test_depthwise_convolutions_sum_over_many_images_and_make_no_columns(monkeypatch):
+    from tensorlib.cuda.ops import conv
+    monkeypatch.setattr(conv, "columns_of", None)
+    x, w = randn(12, 2, 9, 30), randn(4, 1, 3, 3)
+    options = (1, 1), (1, 1), (1, 1), 2
+    y = TABLE["conv"](x, w, None, *options)
+    check("conv", x, w, None, *options)
+    check("conv_dw", y, x, (4, 1, 3, 3), *options)
 
 
 class LeNet(nn.Module):

@@ -1,7 +1,8 @@
 """Convolution as products of matrices with columns of images: the twins of _ops/conv.pyx.
 
 Columns are a matrix of (groups, depth) rows and (images, positions) columns, made for a few images at a time. The three
-faces of convolution are products of its views, with a batch of groups and one of images.
+faces of convolution are products of its views, with a batch of groups and one of images. Where a group has one input
+channel and few output channels such products are nearly empty, and kernels of their own compute the faces directly.
 """
 import copy
 import math
@@ -17,6 +18,8 @@ from . import reduce
 COLUMNS = 1 << 26               # most elements of columns at a time, unless one image has more
 PARTS = 1 << 20                 # most elements of the parts that a weight's derivative is summed from
 BATCH = 1 << 15                 # most images at a time: a grid has up to 65535 layers
+FAN = 8                         # most output channels of an input channel that is convolved alone
+BLOCKS = 1 << 11                # about so many blocks keep a device busy
 program = Program("conv")
 
 
@@ -43,6 +46,7 @@ class Shape:
         self.input_size, self.weight_size = tuple(size), tuple(weight)
         self.output_size = (size[0], weight[0]) + self.out[3 - spatial:]
         self.depth = weight[1] * math.prod(self.kernel)
+        self.depthwise = weight[1] == 1 and self.cout <= FAN
         self.measure()
 
     def measure(self):
@@ -146,6 +150,12 @@ def product(c, a, b, beta=0):
         blas.gemm(c.select(dim, i), a.select(dim, i), b.select(dim, i), 1, beta)
 
 
+def direct(kernel, out, x, weight, bias, s):
+    """A face of a depthwise convolution."""
+    run(kernel, out.numel(), "PPPPq" + FIELDS, x, out, x, weight, 0 if bias is None else bias, s.cout, *s.fields())
+    return out
+
+
 # ---- the operations -----------------------------------------------------------------------------------------------
 
 def conv(input, weight, bias, stride, padding, dilation, groups):
@@ -154,6 +164,8 @@ def conv(input, weight, bias, stride, padding, dilation, groups):
     bias = checked_bias("conv", input, bias, weight.size(0))
     input, weight = make_contiguous(input), make_contiguous(weight)
     out = like(input, s.output_size)
+    if s.depthwise:
+        return direct("depthwise", out, input, weight, bias, s)
     if bias is not None:
         copy_(out, bias.view(1, -1, *[1] * (out.dim() - 2)).expand(*s.output_size))
     for first, part in s.parts():
@@ -167,6 +179,8 @@ def spread(grad, weight, bias, s):
     """The input's derivative, plus a bias of each channel."""
     grad, weight = make_contiguous(grad), make_contiguous(weight)
     out = like(grad, s.input_size)
+    if s.depthwise:
+        return direct("depthwise_dx", out, grad, weight, bias, s)
     for first, part in s.parts():
         columns = like(grad, (s.groups, s.depth, part.images, s.positions))
         product(columns.transpose(1, 2), weights_of(weight, part).transpose(2, 3),
@@ -186,7 +200,12 @@ def conv_dx(grad, weight, input_size, stride, padding, dilation, groups):
 def slices_of(s):
     """Into how many slices of equal numbers of images a sum over them is cut, so that the device has enough to do."""
     most = max(1, PARTS // (s.groups * s.cout * s.depth))
-    return next(n for n in range(min(s.images, most), 0, -1) if s.images % n == 0)
+    return divisor(s.images, most)
+
+
+def divisor(n, most):
+    """The largest divisor of n up to `most`."""
+    return next(d for d in range(min(n, most), 0, -1) if n % d == 0)
 
 
 def conv_dw(grad, input, weight_size, stride, padding, dilation, groups):
@@ -194,11 +213,23 @@ def conv_dw(grad, input, weight_size, stride, padding, dilation, groups):
     size = full_size("conv_dw", weight_size, grad.dim())
     s = Shape("conv_dw", tuple(input.size()), size, stride, padding, dilation, groups).take_output(grad)
     grad, input = make_contiguous(grad), make_contiguous(input)
+    if s.depthwise:
+        return depthwise_dw(grad, input, s).view(*size)
     total = None
     for first, part in s.parts():
         dw = weight_part(grad.narrow(0, first, part.images), input.narrow(0, first, part.images), part)
         total = dw if total is None else total.add_(dw)
     return total.view(*size)
+
+
+def depthwise_dw(grad, input, s):
+    """A block sums each weight's derivative over a slice of the images."""
+    weights = s.channels * s.cout * s.depth
+    slices = divisor(s.images, min(BATCH, -(-BLOCKS // weights)))
+    parts = like(grad, (slices, weights))
+    launch(program, "depthwise_dw_" + NAMES[code_of(grad)], device_of(grad), "PPPq" + FIELDS, (weights, slices),
+           THREADS, parts, grad, input, s.cout, *s.fields())
+    return reduce.sum_dim(parts, 0) if slices > 1 else parts
 
 
 def weight_part(grad, input, s):
