@@ -13,6 +13,7 @@ from test_steps import MAKERS
 
 import tensorlib
 from tensorlib import cuda
+from tensorlib._ops import lapack
 from tensorlib._ops.tensor import TensorBase
 from tensorlib.autograd import Variable
 
@@ -25,6 +26,8 @@ READS = {
 }
 # The only rows whose derivatives send something.
 SENDS = {"prod_others": (1, "a mask of positions along the dim"), "cumprod_grad": (2, "masks of positions")}
+# The only rows that are computed on the CPU: each operand is read once, each result sent once (docs/cuda.md).
+FACTORISATIONS = {name for name in PRESENT if hasattr(lapack, name)}
 
 
 @pytest.mark.usefixtures("on_gpu")
@@ -33,15 +36,20 @@ def test_rows_stay_on_the_gpu(name, bus):
     for case in cases(name, layouts=("contiguous", "strided")):
         arguments = case.arguments()
         bus.taken()
-        case.row(*arguments)
+        results = outputs_of(case.row(*arguments))
         sent, read = bus.taken()
+        if name in FACTORISATIONS:
+            operands = {id(a) for a in arguments if isinstance(a, TensorBase)}
+            made = {id(t) for t in results if t.numel()} - operands
+            assert (sent, read) == (len(made), len(operands)), (case, sent, read)
+            continue
         assert sent == 0, "%r: %d sent" % (case, sent)
         assert read <= READS.get(name, (0,))[0], "%r: %d read; name it in READS" % (case, read)
         assert read or name not in READS, "%s reads nothing: take it out of READS" % name
 
 
 @pytest.mark.usefixtures("on_gpu")
-@pytest.mark.parametrize("name", PRESENT)
+@pytest.mark.parametrize("name", [name for name in PRESENT if name not in FACTORISATIONS])
 def test_derivatives_stay_on_the_gpu(name, bus):
     for case in cases(name, [DOUBLE], ("contiguous",)):
         at = case.differentiable()
@@ -69,6 +77,7 @@ def test_the_counter_counts(bus):
 @pytest.mark.parametrize("name", sorted(MAKERS))
 def test_training_stays_on_the_gpu_and_memory_flat(name, bus):
     """Forward, loss, backward, step: three times, then ten times more with as much memory."""
+    tensorlib.manual_seed(2)
     net = tensorlib.nn.Sequential(tensorlib.nn.Linear(3, 5), tensorlib.nn.Tanh(), tensorlib.nn.Linear(5, 2)).cuda()
     x, t = Variable(tensorlib.randn(4, 3).cuda()), Variable(tensorlib.LongTensor([0, 1, 1, 0]).cuda())
     optimizer, loss, sizes = MAKERS[name](net.parameters()), tensorlib.nn.CrossEntropyLoss(), []

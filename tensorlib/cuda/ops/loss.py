@@ -174,7 +174,11 @@ def nll_loss(self, target, weight=None, size_average=True, ignore_index=-100):
     return class_loss("nll_loss", self, target, weight, size_average, ignore_index)
 
 
-def nll_loss_grad(g, size, target, weight=None, size_average=True, ignore_index=-100, name="nll_loss_grad"):
+def nll_loss_grad(g, size, target, weight=None, size_average=True, ignore_index=-100):
+    return nll_grad("nll_loss_grad", g, size, target, weight, size_average, ignore_index)
+
+
+def nll_grad(name, g, size, target, weight, size_average, ignore_index):
     check_gradient(name, g, None)
     code, device = code_of(g), device_of(g)
     target, dense, places, classes, inner = classes_of(name, code, size, target, weight)
@@ -194,7 +198,7 @@ def cross_entropy(self, target, weight=None, size_average=True, ignore_index=-10
 
 def cross_entropy_grad(g, self, target, weight=None, size_average=True, ignore_index=-100):
     check_gradient("cross_entropy_grad", g, self)
-    of_output = nll_loss_grad(g, tuple(self.size()), target, weight, size_average, ignore_index, "cross_entropy_grad")
+    of_output = nll_grad("cross_entropy_grad", g, tuple(self.size()), target, weight, size_average, ignore_index)
     return softmax.log_softmax_grad(of_output, softmax.log_softmax(self, 1), 1)
 
 
