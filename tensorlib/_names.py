@@ -21,7 +21,7 @@ _TENSOR_NAMES = frozenset(
     + [(PACKAGE, "Size"), (PACKAGE + ".autograd.variable", "Variable"), (PACKAGE + ".nn.parameter", "Parameter")])
 _REBUILDERS = frozenset((PACKAGE + "._utils", name)
                         for name in ("_rebuild_tensor", "_rebuild_tensor_v2", "_rebuild_sparse_tensor",
-                                     "_rebuild_parameter"))
+                                     "_rebuild_parameter")) | {(PACKAGE + "._ops.sparse", "rebuilt")}
 _PLAIN = {
     "builtins": "bool bytearray bytes complex dict float frozenset int list range set slice str tuple",
     "collections": "Counter OrderedDict defaultdict deque",

@@ -8,8 +8,9 @@ CPU = core.cpu_classes()
 CUDA = core.cuda_classes()
 BY_NAME = {"tensorlib." + cls.__name__: cls for cls in CPU}
 BY_NAME.update({"tensorlib.cuda." + cls.__name__.replace("Cuda", ""): cls for cls in CUDA})
-SPARSE = sparse.classes()       # by element type
-SPARSE_BY_NAME = {"tensorlib.sparse." + cls.__name__: cls for cls in SPARSE.values()}
+SPARSE, CUDA_SPARSE = sparse.classes(), sparse.classes(True)        # by element type
+SPARSE_BY_NAME = {cls.__module__ + "." + cls.__name__: cls
+                  for cls in (*SPARSE.values(), *CUDA_SPARSE.values())}
 for _names in (BY_NAME, SPARSE_BY_NAME):
     # Scripts of the time name types by the package they were written for.
     _names.update({name.replace("tensorlib", "torch", 1): cls for name, cls in _names.items()})
@@ -23,7 +24,7 @@ class FatalError(Exception):
 
 def tensor_classes():
     """All tensor classes, those of the GPU and the sparse ones too."""
-    return CPU + CUDA + tuple(SPARSE.values())
+    return CPU + CUDA + tuple(SPARSE.values()) + tuple(CUDA_SPARSE.values())
 
 
 def full_name(x):

@@ -43,13 +43,10 @@ def _rebuild_tensor_v2(storage, storage_offset, size, stride, requires_grad, bac
 
 def _rebuild_sparse_tensor(layout, data):
     """Return what today's PyTorch means: a sparse tensor of (indices, values, size, perhaps whether coalesced)."""
-    cls = _sparse.classes().get(code_of(data[1]))
-    if layout != SPARSE_LAYOUT or cls is None:
+    if layout != SPARSE_LAYOUT or code_of(data[1]) not in _sparse.classes():
         raise RuntimeError("the file holds a sparse tensor of layout %s with values of type %s, but there are only "
                            "those of coordinates, of types that have arithmetic" % (layout, data[1].type()))
-    made = cls()
-    made.__setstate__((data[0], data[1], Size(data[2]), bool(data[3:] and data[3])))
-    return made
+    return _sparse.rebuilt(data[0], data[1], Size(data[2]), bool(data[3:] and data[3]))
 
 
 def _rebuild_parameter(data, requires_grad, backward_hooks):

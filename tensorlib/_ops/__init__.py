@@ -44,7 +44,7 @@ def _load_kernels():
 
 # Modules whose functions work on memory of any device, or are no drivers.
 NEUTRAL = ("backward", "blocks", "copying", "dispatch", "driver", "elementwise", "engine", "guard", "module", "numbers",
-           "plan", "shape", "signature", "storage", "tensor")
+           "plan", "shape", "signature", "sparse", "sparse_math", "storage", "tensor")
 
 
 def _guard_drivers():

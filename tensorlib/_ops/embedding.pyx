@@ -138,7 +138,7 @@ def embedding_sparse_grad(TensorBase g not None, TensorBase indices not None, Py
     set_sizes(form, 2, sizes)
     kept = places_but(indices, padding_idx)
     if kept.numel_ == 0:
-        return make(g.dtype, form, 1, None, None, True)
+        return make(g.dtype, -1, form, 1, None, None, True)
     found = rows_of(view(indices, (-1,)), kept)
     values = view(contiguous(g), (-1, sizes[1]))
     if kept.numel_ < indices.numel_:
@@ -146,7 +146,7 @@ def embedding_sparse_grad(TensorBase g not None, TensorBase indices not None, Py
     if scale_grad_by_freq:
         factor = row_factors(g.dtype, indices, num_weights, padding_idx, True)
         values = MULTIPLY(values, view(rows_of(factor, found), (-1, 1)))
-    return make(g.dtype, form, 1, view(found, (1, -1)), values, False)
+    return make(g.dtype, -1, form, 1, view(found, (1, -1)), values, False)
 
 
 cdef TensorBase places_but(TensorBase indices, Py_ssize_t padding_idx):

@@ -10,7 +10,8 @@ cdef class SparseTensor(TensorBase):
     cdef bint coalesced             # the entries are in order, one for a place
 
 cdef TensorBase geometry(TensorBase t)                      # what tells the sizes of a tensor of either kind
-cdef SparseTensor make(int dtype, TensorBase form, int split, TensorBase indices, TensorBase values, bint coalesced)
+cdef SparseTensor make(int dtype, int device, TensorBase form, int split, TensorBase indices, TensorBase values,
+                       bint coalesced)
 cdef SparseTensor zero(SparseTensor like)                   # the same type, sizes and split, without entries
 cdef int become(SparseTensor x, SparseTensor source) except -1
 cdef TensorBase keys_of(str name, SparseTensor x)           # where each entry stands among the sparse dims; checked

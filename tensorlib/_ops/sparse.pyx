@@ -2,7 +2,8 @@
 
 The first `split` dims are sparse, the others dense. To code that knows dense tensors only a sparse one looks empty (no
 dims, no elements, no memory), so that no kernel can read beyond anything; its sizes stand in `form`. Indices can be
-shared with a caller who writes to them, so whoever follows them goes through `keys_of`, which checks each.
+shared with a caller who writes to them, so whoever follows them goes through `keys_of`, which checks each. On a GPU all
+is the same but for the loops, which cuda/ops/sparse.py has.
 """
 from cpython.object cimport PyObject
 from libc.stdint cimport int64_t
@@ -13,7 +14,10 @@ from .copying import dense_copy
 from .dispatch cimport get
 from .dispatch import DTYPE_NAMES
 from .shape import cast as cast_dense
+from .shape import cat, moved, narrow
 from .shape import transpose as transpose_dense
+from .storage cimport RESIZABLE, gpu
+from .storage import current_gpu
 from .tensor cimport (MAXDIM, TensorBase, empty, is_contiguous, new_header, ptr, read_sizes, same_size, set_sizes,
                       size_text, type_name, view_of, wrap_dim)
 from .tensor import Size
@@ -67,6 +71,8 @@ cdef class SparseTensor(TensorBase):
         raise refused(self, "NumPy's array()")
 
     def __reduce_ex__(self, protocol):
+        if self.device >= 0:            # what is loaded may have gone elsewhere
+            return rebuilt, (self._indices(), self._values(), self.size(), self.coalesced)
         return type(self), (), (self._indices(), self._values(), self.size(), self.coalesced)
 
     def __setstate__(self, state):
@@ -117,11 +123,11 @@ cdef class SparseTensor(TensorBase):
 
     def _indices(self):
         """Return the coordinates: a LongTensor of size (sparse dims, entries) on the memory of self."""
-        return view_or_empty(I64, self.indices)
+        return view_or_empty(I64, self.device, self.indices)
 
     def _values(self):
         """Return the values: a tensor of size (entries, dense sizes...) on the memory of self."""
-        return view_or_empty(self.dtype, self.values)
+        return view_or_empty(self.dtype, self.device, self.values)
 
     def _dimI(self):
         """Return how many dims are sparse: the first ones."""
@@ -143,7 +149,7 @@ cdef class SparseTensor(TensorBase):
         """Return a copy."""
         if self.nnz == 0:
             return zero(self)
-        return make(self.dtype, self.form, self.split, dense_copy(self.indices), dense_copy(self.values),
+        return make(self.dtype, self.device, self.form, self.split, dense_copy(self.indices), dense_copy(self.values),
                     self.coalesced)
 
     def zero_(self):
@@ -226,30 +232,69 @@ cdef class SparseDoubleTensor(SparseTensor):
         self.dtype = F64
 
 
+cdef class CudaSparseByteTensor(SparseTensor):
+    def __cinit__(self):
+        self.dtype, self.device = U8, 0
+
+
+cdef class CudaSparseCharTensor(SparseTensor):
+    def __cinit__(self):
+        self.dtype, self.device = I8, 0
+
+
+cdef class CudaSparseShortTensor(SparseTensor):
+    def __cinit__(self):
+        self.dtype, self.device = I16, 0
+
+
+cdef class CudaSparseIntTensor(SparseTensor):
+    def __cinit__(self):
+        self.dtype, self.device = I32, 0
+
+
+cdef class CudaSparseLongTensor(SparseTensor):
+    def __cinit__(self):
+        self.dtype, self.device = I64, 0
+
+
+cdef class CudaSparseFloatTensor(SparseTensor):
+    def __cinit__(self):
+        self.dtype, self.device = F32, 0
+
+
+cdef class CudaSparseDoubleTensor(SparseTensor):
+    def __cinit__(self):
+        self.dtype, self.device = F64, 0
+
+
 # By element type; there is none for halves, which have no arithmetic.
 cdef tuple CLASSES = (SparseByteTensor, SparseCharTensor, SparseShortTensor, SparseIntTensor, SparseLongTensor, None,
                       SparseFloatTensor, SparseDoubleTensor)
+cdef tuple CUDA_CLASSES = (CudaSparseByteTensor, CudaSparseCharTensor, CudaSparseShortTensor, CudaSparseIntTensor,
+                           CudaSparseLongTensor, None, CudaSparseFloatTensor, CudaSparseDoubleTensor)
 cdef list CLASS_NAMES = []      # keeps the bytes alive that the types point to
-for _class in CLASSES:
+for _class in CLASSES + CUDA_CLASSES:
     if _class is not None:
-        CLASS_NAMES.append(b"tensorlib.sparse." + _class.__name__[6:].encode())
+        _name = _class.__name__.replace("CudaSparse", "cuda.sparse.").replace("Sparse", "sparse.")
+        CLASS_NAMES.append(b"tensorlib." + _name.encode())
         name_class(_class, <bytes>CLASS_NAMES[len(CLASS_NAMES) - 1])
 
 
-def classes():
+def classes(bint on_gpu=False):
     """{element type code: sparse class}."""
-    return {code: cls for code, cls in enumerate(CLASSES) if cls is not None}
+    return {code: cls for code, cls in enumerate(CUDA_CLASSES if on_gpu else CLASSES) if cls is not None}
 
 
 # ---- making -----------------------------------------------------------------------------------------------------
 
-cdef SparseTensor make(int dtype, TensorBase form, int split, TensorBase indices, TensorBase values, bint coalesced):
+cdef SparseTensor make(int dtype, int device, TensorBase form, int split, TensorBase indices, TensorBase values,
+                       bint coalesced):
     """A sparse tensor of parts that fit; form is taken over, and may be shared."""
     cdef SparseTensor x
     if dtype < 0 or dtype >= NDTYPE or CLASSES[dtype] is None:
         raise TypeError("there are no sparse tensors of type %s" % DTYPE_NAMES[dtype])
-    x = <SparseTensor>new_object(CLASSES[dtype], NO_ARGUMENTS)
-    x.form, x.split, x.coalesced = form, split, coalesced
+    x = <SparseTensor>new_object((CLASSES if device < 0 else CUDA_CLASSES)[dtype], NO_ARGUMENTS)
+    x.device, x.form, x.split, x.coalesced = device, form, split, coalesced
     if indices is not None and indices.numel_ > 0:
         x.indices, x.values, x.nnz = indices, values, indices.sizes[1]
     else:
@@ -258,12 +303,12 @@ cdef SparseTensor make(int dtype, TensorBase form, int split, TensorBase indices
 
 
 cdef SparseTensor zero(SparseTensor like):
-    return make(like.dtype, like.form, like.split, None, None, True)
+    return make(like.dtype, like.device, like.form, like.split, None, None, True)
 
 
 cdef int become(SparseTensor x, SparseTensor source) except -1:
     """Let x take over what source holds."""
-    x.form, x.split, x.nnz = source.form, source.split, source.nnz
+    x.device, x.form, x.split, x.nnz = source.device, source.form, source.split, source.nnz
     x.indices, x.values, x.coalesced = source.indices, source.values, source.coalesced
     return 0
 
@@ -272,9 +317,9 @@ cdef TensorBase geometry(TensorBase t):
     return (<SparseTensor>t).form if t.sparse else t
 
 
-cdef TensorBase view_or_empty(int dtype, TensorBase t):
+cdef TensorBase view_or_empty(int dtype, int device, TensorBase t):
     """A new view, so that nobody can resize our own; the empty tensor for None."""
-    return empty(dtype, 0, NULL) if t is None else view_of(t, t.offset, t.ndim, t.sizes, t.strides)
+    return empty(dtype, 0, NULL, device) if t is None else view_of(t, t.offset, t.ndim, t.sizes, t.strides)
 
 
 cdef TensorBase own_view(TensorBase t):
@@ -293,45 +338,54 @@ cdef TensorBase form_of(object sizes):
 
 
 cdef int construct(SparseTensor self, tuple args, dict kwargs) except -1:
-    """T(), T(sizes...), T(Size), T(indices, values), T(indices, values, Size)."""
+    """T(), T(sizes...), T(Size), T(indices, values), T(indices, values, Size), on GPUs with device=."""
     cdef SparseTensor made
-    if not kwargs and len(args) <= 3:
+    cdef bint on_gpu = self.device >= 0
+    cdef object device = kwargs.get("device") if on_gpu else None
+    if len(args) <= 3 and not set(kwargs) - ({"device"} if on_gpu else set()) or not kwargs:
         if all([isinstance(a, int) for a in args]):
-            become(self, of_sizes(self.dtype, args))
+            become(self, of_sizes(self, device, args))
             return 0
         if len(args) == 1 and isinstance(args[0], (Size, tuple, list)):
-            become(self, of_sizes(self.dtype, args[0]))
+            become(self, of_sizes(self, device, args[0]))
             return 0
-        if (len(args) >= 2 and isinstance(args[0], TensorBase) and isinstance(args[1], TensorBase)
+        if (2 <= len(args) <= 3 and isinstance(args[0], TensorBase) and isinstance(args[1], TensorBase)
                 and (len(args) == 2 or isinstance(args[2], (Size, tuple, list)))):
             made = of_entries(self, args[0], args[1], args[2] if len(args) == 3 else None)
+            if device is not None and made.device != device:
+                raise RuntimeError("%s(): device is %s, but indices and values lie on GPU %d"
+                                   % (type_name(self), device, made.device))
             keys_of(type_name(self), made)
             become(self, made)
             return 0
-    elif not kwargs and all([isinstance(a, int) for a in args]):
-        become(self, of_sizes(self.dtype, args))
-        return 0
     raise TypeError("%s constructor received an invalid combination of arguments - got (%s), but expected one of:\n"
                     " * no arguments\n * (int ...)\n * (Size size)\n * (LongTensor indices, Tensor values)\n"
                     " * (LongTensor indices, Tensor values, Size size)"
                     % (type_name(self), ", ".join([described(a) for a in args] + list(kwargs))))
 
 
-cdef SparseTensor of_sizes(int dtype, object sizes):
+cdef SparseTensor of_sizes(SparseTensor like, object device, object sizes):
+    """On a GPU that of `device`, the current one for None."""
     cdef TensorBase form = form_of(sizes)
-    return make(dtype, form, form.ndim, None, None, True)
+    if like.device >= 0 and device is None:
+        device = current_gpu()
+    return make(like.dtype, -1 if like.device < 0 else device, form, form.ndim, None, None, True)
 
 
 cdef SparseTensor of_entries(SparseTensor like, TensorBase indices, TensorBase values, object sizes):
     """Check types and sizes of indices and values against each other and sizes; None: as large as need be."""
     cdef int split
-    if indices.sparse or indices.dtype != I64 or indices.device >= 0:
-        raise TypeError("indices of a sparse tensor are a tensorlib.LongTensor, but got a %s" % type_name(indices))
-    if values.sparse or values.dtype != like.dtype or values.device >= 0:
-        raise TypeError("values of a %s are a tensorlib.%sTensor, but got a %s"
-                        % (type_name(like), DTYPE_NAMES[like.dtype], type_name(values)))
+    cdef str place = "cuda." if like.device >= 0 else ""
+    if indices.sparse or indices.dtype != I64 or (indices.device >= 0) != (like.device >= 0):
+        raise TypeError("indices of a sparse tensor are a tensorlib.%sLongTensor, but got a %s"
+                        % (place, type_name(indices)))
+    if values.sparse or values.dtype != like.dtype or (values.device >= 0) != (like.device >= 0):
+        raise TypeError("values of a %s are a tensorlib.%s%sTensor, but got a %s"
+                        % (type_name(like), place, DTYPE_NAMES[like.dtype], type_name(values)))
+    if indices.device != values.device:
+        raise RuntimeError("indices are on GPU %d, values on GPU %d" % (indices.device, values.device))
     if indices.numel_ == 0 and values.numel_ == 0:
-        return of_sizes(like.dtype, () if sizes is None else sizes)
+        return of_sizes(like, None if values.device < 0 else values.device, () if sizes is None else sizes)
     if indices.ndim != 2 or values.ndim < 1 or indices.sizes[1] != values.sizes[0]:
         raise RuntimeError("indices of size [%s] and values of size [%s] do not fit each other: expected "
                            "(sparse dims, entries) and (entries, dense sizes...)"
@@ -345,23 +399,41 @@ cdef SparseTensor of_entries(SparseTensor like, TensorBase indices, TensorBase v
     elif len(sizes) != split + len(dense) or tuple(sizes)[split:] != dense:
         raise RuntimeError("a sparse tensor of size %s does not fit %d sparse dims and values of size [%s]"
                            % (tuple(sizes), split, size_text(values)))
-    return make(like.dtype, form_of(sizes), split, own_view(indices), own_view(values), False)
+    return make(like.dtype, values.device, form_of(sizes), split, own_view(indices), own_view(values), False)
+
+
+def rebuilt(TensorBase indices not None, TensorBase values not None, sizes, bint coalesced):
+    """The sparse tensor of parts out of a file, on the device where these lie; the indices are not looked at."""
+    cdef SparseTensor like = make(values.dtype, values.device, form_of(()), 0, None, None, True), x
+    x = of_entries(like, indices, values, sizes)
+    x.coalesced = x.nnz == 0 or coalesced
+    return x
 
 
 cdef list largest(TensorBase indices):
     """The largest index of each sparse dim."""
-    cdef TensorBase dense = contiguous(indices)
-    cdef const int64_t* index = <const int64_t*>ptr(dense)
-    cdef Py_ssize_t n = dense.sizes[1], i
+    cdef list found
+    cdef int d
+    if indices.device >= 0:
+        found = gpu().call("sparse", "largest", (indices,), {})
+    else:
+        found = largest_on_cpu(contiguous(indices))
+    for d in range(len(found)):
+        if found[d] == 0x7fffffffffffffff:
+            raise RuntimeError("index %d of dim %d is too large" % (found[d], d))
+    return found
+
+
+cdef list largest_on_cpu(TensorBase indices):
+    cdef const int64_t* index = <const int64_t*>ptr(indices)
+    cdef Py_ssize_t n = indices.sizes[1], i
     cdef int64_t most
     cdef int d
     found = []
-    for d in range(dense.sizes[0]):
+    for d in range(indices.sizes[0]):
         most = 0
         for i in range(n):
             most = max(most, index[d * n + i])
-        if most == <int64_t>0x7fffffffffffffff:
-            raise RuntimeError("index %d of dim %d is too large" % (most, d))
         found.append(most)
     return found
 
@@ -369,10 +441,13 @@ cdef list largest(TensorBase indices):
 # ---- positions --------------------------------------------------------------------------------------------------
 
 cdef TensorBase keys_of(str name, SparseTensor x):
-    cdef TensorBase keys = empty(I64, 1, &x.nnz)
+    cdef TensorBase keys = empty(I64, 1, &x.nnz, x.device)
     cdef keys_fn kernel = <keys_fn>get("sparse_keys", I64)
     cdef Py_ssize_t outside
     if x.nnz == 0:
+        return keys
+    if x.device >= 0:
+        gpu().call("sparse", "find_keys", (name, keys, x.indices, sparse_sizes(x)), {})
         return keys
     with nogil:
         outside = kernel(<int64_t*>ptr(keys), <const int64_t*>ptr(x.indices), x.nnz, x.split, x.form.sizes)
@@ -381,6 +456,10 @@ cdef TensorBase keys_of(str name, SparseTensor x):
                            % (name, (<const int64_t*>ptr(x.indices))[outside], outside // x.nnz,
                               x.form.sizes[outside // x.nnz]))
     return keys
+
+
+cdef tuple sparse_sizes(SparseTensor x):
+    return tuple([x.form.sizes[d] for d in range(x.split)])
 
 
 cdef Py_ssize_t width_of(SparseTensor x) noexcept nogil:
@@ -411,6 +490,9 @@ cdef SparseTensor coalesce(SparseTensor x):
     if x.coalesced:
         return x
     keys = keys_of("coalesce", x)
+    if x.device >= 0:
+        indices, values = gpu().call("sparse", "coalesced", (keys, x.values, sparse_sizes(x)), {})
+        return make(x.dtype, x.device, x.form, x.split, indices, values, True)
     order, scratch, start = empty(I64, 1, &n), empty(I64, 1, &twice), empty(I64, 1, &more)
     with nogil:
         sort(<int64_t*>ptr(keys), <int64_t*>ptr(order), <int64_t*>ptr(scratch), n)
@@ -424,7 +506,7 @@ cdef SparseTensor coalesce(SparseTensor x):
     with nogil:
         find_indices(<int64_t*>ptr(indices), <int64_t*>ptr(keys), count, x.split, x.form.sizes)
         add_up(ptr(values), ptr(x.values), <int64_t*>ptr(order), <int64_t*>ptr(start), count, width)
-    return make(x.dtype, x.form, x.split, indices, values, True)
+    return make(x.dtype, x.device, x.form, x.split, indices, values, True)
 
 
 cdef TensorBase rows_of(TensorBase values, TensorBase keys):
@@ -433,6 +515,8 @@ cdef TensorBase rows_of(TensorBase values, TensorBase keys):
     cdef TensorBase out
     cdef Py_ssize_t width
     cdef int d
+    if values.device >= 0:
+        return gpu().call("index", "index_select", (values, 0, keys), {})
     sizes[0] = keys.numel_
     for d in range(1, values.ndim):
         sizes[d] = values.sizes[d]
@@ -457,21 +541,13 @@ cdef SparseTensor transposed(SparseTensor x, int a, int b):
         sizes[d] = x.form.sizes[b if d == a else a if d == b else d]
     set_sizes(form, x.form.ndim, sizes)
     if x.nnz == 0 or a == b:
-        return make(x.dtype, form, x.split, indices, values, x.coalesced)
+        return make(x.dtype, x.device, form, x.split, indices, values, x.coalesced)
     if a < x.split:
         order = [b if d == a else a if d == b else d for d in range(x.split)]
-        indices = rows_of(x.indices, long_tensor(order))
-        return make(x.dtype, form, x.split, indices, values, False)
+        indices = cat(0, *[narrow(x.indices, 0, d, 1) for d in order])
+        return make(x.dtype, x.device, form, x.split, indices, values, False)
     values = contiguous(transpose_dense(values, a - x.split + 1, b - x.split + 1))
-    return make(x.dtype, form, x.split, indices, values, x.coalesced)
-
-
-cdef TensorBase long_tensor(list numbers):
-    cdef Py_ssize_t n = len(numbers), i
-    cdef TensorBase made = empty(I64, 1, &n)
-    for i in range(n):
-        (<int64_t*>ptr(made))[i] = numbers[i]
-    return made
+    return make(x.dtype, x.device, form, x.split, indices, values, x.coalesced)
 
 
 cdef bint exclusive(SparseTensor x, Py_ssize_t references):
@@ -480,7 +556,8 @@ cdef bint exclusive(SparseTensor x, Py_ssize_t references):
 
 
 cdef bint alone(TensorBase t):
-    return Py_REFCNT(<PyObject*>t) == 1 and Py_REFCNT(<PyObject*>t.store) == 1 and t.store.owner is None
+    return (Py_REFCNT(<PyObject*>t) == 1 and Py_REFCNT(<PyObject*>t.store) == 1
+            and (t.store.owner is None or t.device >= 0 and t.store.flags & RESIZABLE))
 
 
 # ---- for the Python layer ---------------------------------------------------------------------------------------
@@ -489,5 +566,18 @@ def cast(SparseTensor x not None, int dtype):
     """The sparse tensor with values of another type; itself where it has that."""
     if x.dtype == dtype:
         return x
-    return make(dtype, x.form, x.split, None if x.nnz == 0 else dense_copy(x.indices),
+    return make(dtype, x.device, x.form, x.split, None if x.nnz == 0 else dense_copy(x.indices),
                 None if x.nnz == 0 else cast_dense(x.values, dtype), x.coalesced)
+
+
+def moved_to(SparseTensor x not None, int device, bint non_blocking=False):
+    """The sparse tensor on a GPU, or on the CPU (-1); itself where it lies there."""
+    if x.device == device:
+        return x
+    return make(x.dtype, device, x.form, x.split, None if x.nnz == 0 else moved(x.indices, device, non_blocking),
+                None if x.nnz == 0 else moved(x.values, device, non_blocking), x.coalesced)
+
+
+def of_parts(TensorBase indices not None, TensorBase values not None, sizes, bint coalesced=False):
+    """A sparse tensor of parts that are known to fit, dense and its own."""
+    return make(values.dtype, values.device, form_of(sizes), <int>indices.sizes[0], indices, values, coalesced)

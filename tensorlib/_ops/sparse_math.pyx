@@ -1,7 +1,8 @@
 """Arithmetic of sparse tensors, among themselves and with dense ones: what the rows of the table call for them.
 
 A sum of sparse tensors just puts their entries one behind the other; they are added up when that matters. Results never
-share memory with operands, and in place means that the object changes, not the memory of its values.
+share memory with operands, and in place means that the object changes, not the memory of its values. On GPUs the loops
+are those of cuda/ops/sparse.py.
 """
 from libc.stdint cimport int64_t
 
@@ -10,11 +11,12 @@ from .copying import dense_copy
 from .dispatch cimport get
 from .elementwise import SYMBOLS, Pointwise
 from .numbers cimport store_number
-from .index import index_select
+from . import index as by_index
 from .shape import cat, expand, narrow, view
 from .sparse cimport SparseTensor, become, coalesce, geometry, keys_of, make, places_of, rows_of, width_of, zero
+from .storage cimport gpu
 from .tensor cimport (ADD, DIV, IADD, IDIV, IMUL, IPOW, ISUB, MUL, POW, SUB, TensorBase, empty, new_header, ptr,
-                      same_size, set_sizes, size_text, type_name)
+                      device_name, same_size, set_sizes, size_text, type_name)
 from .tensor import set_hook
 from .types cimport F16, F32, I64
 
@@ -53,8 +55,11 @@ cdef int check_same(str name, TensorBase a, TensorBase b) except -1:
 
 
 cdef int check_types(str name, TensorBase a, TensorBase b) except -1:
-    if a.dtype != b.dtype or a.device != b.device:
+    if a.dtype != b.dtype or (a.device < 0) != (b.device < 0):
         raise TypeError("%s(): a %s and a %s: the element types must be equal" % (name, type_name(a), type_name(b)))
+    if a.device != b.device:
+        raise RuntimeError("%s(): arguments are on different devices: a %s and a %s"
+                           % (name, device_name(a), device_name(b)))
     return 0
 
 
@@ -84,6 +89,12 @@ cdef int scatter_add(str name, TensorBase dense, object scale, SparseTensor x) e
     target = contiguous(dense)
     if overlaps(target, values):
         values = dense_copy(values)
+    if x.device >= 0:
+        values = values if scale == 1 else MULTIPLY(values, scale)
+        gpu().call("sparse", "scatter_add", (target, keys, values), {})
+        if target is not dense:
+            copy_into(dense, target)
+        return 0
     with nogil:
         kernel(ptr(target), ptr(values), <const int64_t*>ptr(keys), number, x.nnz, width_of(x), x.coalesced)
     if target is not dense:
@@ -93,7 +104,7 @@ cdef int scatter_add(str name, TensorBase dense, object scale, SparseTensor x) e
 
 def to_dense(SparseTensor self not None):
     """A dense tensor with the same elements."""
-    cdef TensorBase out = empty(self.dtype, self.form.ndim, self.form.sizes)
+    cdef TensorBase out = empty(self.dtype, self.form.ndim, self.form.sizes, self.device)
     fill(out, 0)
     scatter_add("to_dense", out, 1, self)
     return out
@@ -109,7 +120,8 @@ def sparse_mask(TensorBase self not None, SparseTensor mask not None):
     if mask.nnz == 0:
         return zero(mask)
     keys = keys_of("_sparse_mask", mask)
-    return make(self.dtype, mask.form, mask.split, dense_copy(mask.indices), rows_at(self, mask, keys), True)
+    return make(self.dtype, self.device, mask.form, mask.split, dense_copy(mask.indices), rows_at(self, mask, keys),
+                True)
 
 
 cdef TensorBase rows_at(TensorBase dense, SparseTensor mask, TensorBase keys):
@@ -129,8 +141,11 @@ def put_(TensorBase self not None, SparseTensor source not None):
         return self
     keys = keys_of("put_", source)
     target = contiguous(self)
-    with nogil:
-        kernel(ptr(target), ptr(source.values), <const int64_t*>ptr(keys), source.nnz, width_of(source))
+    if self.device >= 0:
+        gpu().call("sparse", "put", (target, keys, source.values), {})
+    else:
+        with nogil:
+            kernel(ptr(target), ptr(source.values), <const int64_t*>ptr(keys), source.nnz, width_of(source))
     if target is not self:
         copy_into(self, target)
     return self
@@ -147,11 +162,11 @@ cdef SparseTensor put_together(SparseTensor a, object value, SparseTensor b):
         return a.clone()
     values = dense_copy(b.values) if value == 1 else MULTIPLY(b.values, value)
     if a.nnz == 0:
-        return make(b.dtype, b.form, b.split, dense_copy(b.indices), values, b.coalesced)
+        return make(b.dtype, b.device, b.form, b.split, dense_copy(b.indices), values, b.coalesced)
     if a.split != b.split:
         raise RuntimeError("add(): of the dims of size [%s] the first %d are sparse in one tensor, the first %d in the "
                            "other" % (size_text(a.form), a.split, b.split))
-    made = make(a.dtype, a.form, a.split, cat(1, a.indices, b.indices), cat(0, a.values, values), False)
+    made = make(a.dtype, a.device, a.form, a.split, cat(1, a.indices, b.indices), cat(0, a.values, values), False)
     return coalesce(made) if a.coalesced and b.coalesced or made.nnz > places_of(made) else made
 
 
@@ -221,7 +236,7 @@ cdef SparseTensor scaled(SparseTensor x, object operation, object number):
     if x.nnz == 0:
         operation(empty(x.dtype, 0, NULL), number)     # the number is checked all the same
         return zero(x)
-    return make(x.dtype, x.form, x.split, dense_copy(x.indices), operation(x.values, number), x.coalesced)
+    return make(x.dtype, x.device, x.form, x.split, dense_copy(x.indices), operation(x.values, number), x.coalesced)
 
 
 cdef SparseTensor product(SparseTensor a, SparseTensor b):
@@ -237,15 +252,19 @@ cdef SparseTensor product(SparseTensor a, SparseTensor b):
                            "other" % (size_text(a.form), a.split, b.split))
     a, b = coalesce(a), coalesce(b)
     keys_a, keys_b = keys_of("mul", a), keys_of("mul", b)
-    most = min(a.nnz, b.nnz)
-    in_a, in_b = empty(I64, 1, &most), empty(I64, 1, &most)
-    with nogil:
-        count = find(<int64_t*>ptr(keys_a), a.nnz, <int64_t*>ptr(keys_b), b.nnz, <int64_t*>ptr(in_a),
-                     <int64_t*>ptr(in_b))
+    if a.device >= 0:
+        in_a, in_b = gpu().call("sparse", "common", (keys_a, keys_b), {})
+        count = in_a.numel_
+    else:
+        most = min(a.nnz, b.nnz)
+        in_a, in_b = empty(I64, 1, &most), empty(I64, 1, &most)
+        with nogil:
+            count = find(<int64_t*>ptr(keys_a), a.nnz, <int64_t*>ptr(keys_b), b.nnz, <int64_t*>ptr(in_a),
+                         <int64_t*>ptr(in_b))
     if count == 0:
         return zero(a)
     in_a, in_b = narrow(in_a, 0, 0, count), narrow(in_b, 0, 0, count)
-    return make(a.dtype, a.form, a.split, index_select(a.indices, 1, in_a),
+    return make(a.dtype, a.device, a.form, a.split, by_index.index_select(a.indices, 1, in_a),
                 MULTIPLY(rows_of(a.values, in_a), rows_of(b.values, in_b)), True)
 
 
@@ -254,7 +273,7 @@ cdef SparseTensor product_with_dense(SparseTensor x, TensorBase dense):
     x = coalesce(x)
     if x.nnz == 0:
         return zero(x)
-    return make(x.dtype, x.form, x.split, dense_copy(x.indices),
+    return make(x.dtype, x.device, x.form, x.split, dense_copy(x.indices),
                 MULTIPLY(x.values, rows_at(dense, x, keys_of("mul", x))), True)
 
 
@@ -333,9 +352,13 @@ cdef int multiply_into(str name, TensorBase out, SparseTensor a, TensorBase b, o
     if a.nnz == 0:
         return 0
     keys_of(name, a)                    # for its look at the indices
+    b = contiguous(b)
+    if a.device >= 0:
+        values = a.values if scale == 1 else MULTIPLY(a.values, scale)
+        gpu().call("sparse", "multiply", (out, a.indices, rows, values, b, a.coalesced), {})
+        return 0
     index = <const int64_t*>ptr(a.indices)
     row = index if rows is None else <const int64_t*>ptr(rows)
-    b = contiguous(b)
     with nogil:
         kernel(ptr(out), row, index + a.nnz, ptr(a.values), ptr(b), number, a.nnz, b.sizes[1], a.coalesced)
     return 0
@@ -347,7 +370,7 @@ def mm(self, mat2):
     cdef Py_ssize_t[2] sizes
     check_matrices("mm", self, mat2)
     sizes[0], sizes[1] = (<SparseTensor>self).form.sizes[0], (<TensorBase>mat2).sizes[1]
-    out = empty((<TensorBase>self).dtype, 2, sizes)
+    out = empty((<TensorBase>self).dtype, 2, sizes, (<TensorBase>self).device)
     fill(out, 0)
     multiply_into("mm", out, self, mat2, 1, None)
     return out
@@ -387,14 +410,14 @@ def hspmm(SparseTensor self not None, TensorBase mat2 not None):
     cdef Py_ssize_t[2] sizes = [a.form.sizes[0], mat2.sizes[1]]
     set_sizes(form, 2, sizes)
     if a.nnz == 0:
-        return make(a.dtype, form, 1, None, None, True)
+        return make(a.dtype, a.device, form, 1, None, None, True)
     keys_of("hspmm", a)
-    indices, rows = distinct_rows(a)
+    indices, rows = distinct_rows(a) if a.device < 0 else gpu().call("sparse", "distinct_rows", (a.indices,), {})
     sizes[0] = indices.size(1)
-    values = empty(a.dtype, 2, sizes)
+    values = empty(a.dtype, 2, sizes, a.device)
     fill(values, 0)
     multiply_into("hspmm", values, a, mat2, 1, rows)
-    return make(a.dtype, form, 1, indices, values, True)
+    return make(a.dtype, a.device, form, 1, indices, values, True)
 
 
 cdef tuple distinct_rows(SparseTensor a):
@@ -422,7 +445,10 @@ def sspmm(SparseTensor self not None, TensorBase mat2 not None):
     cdef int64_t* index
     cdef const int64_t* row
     if rows == 0:
-        return make(h.dtype, h.form, 2, None, None, True)
+        return make(h.dtype, h.device, h.form, 2, None, None, True)
+    if h.device >= 0:
+        indices = gpu().call("sparse", "all_columns", (h.indices, columns), {})
+        return make(h.dtype, h.device, h.form, 2, indices, view(h.values, (n,)), True)
     indices = empty(I64, 2, sizes)
     index, row = <int64_t*>ptr(indices), <const int64_t*>ptr(h.indices)
     with nogil:
@@ -430,7 +456,7 @@ def sspmm(SparseTensor self not None, TensorBase mat2 not None):
             for j in range(columns):
                 index[i * columns + j] = row[i]
                 index[n + i * columns + j] = j
-    return make(h.dtype, h.form, 2, indices, view(h.values, (n,)), True)
+    return make(h.dtype, h.device, h.form, 2, indices, view(h.values, (n,)), True)
 
 
 def sspaddmm(self, beta, alpha, mat1, mat2):

@@ -534,8 +534,8 @@ cdef int index_dim(TensorBase t, object dim, str what) except -1:
 
 
 cdef str type_name(TensorBase t):
-    cdef str place = "cuda." if t.device >= 0 else "sparse." if t.sparse else ""
-    return "tensorlib.%s%sTensor" % (place, DTYPE_NAMES[t.dtype])
+    return "tensorlib.%s%s%sTensor" % ("cuda." if t.device >= 0 else "", "sparse." if t.sparse else "",
+                                       DTYPE_NAMES[t.dtype])
 
 
 cdef str device_name(TensorBase t):

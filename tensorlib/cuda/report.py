@@ -27,7 +27,8 @@ Family = collections.namedtuple("Family", "moved work bound")
 FAMILIES = {
     "pointwise": Family("4 for each operand and the result", "1 to 60 an element", "memory"),
     "casts": Family("the sizes of both types", "1 an element", "memory"),
-    "conv": Family("8 for each element of columns", "about 40 whole-number ones an element", "memory"),
+    "conv": Family("8 for each element of columns; depthwise 8, and 4 a tap from the caches",
+                   "about 40 whole-number ones an element; depthwise 2 a tap", "memory"),
     "gemm": Family("(64 + 64) x 4 for each step along k of a tile; large: (128 + 128) x 4",
                    "2 x 64 x 64 for each step; large: 2 x 128 x 128, so 16 and 32 a byte",
                    "operations; memory where m, n or k is small"),
@@ -47,6 +48,8 @@ FAMILIES = {
     "transpose": Family("twice the size of the type", "1 an element", "memory"),
     "sort": Family("32 for each doubling of the runs beyond 1024", "about 60 for a tile, 12 for each doubling",
                    "memory"),
+    "sparse": Family("16 an entry for its place; 8 to 16 for each value", "10 to 60 an entry; products 2 a value",
+                     "memory"),
 }
 
 Kernel = collections.namedtuple("Kernel", "program name arch registers shared stack spills threads")

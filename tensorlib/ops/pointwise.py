@@ -79,7 +79,8 @@ fmod = pointwise(
     ref="np.fmod(self, other)", samples=pair(0.6, 3) + SIGNS, doc="Remainder with the sign of the dividend.")
 
 pow = pointwise(
-    "pow(Tensor self, Tensor exponent)", public=False, cuda="pow(self, exponent)", constant=True,
+    "pow(Tensor self, Tensor exponent)", public=False, constant=True,
+    cuda="select(exponent == 2, self * self, pow(self, exponent))",
     sparse=sparse_math.pow, sparse_inplace=sparse_math.in_place(sparse_math.pow),
     grad=dict(self=lambda g, self, exponent: pow_grad(g, self, exponent),
               exponent=lambda g, self, out: g * out * log(self)),

@@ -1,7 +1,7 @@
 """Rows that rearrange: views, copies, joining, tiling, casts."""
 from .._ops import shape
 from .._ops.engine import VariableBase
-from .._ops.sparse import SparseTensor
+from .._ops.sparse import SparseTensor, moved_to
 from .._ops.tensor import TensorBase, set_view
 from ._samples import arguments, positions, reference, unary
 from ._table import ALL, HALF, engine_rows, op, public
@@ -141,6 +141,7 @@ cast = op("cast(Tensor self, int dtype, int from_dtype)", lambda self, dtype, fr
 transfer = op("transfer(Tensor self, int device, int from_device, bool non_blocking=False)",
               lambda self, device, from_device, non_blocking: shape.moved(self, device, non_blocking),
               grad=dict(self=lambda g, device, from_device: transfer(g, from_device, device)), types=ALL, public=False,
+              sparse=lambda self, device, from_device, non_blocking: moved_to(self, device, non_blocking),
               ref="self", samples=arguments((3, 4), device=-1, from_device=-1),
               doc="The values on another device; -1 is the CPU.")
 sum_to = op("sum_to(Tensor self, object size)", shape.sum_to, grad=dict(self=lambda g, self_size: spread(g, self_size)),
