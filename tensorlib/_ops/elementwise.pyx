@@ -148,10 +148,12 @@ cdef object wrong_operand(str name, str got, int dtype, bint numbers):
 
 
 cdef int check_divisor(Pointwise op, TensorBase first, object divisor) except -1:
-    """Whole numbers divided by zero would trap: raise before anything is written. A GPU does not trap."""
+    """Whole numbers divided by zero would trap: raise before anything is written. On a GPU, which does not trap, the
+    elements of a tensor are looked at there."""
     cdef TensorBase zeros
     cdef uint64_t number = 0
     if first.device >= 0 and isinstance(divisor, TensorBase):
+        gpu().check_divisor(op.name, divisor)
         return 0
     if isinstance(divisor, TensorBase):
         zeros = equal_to_zero(divisor, 0)

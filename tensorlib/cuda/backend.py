@@ -13,7 +13,7 @@ from .._ops.tensor import TensorBase, code_of, device_of, make_empty, make_view
 from ..random import seed_followers
 from . import allocator, driver, faults, random, streams, transpose
 from .ops import elementwise
-from .ops.elementwise import pointwise  # noqa: F401
+from .ops.elementwise import check_divisor, pointwise  # noqa: F401
 
 FORMATS = ("B", "b", "h", "i", "q", "e", "f", "d")       # of the module struct, by element type
 PINNED = 4

@@ -1,4 +1,6 @@
-"""Positions that a kernel found out of range: noted on the device, raised when the CPU next waits for it."""
+"""Positions out of range and other wrong values that a kernel finds: noted on the device, raised when the CPU next
+waits for it. There is room for one note, the first.
+"""
 import struct
 
 from .._ops.copying import fill_
@@ -9,7 +11,8 @@ LONG = 4
 FORM = struct.Struct("<4q")         # code, value, least, first too large
 notes = {}                          # device -> LongTensor of a note
 pending = set()                     # devices on which a kernel with positions ran since the last look
-names = [None]                      # what a code stands for
+RANGE = "index %(value)d is out of range, expected %(low)d <= index < %(high)d"
+kinds = [None]                      # what a code stands for: operation, error, its text
 
 
 def note_of(device):
@@ -20,15 +23,16 @@ def note_of(device):
     return notes[device]
 
 
-def code_of(name):
-    """The number of an operation in a note."""
-    if name not in names:
-        names.append(name)
-    return names.index(name)
+def code_of(name, error=IndexError, text=RANGE):
+    """The number of an operation and what may be wrong, in a note."""
+    kind = name, error, text
+    if kind not in kinds:
+        kinds.append(kind)
+    return kinds.index(kind)
 
 
 def check(device):
-    """Raise IndexError if a kernel found a position out of range; the device has been waited for."""
+    """Raise what a kernel noted, if one did; the device has been waited for."""
     if device not in pending:
         return
     pending.discard(device)
@@ -37,7 +41,8 @@ def check(device):
     code, value, low, high = FORM.unpack(note)
     if code:
         fill_(notes[device], 0)
-        raise IndexError("%s(): index %d is out of range, expected %d <= index < %d" % (names[code], value, low, high))
+        name, error, text = kinds[code]
+        raise error("%s(): %s" % (name, text % dict(value=value, low=low, high=high)))
 
 
 streams.after_waiting.append(check)

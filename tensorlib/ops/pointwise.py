@@ -55,14 +55,14 @@ mul = pointwise(
     ref="self * other", samples=pair(-2, 2), doc="Product.")
 
 div = pointwise(
-    "div(Tensor self, Tensor other)", types=ALL, public=False, divisor=1, cuda="self / other", constant=True,
+    "div(Tensor self, Tensor other)", types=ALL, public=False, divisor=1, cuda="quotient(self, other)", constant=True,
     sparse=sparse_math.div, sparse_inplace=sparse_math.in_place(sparse_math.div),
     grad=dict(self=lambda g, other: g / other, other=lambda g, self, other: neg(g * self / other / other)),
     ref="self / other", samples=pair(0.5, 2) + SIGNS, doc="Quotient; of whole numbers truncated toward zero.")
 
 rdiv = pointwise(
-    "rdiv(Tensor self, Tensor other)", types=ALL, public=False, divisor=0, cuda="other / self", node_name="Div",
-    constant=True,
+    "rdiv(Tensor self, Tensor other)", types=ALL, public=False, divisor=0, cuda="quotient(other, self)",
+    node_name="Div", constant=True,
     grad=dict(self=lambda g, self, other: neg(g * other / self / self), other=lambda g, self: g / self),
     ref="other / self", samples=pair(0.5, 2), doc="other / self.")
 
@@ -122,7 +122,7 @@ addcmul = pointwise(
 
 addcdiv = pointwise(
     "addcdiv(Tensor self, Number value=1, Tensor tensor1, Tensor tensor2)", types=ALL, divisor=3,
-    cuda="self + value * tensor1 / tensor2",
+    cuda="self + quotient(value * tensor1, tensor2)",
     grad=dict(self=lambda g: g, tensor1=lambda g, value, tensor2: g * value / tensor2,
               tensor2=lambda g, value, tensor1, tensor2: neg(g * value * tensor1 / tensor2 / tensor2)),
     ref="self + value * tensor1 / tensor2", samples=ternary(0.5, 2, value=3)

@@ -1,5 +1,5 @@
-// Elements by position and by mask. A position outside of its range reads and writes nothing, and leaves a note that the
-// next look of the CPU at this device finds: see faults.py.
+// Elements by position and by mask, and zeros among divisors. A position outside of its range reads and writes nothing, and
+// leaves a note that the next look of the CPU at this device finds: see faults.py.
 #include "atomic.cuh"
 #include "position.cuh"
 
@@ -66,6 +66,18 @@ template <class T> __device__ __forceinline__ void masked_select(const Job<3>& j
     KERNEL masked_scatter_##name(const Job<3> job, const T* values) { masked_scatter<T>(job, values); } \
     KERNEL masked_select_##name(const Job<3> job, T* values) { masked_select<T>(job, values); }
 FOR_NUMBERS(INDEXING)
+
+// Whether whole numbers that are to divide hold a zero: a GPU does not trap, so a note tells.
+template <class T> __device__ __forceinline__ void find_zero(const Job<1>& job, Fault* fault, i64 code) {
+    FOR_GRID(i, job.n) {
+        i32 at[1];
+        job.locate((u32)i, at);
+        if (job.template get<T>(0, at[0]) == 0) note(fault, code);
+    }
+}
+#define DIVISORS(name, T) \
+    KERNEL find_zero_##name(const Job<1> job, Fault* fault, i64 code) { find_zero<T>(job, fault, code); }
+FOR_INTEGERS(DIVISORS)
 
 // Coordinates of the places of a dense mask that are set.
 struct Sizes { i64 size[MAXDIM]; };

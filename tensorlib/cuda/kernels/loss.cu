@@ -31,10 +31,11 @@ template <class T> __device__ __forceinline__ T slope(int what, T x, T t, T marg
     }
     return t == -1 && x > margin ? (T)0 : t;
 }
-// `g` is the gradient of the one number that the loss is, or NULL: then values are wanted.
+// `g` is the gradient of the one number that the loss is, or NULL: then values are wanted, and x is checked.
 template <class T> __device__ __forceinline__ void loss(T* out, const T* x, const T* t, const T* w, const T* g, i64 n, int what,
-                                                        double margin, double divisor) {
+                                                        double margin, double divisor, Fault* fault, i64 code) {
     FOR_GRID(i, n) {
+        if (what == BCE && !g && !(x[i] >= 0 && x[i] <= 1)) note(fault, code);
         T v = g ? slope(what, x[i], t[i], (T)margin) * (*g / (T)divisor) : value(what, x[i], t[i], (T)margin);
         out[i] = w ? v * w[i] : v;
     }
@@ -65,7 +66,8 @@ template <class T> __device__ __forceinline__ void nll_grad(T* out, const T* g, 
 
 #define LOSSES(name, T) \
     KERNEL loss_##name(T* out, const T* x, const T* t, const T* w, const T* g, i64 n, i32 what, double margin, \
-                       double divisor) { loss(out, x, t, w, g, n, what, margin, divisor); } \
+                       double divisor, Fault* fault, i64 code) { \
+        loss(out, x, t, w, g, n, what, margin, divisor, fault, code); } \
     KERNEL nll_##name(T* terms, T* weights, const T* x, const i64* target, const T* w, i64 places, i64 classes, i64 inner, \
                       i64 ignore, Fault* fault, i64 code) { \
         nll(terms, weights, x, target, w, places, classes, inner, ignore, fault, code); } \

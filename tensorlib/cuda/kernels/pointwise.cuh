@@ -4,6 +4,13 @@
 // What expressions may call beside the functions of CUDA. T is the element type.
 #define select(condition, a, b) ((condition) ? (a) : (b))
 
+// Of whole numbers truncated, in the type that C computes in; by zero 0, see index.cu.
+template <class A, class B> __device__ __forceinline__ auto quotient(A a, B b) -> decltype(a / b) {
+    return b == 0 ? 0 : b == -1 ? (decltype(a / b))(0 - (u64)a) : a / b;
+}
+__device__ __forceinline__ float quotient(float a, float b) { return a / b; }
+__device__ __forceinline__ double quotient(double a, double b) { return a / b; }
+
 template <class T> __device__ __forceinline__ T fmod_of(T a, T b) { return b == 0 || b == (T)-1 ? (T)0 : (T)(a % b); }
 __device__ __forceinline__ float fmod_of(float a, float b) { return fmodf(a, b); }
 __device__ __forceinline__ double fmod_of(double a, double b) { return fmod(a, b); }

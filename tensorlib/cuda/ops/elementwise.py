@@ -1,9 +1,12 @@
 """Element by element kernels, made of the expressions in the table, and casts."""
 import re
 
+from ..._ops import blocks
 from ..._ops.dispatch import DTYPE_NAMES
 from ..._ops.elementwise import Pointwise
+from ..._ops.tensor import code_of, device_of
 from ...ops import TABLE
+from .. import faults
 from ..launch import NAMES, THREADS, grid_for, launch
 from ..module import Program
 
@@ -15,6 +18,7 @@ OPERATORS = {"bitand": "self & other", "bitor": "self | other", "bitxor": "self 
              "lshift": "shifted_left(self, other)", "rshift": "shifted_right(self, other)"}
 OPERATORS.update({name + "_same": "self %s other" % symbol for name, symbol in
                   (("eq", "=="), ("ne", "!="), ("lt", "<"), ("le", "<="), ("gt", ">"), ("ge", ">="))})
+checks = Program("index")
 programs = {}           # kernel name -> Program
 rows = {}               # kernel name -> row
 
@@ -69,20 +73,29 @@ def program_of(name, text, *arguments):
     return programs[name]
 
 
-def run(program, kernel, device, blocks):
-    for n, block in blocks:
+def run(program, kernel, device, packed):
+    for n, block in packed:
         launch(program, kernel, device, "%ds" % len(block), grid_for(device, n, THREADS * TURNS), THREADS, block)
 
 
-def pointwise(name, code, device, blocks):
+def pointwise(name, code, device, packed):
     """Run a kernel of the table on operands packed in blocks."""
     row = row_of(name)
     if row is not None and row.row.cuda is None:
         raise NotImplementedError("%s has no CUDA kernel" % name)
-    run(program_of(name, source, name), "%s_%s" % (name, NAMES[code]), device, blocks)
+    run(program_of(name, source, name), "%s_%s" % (name, NAMES[code]), device, packed)
 
 
-def cast(to, code, device, blocks):
+def check_divisor(name, divisor):
+    """Let a zero among whole numbers that are to divide raise when the CPU next waits."""
+    device = device_of(divisor)
+    fault = faults.code_of(name, ZeroDivisionError, "division of a %s by zero" % divisor.type())
+    for n, block in blocks.of(divisor):
+        launch(checks, "find_zero_" + NAMES[code_of(divisor)], device, "%dsPq" % len(block), grid_for(device, n),
+               THREADS, block, faults.note_of(device), fault)
+
+
+def cast(to, code, device, packed):
     """Run the cast from an element type to another one, or the copy, on operands packed in blocks."""
     run(program_of("from_" + DTYPE_NAMES[code], cast_source, code), "%s_from_%s" % (NAMES[to], NAMES[code]), device,
-        blocks)
+        packed)

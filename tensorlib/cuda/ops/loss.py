@@ -50,8 +50,10 @@ def elements(name, x, t, w, margin, g=None, divisor=1):
         check_gradient(name + "_grad", g, x)
     x, t = make_contiguous(x), make_contiguous(t)
     out = make_empty(code_of(x), x.size(), device_of(x))
-    launch(program, "loss_" + NAMES[code_of(x)], device_of(x), "PPPPPqidd", grid_for(device_of(x), x.numel()), THREADS,
-           out, x, t, 0 if w is None else w, 0 if g is None else g, x.numel(), LOSSES.index(name), margin, divisor)
+    launch(program, "loss_" + NAMES[code_of(x)], device_of(x), "PPPPPqiddPq", grid_for(device_of(x), x.numel()),
+           THREADS, out, x, t, 0 if w is None else w, 0 if g is None else g, x.numel(), LOSSES.index(name), margin,
+           divisor, faults.note_of(device_of(x)),
+           faults.code_of(name, RuntimeError, "input has values outside of [0, 1]"))
     return out
 
 
