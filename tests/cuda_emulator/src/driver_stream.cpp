@@ -83,6 +83,16 @@ CUEMU_API CUresult cuStreamGetPriority(CUstream stream, int* priority) {
     });
 }
 
+// Of the attributes of streams, the priority.
+CUEMU_API CUresult cuStreamSetAttribute(CUstream stream, CUstreamAttrID which, const CUstreamAttrValue* value) {
+    return inContext([&](Driver&, CUctx_st& context) {
+        if (!knownStream(context, stream) || u64(stream) <= 2) return CUDA_ERROR_INVALID_HANDLE;
+        if (which != CU_STREAM_ATTRIBUTE_PRIORITY) return CUDA_ERROR_NOT_SUPPORTED;
+        stream->priority = value->priority;
+        return CUDA_SUCCESS;
+    });
+}
+
 CUEMU_API CUresult cuStreamGetCtx(CUstream stream, CUcontext* out) {
     return inContext([&](Driver&, CUctx_st& context) {
         if (!knownStream(context, stream)) return CUDA_ERROR_INVALID_HANDLE;
