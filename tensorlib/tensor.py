@@ -226,6 +226,16 @@ class Methods:
             raise AttributeError("'%s' object has no attribute 'get_device': it is on the CPU" % full_name(self))
         return core.device_of(self)
 
+    def record_stream(self, stream):
+        """Tell the allocator that another stream uses the memory too: it is not handed out again before that is done.
+
+        Args:
+            stream (cuda.Stream): where work on the tensor was or is going to be queued; it was made on another one.
+        """
+        if not self.is_cuda:
+            raise AttributeError("'%s' object has no attribute 'record_stream': it is on the CPU" % full_name(self))
+        storages.gpu_backend().record_stream(self, stream)
+
     def __dir__(self):
         return sorted(name for cls in type(self).__mro__ for name in vars(cls))
 

@@ -1,6 +1,7 @@
 """The caching allocator of GPU memory: blocks of dead storages serve the next ones of the same device and stream.
 
-Work on a stream runs in order, so a block may be handed out again on its stream while earlier work still uses it.
+Work on a stream runs in order, so a block may be handed out again on its stream while earlier work still uses it. Where
+other streams used it too (`record_stream`), it waits for the work that they had when it came back.
 Memory comes from the driver in segments, which are cut into blocks of multiples of 512 bytes; free neighbours merge.
 """
 import bisect
@@ -8,7 +9,7 @@ import collections
 import os
 import threading
 
-from . import driver
+from . import driver, streams
 
 UNIT = 512                  # bytes; every block is a multiple
 SMALL = 1 << 20             # up to this a block comes from a segment of small ones
@@ -31,13 +32,19 @@ class Block:
 class Memory:
     """A block in use: the owner of a storage's memory, which comes back when this dies."""
 
-    __slots__ = ("address", "nbytes", "block")
+    __slots__ = ("address", "nbytes", "block", "users")
 
     def __init__(self, block):
         self.address, self.nbytes, self.block = block.address, block.nbytes, block
+        self.users = ()                         # other streams that use it
+
+    def record_stream(self, stream):
+        """Note that a stream uses the memory; one that it was taken for need not be noted."""
+        if stream.cuda_stream != self.block.pool.stream or stream.device != self.block.pool.device:
+            self.users = tuple(set(self.users) | {stream})
 
     def __del__(self):
-        give(self.block)
+        give(self.block, self.users)
 
 
 class Pool:
@@ -62,7 +69,8 @@ enabled = os.environ.get("TENSORLIB_CUDA_CACHE", "1") != "0"
 pools = {}                                      # (device, stream handle) -> Pool
 counts = collections.defaultdict(Counts)        # device -> Counts
 segments = {}                                   # address -> what PyCUDA gave, its size, its pool
-returned = collections.deque()                  # blocks that came back while someone held the lock
+returned = collections.deque()                  # (block, other streams) that came back while someone held the lock
+waiting = []                                    # (block, marks in other streams)
 lock = threading.Lock()
 
 
@@ -91,9 +99,9 @@ def take(device, nbytes, stream):
     return Memory(block)
 
 
-def give(block):
+def give(block, users=()):
     """Take a block back; may be called at any time, by any thread, even in the middle of `take`."""
-    returned.append(block)
+    returned.append((block, users))
     if not driver.Driver.closed and not driver.Driver.forked and lock.acquire(blocking=False):
         try:
             drain()
@@ -102,13 +110,28 @@ def give(block):
 
 
 def drain():
+    before = driver.thread.pushed       # a block may die in the middle of work on another device
+    for entry in list(waiting):
+        if all(mark.query() for mark in entry[1]):
+            waiting.remove(entry)
+            free(entry[0])
     while returned:
-        block = returned.popleft()
+        block, users = returned.popleft()
         counts[block.pool.device].allocated -= block.nbytes
-        if enabled or block.nbytes < segments[block.segment][1]:
-            put(block)
+        if users:
+            waiting.append((block, [streams.Event().recorded(stream) for stream in users]))
         else:
-            release(block)
+            free(block)
+    if before is not None:
+        driver.use(before)
+
+
+def free(block):
+    """Let a block be handed out again, or go back to the driver."""
+    if enabled or block.nbytes < segments[block.segment][1]:
+        put(block)
+    else:
+        release(block)
 
 
 def find(pool, size):
@@ -185,6 +208,7 @@ def reserve(device, room, nbytes):
         return api.mem_alloc(room)
     except api.MemoryError:
         api.Context.synchronize()
+        drain()
         free_cached(device)
         try:
             return api.mem_alloc(room)
@@ -199,13 +223,10 @@ def reserve(device, room, nbytes):
 
 def release(block):
     """Give a whole segment back to the driver."""
-    before = driver.thread.pushed       # a block may die in the middle of work on another device
     memory, room, _ = segments.pop(block.segment)
     driver.use(block.pool.device)
     memory.free()
     counts[block.pool.device].reserved -= room
-    if before is not None:
-        driver.use(before)
 
 
 def free_cached(device=None):
@@ -238,6 +259,7 @@ def close():
     global enabled
     enabled = True
     empty_cache()
+    waiting.clear()
     for memory, _, pool in segments.values():
         driver.use(pool.device)
         memory.free()

@@ -32,6 +32,15 @@ def allocate(device, nbytes):
     return allocator.take(device, nbytes, streams.handle_of(device))
 
 
+def record_stream(t, stream):
+    """Keep the memory of a tensor, once it is dead, until the work is done that a stream has by then."""
+    owner = storages.owner_of(t.storage())
+    while isinstance(owner, storages.Storage):          # of a part of another storage
+        owner = storages.owner_of(owner)
+    if owner is not None:
+        owner.record_stream(stream)
+
+
 # ---- copies -------------------------------------------------------------------------------------------------------
 
 def copy_bytes(device, to, source, nbytes):

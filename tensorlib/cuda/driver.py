@@ -158,6 +158,13 @@ def set_current(device):
 
 
 @functools.cache
+def library():
+    """The driver's library through ctypes, for the calls that PyCUDA does not have; the context is that of `use`."""
+    import ctypes
+    return ctypes.CDLL("libcuda.so.1")
+
+
+@functools.cache
 def attribute(device, name):
     """A number the driver tells about a device, such as MULTIPROCESSOR_COUNT."""
     api = require()

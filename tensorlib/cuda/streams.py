@@ -2,6 +2,7 @@
 
 Each thread has a current stream for each device, the default one at first; whatever tensors do goes there.
 """
+import ctypes
 import threading
 
 from . import driver
@@ -14,6 +15,7 @@ class Current(threading.local):
         self.streams = {}
 
 
+PRIORITY = 8                # CU_STREAM_ATTRIBUTE_PRIORITY
 current = Current()
 after_waiting = []          # called with the device that was waited for
 
@@ -35,15 +37,26 @@ class Stream:
 
     Args:
         device: the GPU; the current one if negative.
-        priority: lower numbers go first; see `priority_range`.
+        priority: lower numbers go first; see `priority_range`, whose nearer end a number outside counts as.
     """
 
     def __init__(self, device=-1, priority=0, default=False):
         self.device = driver.current_device() if device < 0 else driver.check_device(device)
-        self._priority = priority
         api = driver.use(self.device)
         self.raw = None if default else api.Stream()
         self.cuda_stream = 0 if default else self.raw.handle
+        self._priority = 0
+        if priority and not default:
+            self._set_priority(priority)
+
+    def _set_priority(self, priority):
+        """PyCUDA makes streams of priority 0 only. An older driver refuses to change it, and 0 it stays."""
+        least, greatest = self.priority_range()
+        priority = min(max(priority, greatest), least)
+        value = (ctypes.c_int * 16)(priority)           # a union of 64 bytes
+        change = getattr(driver.library(), "cuStreamSetAttribute", None)
+        if change is not None and change(ctypes.c_void_p(self.cuda_stream), PRIORITY, value) == 0:
+            self._priority = priority
 
     def wait_event(self, event):
         """Let later work on this stream wait for an event."""
@@ -76,16 +89,19 @@ class Stream:
 
     @staticmethod
     def priority_range():
-        """Return the least and the greatest priority; PyCUDA knows only one."""
-        return 0, 0
+        """Return the least and the greatest priority on the current GPU, of which the greatest is the lowest number."""
+        driver.use(driver.current_device())
+        least, greatest = ctypes.c_int(0), ctypes.c_int(0)
+        driver.library().cuCtxGetStreamPriorityRange(ctypes.byref(least), ctypes.byref(greatest))
+        return least.value, greatest.value
 
     @property
     def priority(self):
+        """The priority that the driver was told."""
         return self._priority
 
     @property
     def _as_parameter_(self):
-        import ctypes
         return ctypes.c_void_p(self.cuda_stream)
 
     def __eq__(self, other):

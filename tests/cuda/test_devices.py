@@ -1,5 +1,6 @@
 """Tensors on GPUs as such: types, copies, indexing, files, streams, memory, threads, several devices, processes."""
 import copy
+import ctypes
 import io
 import os
 import pickle
@@ -13,7 +14,7 @@ import pytest
 import tensorlib
 from tensorlib import cuda
 from tensorlib.autograd import Variable
-from tensorlib.cuda import allocator, backend, comm, nccl
+from tensorlib.cuda import allocator, backend, comm, driver, nccl
 
 X = np.arange(12, dtype=np.float32).reshape(3, 4)
 
@@ -188,7 +189,45 @@ def test_streams_and_events():
     assert stream.query() and end.query() and event.elapsed_time(end) >= 0
     other = cuda.Stream(1)
     other.wait_event(end)
-    assert other.device == 1 and stream.priority == 0 and len(cuda.Stream.priority_range()) == 2
+    assert other.device == 1 and stream.priority == 0
+
+
+def test_priorities_of_streams():
+    least, greatest = cuda.Stream.priority_range()
+    assert greatest < 0 == least
+    for given, wanted in ((0, 0), (greatest, greatest), (greatest - 5, greatest), (3, least)):
+        stream = cuda.Stream(priority=given)
+        found = ctypes.c_int(7)
+        driver.library().cuStreamGetPriority(ctypes.c_void_p(stream.cuda_stream), ctypes.byref(found))
+        assert stream.priority == found.value == wanted
+
+
+@pytest.mark.parametrize("recorded", [False, True])
+def test_memory_waits_for_a_recorded_stream(recorded):
+    """Without the record, memory that another stream still reads is handed out; the emulator runs nothing unasked."""
+    before = allocator.set_cache(True)
+    try:
+        x, stream = gpu(), cuda.Stream()
+        cuda.synchronize()
+        with cuda.stream(stream):
+            y = x * 2
+        if recorded:
+            x[1].record_stream(stream)
+            x.record_stream(cuda.current_stream())          # its own one, which changes nothing
+        address = x.data_ptr()
+        del x
+        z = gpu(X + 100)
+        if os.environ.get("TENSORLIB_CUDA_EMULATOR"):
+            assert (z.data_ptr() != address) == recorded
+        stream.synchronize()
+        if recorded:
+            assert y.tolist() == (2 * X).tolist()
+            del z
+            assert address in [t.data_ptr() for t in [gpu() for _ in range(3)]]
+        with pytest.raises(AttributeError, match="record_stream.*on the CPU"):
+            tensorlib.ones(2).record_stream(stream)
+    finally:
+        allocator.set_cache(before)
 
 
 def test_values_stay_on_the_gpu_while_nothing_asks_for_them():
