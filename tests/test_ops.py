@@ -190,3 +190,21 @@ def test_composed_against_torch(text):
         (first * first).sum().backward()
         (wanted * wanted).sum().backward()
         np.testing.assert_allclose(leaf.grad.data.numpy(), theirs.grad.numpy(), rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", [tensorlib.FloatTensor, tensorlib.DoubleTensor, tensorlib.LongTensor,
+                                   tensorlib.ByteTensor],
+                         ids=lambda cls: cls.__name__)
+def test_expanded_numbers_among_small_operands(dtype):
+    """Few elements take a way of their own: an operand that is one number, expanded or not, is a constant there."""
+    dense = dtype([[1, 2, 3], [4, 5, 6]])
+    number = dtype([7])
+    for a, b in ((dense, number), (dense, number.expand(2, 3)), (number.expand(2, 3), dense), (number, dense),
+                 (number.expand(2, 3), number.expand(2, 3)), (dense, dense[:, :1]), (dense.t(), number)):
+        want = np.asarray(a.numpy()) * np.asarray(b.numpy())
+        assert (a * b).numpy().tolist() == want.tolist() and (a * b).is_contiguous()
+        assert (a * 2 + b).numpy().tolist() == (np.asarray(a.numpy()) * 2 + b.numpy()).tolist()
+    assert number.expand(2, 3).mul(3).tolist() == [[21] * 3] * 2 and number.tolist() == [7]
+    assert dense.clone().add_(number.expand(2, 3)).tolist() == [[8, 9, 10], [11, 12, 13]]
+    mask = tensorlib.ByteTensor([1]).expand(2, 3)
+    assert TABLE["where"](mask, dense, number).tolist() == dense.tolist()

@@ -5,12 +5,13 @@ Gradients are raw Tensors, or Variables where the walk itself is recorded.
 """
 import os
 
-from cpython.mem cimport PyMem_Calloc, PyMem_Free, PyMem_Realloc
+from cpython.mem cimport PyMem_Calloc, PyMem_Free
 from cpython.object cimport PyObject
 from cpython.pythread cimport (NOWAIT_LOCK, WAIT_LOCK, PyThread_acquire_lock, PyThread_allocate_lock,
                                PyThread_release_lock, PyThread_type_lock)
 from cpython.ref cimport Py_INCREF, Py_XDECREF
 from libc.stdint cimport uint64_t
+from libc.string cimport memcpy
 
 from .copying cimport fill
 from .copying import dense_copy
@@ -42,6 +43,10 @@ def _after_fork():
 os.register_at_fork(after_in_child=_after_fork)
 
 
+cdef enum:
+    FEW = 16                    # places in a table, and on a stack, that need no memory of their own
+
+
 cdef struct Stop:
     PyObject* key               # a node or a leaf, owned; NULL where the place is free
     Py_ssize_t waiting          # gradients that have not come yet
@@ -62,23 +67,22 @@ cdef class Walk:
     cdef list found
     cdef list callbacks         # to be called at the end
     cdef bint graph, retain, into_leaves
+    cdef Stop few_stops[FEW]
+    cdef PyObject* few_targets[FEW]
 
     def __cinit__(self):
-        self.mask = 31
-        self.stops = <Stop*>PyMem_Calloc(self.mask + 1, sizeof(Stop))
-        self.room = 16
-        self.stack = <PyObject**>PyMem_Calloc(self.room, sizeof(PyObject*))
-        if self.stops == NULL or self.stack == NULL:
-            raise MemoryError()
+        self.stops, self.mask = self.few_stops, FEW - 1
+        self.stack, self.room = self.few_targets, FEW
 
     def __dealloc__(self):
         cdef uint64_t i
-        if self.stops != NULL:
-            for i in range(self.mask + 1):
-                Py_XDECREF(self.stops[i].key)
-                Py_XDECREF(self.stops[i].arrived)
-        PyMem_Free(self.stops)
-        PyMem_Free(self.stack)
+        for i in range(self.mask + 1):
+            Py_XDECREF(self.stops[i].key)
+            Py_XDECREF(self.stops[i].arrived)
+        if self.stops != self.few_stops:
+            PyMem_Free(self.stops)
+        if self.stack != self.few_targets:
+            PyMem_Free(self.stack)
 
     # ---- the table and the stack ----
 
@@ -105,7 +109,8 @@ cdef class Walk:
             for i in range(size):
                 if old[i].key != NULL:
                     self.find(old[i].key)[0] = old[i]
-            PyMem_Free(old)
+            if old != self.few_stops:
+                PyMem_Free(old)
             stop = self.find(key)
         Py_INCREF(<object>key)
         stop.key = key
@@ -115,9 +120,12 @@ cdef class Walk:
     cdef int push(self, PyObject* target) except -1:
         cdef PyObject** more
         if self.depth == self.room:
-            more = <PyObject**>PyMem_Realloc(self.stack, 2 * self.room * sizeof(PyObject*))
+            more = <PyObject**>PyMem_Calloc(2 * self.room, sizeof(PyObject*))
             if more == NULL:
                 raise MemoryError()
+            memcpy(more, self.stack, self.room * sizeof(PyObject*))
+            if self.stack != self.few_targets:
+                PyMem_Free(self.stack)
             self.stack, self.room = more, 2 * self.room
         self.stack[self.depth] = target
         self.depth += 1
@@ -452,6 +460,7 @@ cdef list walk_back(tuple variables, list grads, bint retain, bint graph, tuple 
     cdef Walk walk = Walk.__new__(Walk)
     cdef VariableBase v
     cdef Stop* stop
+    cdef Py_ssize_t i
     walk.graph, walk.retain, walk.into_leaves = graph, retain, into_leaves
     if inputs is not None:
         walk.captured, walk.found = {}, [None] * len(inputs)
@@ -461,14 +470,14 @@ cdef list walk_back(tuple variables, list grads, bint retain, bint graph, tuple 
         if begins(v) and v.fn is not None:
             walk.plant(v.fn)
     walk.count()
-    for v, g in zip(variables, grads):
+    for i in range(len(variables)):
+        v = <VariableBase>variables[i]
         if begins(v):
             stop = walk.enter(end_of(v))
             if v.requires_grad_:
-                walk.receive(stop, v.output_nr, g)
+                walk.receive(stop, v.output_nr, grads[i])
             elif stop.arrived == NULL:          # a reward takes the place of the gradient
                 hold(stop, [None] * v.fn.n_outputs if v.fn.n_outputs > 1 else None)
-    g = None
     del grads[:]
     for v in variables:
         if begins(v):

@@ -24,6 +24,13 @@ cdef extern from *:
         ((PyTypeObject*)cls)->tp_flags |= Py_TPFLAGS_HAVE_VECTORCALL;
         PyType_Modified((PyTypeObject*)cls);
     }
+    /* Cython leaves an operator in a class as a method, which classes in Python call through its name. As what it is,
+       a slot, they take it over. like: the same operator of a class of C, as float.__add__. */
+    static PyObject* tl_slot_of(PyObject* cls, PyObject* like) {
+        struct wrapperbase* base = ((PyWrapperDescrObject*)like)->d_base;
+        char* slots = (char*)((PyTypeObject*)cls)->tp_as_number - offsetof(PyHeapTypeObject, as_number);
+        return PyDescr_NewWrapper((PyTypeObject*)cls, base, *(void**)(slots + base->offset));
+    }
     static PyObject* tl_tuple_of(PyObject** items, Py_ssize_t n) {
         PyObject* made = PyTuple_New(n);
         Py_ssize_t i;
@@ -44,6 +51,7 @@ cdef extern from *:
     # What a vectorcall gets: the arguments, how many (with a flag in the top bit), names of those behind them or NULL.
     ctypedef object (*vectorcall_fn)(object callable, PyObject** args, size_t n, PyObject* names)
     void call_through "tl_call_through"(object cls, Py_ssize_t offset)
+    object slot_of_number "tl_slot_of"(object cls, object like)
     Py_ssize_t count_of "PyVectorcall_NARGS"(size_t n)
     object vectorcall "PyObject_Vectorcall"(object callable, PyObject** args, size_t n, PyObject* names)
     tuple new_tuple "PyTuple_New"(Py_ssize_t n)

@@ -5,7 +5,7 @@ Numbers enter as operands of stride 0. It knows no Variables.
 """
 import warnings
 
-from libc.string cimport memchr
+from libc.string cimport memchr, memcpy
 from libc.stdint cimport uint32_t, uint64_t
 
 from cpython.object cimport PyObject
@@ -86,6 +86,8 @@ cdef object pointwise(Pointwise op, PyObject** args, Py_ssize_t n, TensorBase ou
     cdef bint dense = True
     if n != op.n_in:
         raise TypeError("%s() takes %d arguments, but %d were given" % (op.shown, op.n_in, n))
+    if n == 2 and out is None and alike(op, args[0], args[1]):
+        return small_pair(op, <TensorBase>args[0], <TensorBase>args[1])
     for i in range(op.masked, op.n_in):
         if isinstance(<object>args[i], TensorBase):
             first = <TensorBase>args[i]
@@ -103,14 +105,42 @@ cdef object pointwise(Pointwise op, PyObject** args, Py_ssize_t n, TensorBase ou
             return pointwise(op, tuple_items(safe), n, out)
         if t is not first:
             check_operand(op, first, t, i)
-            dense = dense and same_size(t, first)
-        dense = dense and is_contiguous(t)
+            dense = dense and (same_size(t, first)
+                               or t.numel_ == 1 and t.ndim <= first.ndim and not warn_of_broadcast)
+        dense = dense and (is_uniform(t) or is_contiguous(t))
     if op.divisor >= 0 and first.dtype < F16:
         check_divisor(op, first, <object>args[op.divisor])
     dense = dense and (out is None or is_contiguous(out) and same_size(out, first))
     if dense and first.numel_ <= SMALL and first.device < 0:
         return small(op, args, first, out)
     return general(op, tuple_of(args, n), first, out)
+
+
+cdef inline bint alike(Pointwise op, PyObject* x, PyObject* y):
+    """Whether x and y are two small dense tensors of one type and size, which is the usual case."""
+    cdef TensorBase a, b
+    if type(<object>x) is not type(<object>y) or op.masked or op.divisor >= 0 or not isinstance(<object>x, TensorBase):
+        return False
+    a, b = <TensorBase>x, <TensorBase>y
+    return (a.numel_ <= SMALL and a.device < 0 and a.ndim > 0 and op.rows[a.dtype] != NULL and same_size(a, b)
+            and is_contiguous(a) and is_contiguous(b))
+
+
+cdef inline TensorBase small_pair(Pointwise op, TensorBase a, TensorBase b):
+    cdef TensorBase out = empty(U8 if op.to_byte else a.dtype, a.ndim, a.sizes)
+    cdef char* p[3]
+    p[0], p[1], p[2] = ptr(out), ptr(a), ptr(b)
+    op.rows[a.dtype](p, a.numel_)
+    return out
+
+
+cdef inline bint is_uniform(TensorBase t) noexcept:
+    """Whether all elements are one: a number that was expanded, as gradients of sums are."""
+    cdef int d
+    for d in range(t.ndim):
+        if t.strides[d] != 0 and t.sizes[d] != 1:
+            return False
+    return t.ndim > 0
 
 
 cdef tuple set_aside(tuple args, TensorBase out):
@@ -167,19 +197,25 @@ cdef int check_divisor(Pointwise op, TensorBase first, object divisor) except -1
 
 
 cdef object small(Pointwise op, PyObject** args, TensorBase first, TensorBase out):
-    """Few elements, all operands dense and of one size: one call of the row function."""
+    """Few elements, all operands dense and of one size, or one number: one call of the row function."""
     cdef uint64_t constants[4][SMALL]
     cdef char* p[MAXARG]
     cdef Py_ssize_t n = first.numel_, i, used = 0
+    cdef TensorBase t
     for i in range(op.n_in):
-        if isinstance(<object>args[i], TensorBase):
-            p[i + 1] = ptr(<TensorBase>args[i])
+        t = <TensorBase>args[i] if isinstance(<object>args[i], TensorBase) else None
+        if t is not None and (n == 1 or not is_uniform(t)):
+            p[i + 1] = ptr(t)
             continue
         if used == 4:
             return general(op, tuple_of(args, op.n_in), first, out)
         p[i + 1] = <char*>constants[used]
         used += 1
-        spread(p[i + 1], first.dtype, <object>args[i], n, op.shown)
+        if t is not None:
+            spread(p[i + 1], ptr(t), n, itemsize(t.dtype))
+        else:
+            write_number(p[i + 1], first.dtype, <object>args[i], op.shown)
+            spread(p[i + 1], p[i + 1], n, itemsize(first.dtype))
     if out is None:
         out = empty(U8 if op.to_byte else first.dtype, first.ndim, first.sizes)
     p[0] = ptr(out)
@@ -188,19 +224,18 @@ cdef object small(Pointwise op, PyObject** args, TensorBase first, TensorBase ou
     return out
 
 
-cdef int spread(char* p, int dtype, object value, Py_ssize_t n, str name) except -1:
+cdef void spread(char* p, const char* number, Py_ssize_t n, int size) noexcept:
     """n copies of a number at p."""
     cdef Py_ssize_t i
-    cdef int size = itemsize(dtype), b
-    write_number(p, dtype, value, name)
     if size == 4:
-        for i in range(1, n):
-            (<uint32_t*>p)[i] = (<uint32_t*>p)[0]
-        return 0
-    for i in range(1, n):
-        for b in range(size):
-            p[i * size + b] = p[b]
-    return 0
+        for i in range(n):
+            (<uint32_t*>p)[i] = (<uint32_t*>number)[0]
+    elif size == 8:
+        for i in range(n):
+            (<uint64_t*>p)[i] = (<uint64_t*>number)[0]
+    else:
+        for i in range(n):
+            memcpy(p + i * size, number, size)
 
 
 cdef int write_number(char* p, int dtype, object value, str name) except -1:

@@ -6,7 +6,8 @@ calling rows inside them records again. Kernels know none of this.
 cimport cython
 from cpython.object cimport PyObject
 
-from .classes cimport call_through, count_of, dict_of, new_object, new_tuple, put, tuple_items, tuple_of, vectorcall
+from .classes cimport (call_through, count_of, dict_of, new_object, new_tuple, put, set_class_attribute, slot_of_number,
+                       tuple_items, tuple_of, vectorcall)
 from .copying cimport fill
 from .shape cimport plain_key
 from .sparse cimport geometry
@@ -867,6 +868,9 @@ cdef class VariableBase:
     def _version(self):
         return 0 if self.version is None else self.version.value
 
+
+for _name in ("__add__", "__sub__", "__mul__", "__truediv__", "__mod__"):
+    set_class_attribute(VariableBase, _name, slot_of_number(VariableBase, getattr(float, _name)))
 
 cdef enum:
     RPOW = GE + 1               # the operator that tensors have not

@@ -33,7 +33,7 @@ cdef int store_number(char* p, int dtype, object value) except -1:
     cdef int64_t whole
     cdef double real
     if dtype >= F16:
-        if type(value) is float:
+        if type(value) is float or type(value) is int:
             real = value
         elif isinstance(value, (int, float)) or hasattr(value, "__float__") and not hasattr(value, "__len__"):
             real = value.__float__()

@@ -13,8 +13,8 @@ from .parallel cimport GRAIN, max_threads
 from .plan cimport (COLUMNS, Number, Plan, RELEASE, locate, make_plan, mark_all, product, share, task_count,
                     task_place)
 from .storage cimport itemsize
-from .tensor cimport TensorBase, empty, ptr, size_text, wrap_dim
-from .types cimport I64, MAXDIM
+from .tensor cimport TensorBase, empty, is_contiguous, ptr, size_text, wrap_dim
+from .types cimport I64, MAXDIM, NDTYPE
 
 cdef enum:
     SLICES = 16             # pieces that a reduction with few outputs is cut into
@@ -187,8 +187,27 @@ cdef void run_released(Plan* p, const Reduction* r, const char* x, char* out, Nu
 
 # ---- the kinds of reduction ----------------------------------------------------------------------------
 
+cdef class Made:
+    """The reductions of one name, made once for each element type."""
+    cdef Reduction of[NDTYPE]
+    cdef bint known[NDTYPE]
+
+cdef dict made = {}                     # name -> Made
+
+
 cdef int make_reduction(Reduction* r, str name, int dtype) except -1:
     """Fill in a reduction by the name of its kernels."""
+    cdef Made known = <Made>made.get(name)
+    if known is None:
+        known = made[name] = Made()
+    if not known.known[dtype]:
+        look_up(&known.of[dtype], name, dtype)
+        known.known[dtype] = True
+    r[0] = known.of[dtype]
+    return 0
+
+
+cdef int look_up(Reduction* r, str name, int dtype) except -1:
     cdef bint integral = dtype <= I64
     r.strip = <strip_fn>get(name + "_strip", dtype)
     r.columns = <columns_fn>get(name + "_columns", dtype)
@@ -239,7 +258,10 @@ cdef Number whole_number(TensorBase x, Reduction* r):
     cdef bint reduce[MAXDIM]
     cdef Plan p
     cdef Number acc = r.start
-    if x.ndim:
+    if x.numel_ <= SHORT and is_contiguous(x):      # one strip, as the plan would find
+        if x.ndim:
+            r.strip(ptr(x), x.numel_, 1, &acc, r.arg)
+    else:
         mark_all(x, reduce)
         make_plan(&p, x, reduce)
         run_released(&p, r, ptr(x), NULL, &acc)

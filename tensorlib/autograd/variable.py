@@ -38,7 +38,7 @@ class Variable(engine.VariableBase):
     def backward(self, gradient=None, retain_graph=None, create_graph=None, retain_variables=None):
         """Add the gradients of self into `.grad` of the leaves it depends on; see autograd.backward."""
         if (gradient is None and retain_variables is None and not create_graph
-                and backward_from_number(self, bool(retain_graph))):
+                and backward_from_number(self, retain_graph)):
             return
         from . import backward
         backward((self,), (gradient,), retain_graph, create_graph, retain_variables)
