@@ -54,6 +54,14 @@ def geometries():
                      for k, p, d in zip(kernel, padding, dilation))
         cases.append((((1, 3)[i % 2], groups * cin) + size, (groups * cout, cin) + kernel, stride, padding, dilation,
                       int(groups)))
+    for i in range(12):                                         # three dims, with channels around whole vectors
+        kernel, stride = tuple(rng.randint(1, 4, 3)), tuple(rng.randint(1, 3, 3))
+        padding, dilation, groups = tuple(rng.randint(0, 3, 3)), tuple(rng.randint(1, 3, 3)), (1, 2)[i % 2]
+        size = tuple(max(1, d * (k - 1) + 1 - 2 * p) + rng.randint(0, 9)
+                     for k, p, d in zip(kernel, padding, dilation))
+        cases.append((((1, 3)[i % 2], groups * rng.randint(1, 18)) + size, (groups * rng.randint(1, 18), 0) + kernel,
+                      stride, padding, dilation, groups))
+        cases[-1] = (cases[-1][0], (cases[-1][1][0], cases[-1][0][1] // groups) + kernel, *cases[-1][2:])
     cases.append(((2, 300, 5, 6), (8, 300, 3, 3), (1, 1), (1, 1), (1, 1), 1))      # more inputs than one step of a sum
     cases.append(((2, 3, 5000), (2, 3, 5), (1,), (2,), (1,), 1))
     cases.append(((40, 2, 4, 4), (3, 2, 3, 3), (1, 1), (0, 0), (1, 1), 1))
@@ -188,6 +196,19 @@ def test_winograd_is_taken_and_accurate(kernel, stride):
         assert (chosen == fast).all() and (chosen != plain).any()
         error, usual = [np.sqrt(np.mean((got - exact) ** 2)) for got in (fast, plain)]
         assert error < 3 * usual
+
+
+def test_large_images_of_three_dims():
+    """A batch whose planes would take too much memory is done in parts, the same as im2col does it whole."""
+    options, results = ((1, 1, 1), (1, 1, 1), (1, 1, 1), 1), []
+    x, w, b, g = data((3, 8, 16, 64, 64), (8, 8, 3, 3, 3), options)
+    for name in ("im2col", None):
+        force_path(name)
+        results.append([face.numpy() for face in (
+            conv(tensor(x), tensor(w), tensor(b), *options), conv_dx(tensor(g), tensor(w), x.shape, *options),
+            conv_dw(tensor(g), tensor(x), w.shape, *options))])
+    for got, want in zip(*results):
+        close(got, want, 1e-12)
 
 
 def test_unknown_path():

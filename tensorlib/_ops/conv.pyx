@@ -1,7 +1,8 @@
 # cython: language_level=3
 """Convolution: checks, geometry, and the choice of a path. The loops are in `kernels/conv.pyx` (im2col and GEMM, for
 every shape), `kernels/conv_direct.pyx` (no columns, for few channels), `kernels/winograd.pyx` (fewer products, for
-kernels from 2x2 on) and `kernels/conv_implicit.pyx` (vectors along channels, for any stride and width).
+kernels from 2x2 on) and `kernels/conv_implicit.pyx` (vectors along channels, for any stride and width). The last three
+know two dims; images of three dims become many of two, with more channels.
 
 `conv`, `conv_dx` and `conv_dw` are the three faces of one trilinear form, so each is a derivative of the others; a
 transposed convolution is `conv_dx` used forward. Nothing here knows autograd.
@@ -13,13 +14,14 @@ from .gemm cimport gemm_fn
 from .parallel cimport threads_for
 from .storage cimport Storage, itemsize, new_storage
 from .tensor cimport TensorBase, empty, ptr, size_text, type_name
-from .types cimport MAXDIM
+from .types cimport F32, MAXDIM
 
 cdef enum:
     COLUMN_BYTES = 1 << 19          # aim for the columns of a tile: about the second level cache of a core
     MIN_WIDTH = 192                 # fewest columns of a tile, or packing the weights again and again would show
     MAX_WIDTH = 4096
     MACS_PER_ELEMENT = 8            # multiplications that cost as much as one element of a simple loop
+    PLANES_BYTES = 1 << 24          # of a part of a batch, where images of three dims are made many of two
     LIMIT = 0x7fffffff              # of strides, padding and dilation, so that sizes computed from them cannot overflow
 
 cdef str forced_path = None
@@ -233,6 +235,8 @@ def conv(TensorBase input not None, TensorBase weight not None, TensorBase bias,
     input, weight, bias = contiguous(input), contiguous(weight), checked_bias("conv", input, bias, weight.sizes[0])
     cdef int n = output_sizes(&s, weight.ndim - 2, sizes), threads = threads_of(&s)
     cdef TensorBase out = empty(input.dtype, n, sizes)
+    if by_planes(&s, FORWARD, input, weight, bias, out, threads) is not None:
+        return out
     cdef double speed = im2col_speed(&s)
     cdef str path = chosen_path(&s, FORWARD, input.dtype, threads, &speed)
     if path is None:
@@ -245,18 +249,96 @@ def conv(TensorBase input not None, TensorBase weight not None, TensorBase bias,
 
 cdef int run(str name, const ConvShape* s, TensorBase a, TensorBase b, TensorBase bias, TensorBase out,
              int threads) except -1:
+    return run_at(name, a.dtype, s, ptr(a), NULL if b is None else ptr(b), NULL if bias is None else ptr(bias),
+                  ptr(out), threads)
+
+
+cdef int run_at(str name, int dtype, const ConvShape* s, const void* a, const void* b, const void* bias, void* out,
+                int threads) except -1:
     """Call a kernel without the GIL."""
-    cdef conv_fn kernel = <conv_fn>get(name, a.dtype)
-    cdef gemm_fn gemm = <gemm_fn>get("gemm", a.dtype)
-    cdef Storage scratch = new_storage(a.dtype, threads * s.scratch + s.shared)
-    cdef const void* pa = ptr(a)
-    cdef const void* pb = ptr(b)
-    cdef const void* pbias = NULL if bias is None else ptr(bias)
-    cdef void* pout = ptr(out)
+    cdef conv_fn kernel = <conv_fn>get(name, dtype)
+    cdef gemm_fn gemm = <gemm_fn>get("gemm", dtype)
+    cdef Storage scratch = new_storage(dtype, threads * s.scratch + s.shared)
     cdef void* pscratch = scratch.data
     with nogil:
-        kernel(s, gemm, pa, pb, pbias, pout, pscratch, threads)
+        kernel(s, gemm, a, b, bias, out, pscratch, threads)
     return 0
+
+
+# ---- images of three dims as many of two, with a channel for each place of the kernel along the first --------------
+
+cdef bint as_planes(const ConvShape* s, int dtype, ConvShape* part, ConvShape* flat):
+    """A part of the batch, whose planes take bounded memory, and the convolution of two dims that it becomes."""
+    cdef Py_ssize_t image = s.out[0] * s.groups * s.cin * s.kernel[0] * s.size[1] * s.size[2] * itemsize(dtype)
+    if s.size[0] == 1 and s.kernel[0] == 1 and s.padding[0] == 0:
+        return False
+    part[0] = s[0]
+    part.scratch = part.shared = 0
+    part.batch = max(1, min(s.batch, PLANES_BYTES // image))
+    flat[0] = part[0]
+    flat.batch, flat.cin = part.batch * s.out[0], s.cin * s.kernel[0]
+    flat.size[0] = flat.kernel[0] = flat.stride[0] = flat.dilation[0] = flat.out[0] = 1
+    flat.padding[0] = 0
+    flat.pixels, flat.positions, flat.taps = s.size[1] * s.size[2], s.out[1] * s.out[2], s.kernel[1] * s.kernel[2]
+    flat.plain = (flat.taps == 1 and s.stride[1] == 1 and s.stride[2] == 1 and s.padding[1] == 0 and s.padding[2] == 0)
+    return True
+
+
+cdef TensorBase by_planes(const ConvShape* s, tuple paths, TensorBase a, TensorBase b, TensorBase bias,
+                          TensorBase out, int threads):
+    """Run a convolution of three dims by the fastest path for two, or return None where there is none.
+
+    Forward a, b and out are input, weight and output; for the gradient of the input gradient, weight and that; for
+    the gradient of the weight gradient, input and that.
+    """
+    cdef ConvShape part, flat, cut
+    cdef double speed = im2col_speed(s)
+    cdef Storage columns, planes, more
+    cdef Py_ssize_t first, inputs, outputs, weights = s.groups * s.cout * s.depth
+    cdef Py_ssize_t size = itemsize(a.dtype)
+    cdef char* pa = <char*>ptr(a)
+    cdef char* pb = <char*>ptr(b)
+    cdef char* pout = <char*>ptr(out)
+    cdef const void* pbias = NULL if bias is None else ptr(bias)
+    if not as_planes(s, a.dtype, &part, &flat):
+        return None
+    cut = flat
+    if chosen_path(&cut, paths, a.dtype, threads, &speed) is None:
+        return None
+    columns = new_storage(a.dtype, flat.batch * flat.groups * flat.cin * flat.pixels)
+    planes = new_storage(a.dtype, flat.batch * flat.groups * flat.cout * flat.positions)
+    more = new_storage(a.dtype, weights if paths is WEIGHT and part.batch < s.batch else 0)
+    inputs, outputs = s.groups * s.cin * s.pixels * size, s.groups * s.cout * s.positions * size
+    for first in range(0, s.batch, part.batch):
+        part.batch = min(part.batch, s.batch - first)
+        flat.batch, cut = part.batch * s.out[0], flat
+        cut.batch, speed = flat.batch, 0
+        path = chosen_path(&cut, paths, a.dtype, threads, &speed)
+        if paths is FORWARD:
+            run_at("unfold_planes", a.dtype, &part, pa + first * inputs, NULL, NULL, columns.data, threads)
+            run_at(path, a.dtype, &cut, columns.data, pb, pbias, planes.data, threads)
+            run_at("join_planes", a.dtype, &part, planes.data, NULL, NULL, pout + first * outputs, threads)
+            continue
+        run_at("split_planes", a.dtype, &part, pa + first * outputs, NULL, NULL, planes.data, threads)
+        if paths is GRADIENT:
+            run_at(path, a.dtype, &cut, planes.data, pb, NULL, columns.data, threads)
+            run_at("fold_planes", a.dtype, &part, columns.data, NULL, pbias, pout + first * inputs, threads)
+            continue
+        run_at("unfold_planes", a.dtype, &part, pb + first * inputs, NULL, NULL, columns.data, threads)
+        run_at(path, a.dtype, &cut, planes.data, columns.data, NULL, more.data if first else pout, threads)
+        if first:
+            add_to(a.dtype, pout, more.data, weights)
+    return out
+
+
+cdef void add_to(int dtype, void* sums, const void* x, Py_ssize_t n) noexcept:
+    cdef Py_ssize_t i
+    if dtype == F32:
+        for i in range(n):
+            (<float*>sums)[i] += (<const float*>x)[i]
+    else:
+        for i in range(n):
+            (<double*>sums)[i] += (<const double*>x)[i]
 
 
 cdef TensorBase checked_bias(str name, TensorBase input, TensorBase bias, Py_ssize_t channels):
@@ -272,6 +354,8 @@ cdef TensorBase run_dx(ConvShape* s, TensorBase grad, TensorBase weight, TensorB
     cdef int threads = threads_of(s)
     cdef TensorBase out = empty(grad.dtype, grad.ndim, sizes)
     grad, weight = contiguous(grad), contiguous(weight)
+    if by_planes(s, GRADIENT, grad, weight, bias, out, threads) is not None:
+        return out
     cdef double speed = im2col_speed(s)
     cdef str path = chosen_path(s, GRADIENT, grad.dtype, threads, &speed)
     if path is not None:
@@ -307,6 +391,8 @@ def conv_dw(TensorBase grad not None, TensorBase input not None, weight_size, st
     grad, input = contiguous(grad), contiguous(input)
     cdef int threads = threads_of(&s)
     cdef TensorBase out = empty(grad.dtype, grad.ndim, sizes)
+    if by_planes(&s, WEIGHT, grad, input, None, out, threads) is not None:
+        return out
     cdef double speed = im2col_speed(&s)
     cdef str path = chosen_path(&s, WEIGHT, grad.dtype, threads, &speed)
     if path is None:

@@ -322,6 +322,92 @@ cdef void conv_dw(const ConvShape* s, gemm_fn gemm, const real* dy, const real* 
             dw[i] += sums[k * n + i]
 
 
+# ---- images of three dims as many of two ---------------------------------------------------------------------------
+# `planes` has an image of two dims for each image and output plane of s, with a channel for each input channel and
+# place of the kernel along the first dim.
+
+cdef inline Py_ssize_t plane_read(const ConvShape* s, Py_ssize_t z, Py_ssize_t k) noexcept nogil:
+    """The input plane that output plane z reads for place k of the kernel; -1: none."""
+    cdef Py_ssize_t at = z * s.stride[0] + k * s.dilation[0] - s.padding[0]
+    return at if 0 <= at < s.size[0] else -1
+
+
+cdef void unfold_planes_task(const ConvShape* s, const real* x, real* planes, Py_ssize_t index) noexcept nogil:
+    cdef Py_ssize_t plane = s.size[1] * s.size[2], channels = s.groups * s.cin, k, at
+    cdef Py_ssize_t c = index % channels, z = index // channels % s.out[0], n = index // channels // s.out[0]
+    x += (n * channels + c) * s.pixels
+    planes += index * s.kernel[0] * plane
+    for k in range(s.kernel[0]):
+        at = plane_read(s, z, k)
+        if at < 0:
+            memset(planes, 0, plane * sizeof(real))
+        else:
+            memcpy(planes, x + at * plane, plane * sizeof(real))
+        planes += plane
+
+
+cdef void unfold_planes(const ConvShape* s, gemm_fn gemm, const real* x, const real* unused, const real* bias,
+                        real* planes, real* scratch, int threads) noexcept nogil:
+    """Copy the planes of x to where each output plane needs them."""
+    cdef Py_ssize_t i, tasks = s.batch * s.out[0] * s.groups * s.cin
+    for i in prange(tasks, num_threads=threads, schedule="static"):
+        unfold_planes_task(s, x, planes, i)
+
+
+cdef void fold_planes_task(const ConvShape* s, const real* planes, const real* bias, real* x,
+                           Py_ssize_t index) noexcept nogil:
+    cdef Py_ssize_t plane = s.size[1] * s.size[2], channels = s.groups * s.cin, k, at, z, i
+    cdef Py_ssize_t c = index % channels, n = index // channels
+    cdef const real* source
+    cdef real* target
+    x += index * s.pixels
+    fill_row(x, s.pixels, bias[c] if bias != NULL else <real>0)
+    for z in range(s.out[0]):
+        for k in range(s.kernel[0]):
+            at = plane_read(s, z, k)
+            if at >= 0:
+                source = planes + (((n * s.out[0] + z) * channels + c) * s.kernel[0] + k) * plane
+                target = x + at * plane
+                for i in range(plane):
+                    target[i] += source[i]
+
+
+cdef void fold_planes(const ConvShape* s, gemm_fn gemm, const real* planes, const real* unused, const real* bias,
+                      real* x, real* scratch, int threads) noexcept nogil:
+    """The adjoint of unfold_planes, plus the bias."""
+    cdef Py_ssize_t i, tasks = s.batch * s.groups * s.cin
+    for i in prange(tasks, num_threads=threads, schedule="static"):
+        fold_planes_task(s, planes, bias, x, i)
+
+
+cdef inline void move_plane(const ConvShape* s, const real* whole, real* planes, bint apart,
+                            Py_ssize_t index) noexcept nogil:
+    """One plane between (image, channel, plane) and (image, plane, channel)."""
+    cdef Py_ssize_t plane = s.out[1] * s.out[2], channels = s.groups * s.cout
+    cdef Py_ssize_t c = index % channels, z = index // channels % s.out[0], n = index // channels // s.out[0]
+    cdef Py_ssize_t at = ((n * channels + c) * s.out[0] + z) * plane
+    if apart:
+        memcpy(planes + index * plane, whole + at, plane * sizeof(real))
+    else:
+        memcpy(<real*>whole + at, planes + index * plane, plane * sizeof(real))
+
+
+cdef void split_planes(const ConvShape* s, gemm_fn gemm, const real* y, const real* unused, const real* bias,
+                       real* planes, real* scratch, int threads) noexcept nogil:
+    """The planes of a tensor of the output's size as images of their own."""
+    cdef Py_ssize_t i, tasks = s.batch * s.out[0] * s.groups * s.cout
+    for i in prange(tasks, num_threads=threads, schedule="static"):
+        move_plane(s, y, planes, True, i)
+
+
+cdef void join_planes(const ConvShape* s, gemm_fn gemm, const real* planes, const real* unused, const real* bias,
+                      real* y, real* scratch, int threads) noexcept nogil:
+    """The inverse of split_planes."""
+    cdef Py_ssize_t i, tasks = s.batch * s.out[0] * s.groups * s.cout
+    for i in prange(tasks, num_threads=threads, schedule="static"):
+        move_plane(s, y, <real*>planes, False, i)
+
+
 # ---- gradient of the bias ------------------------------------------------------------------------------------------
 
 cdef real row_sum(const real* x, Py_ssize_t n) noexcept nogil:
@@ -371,3 +457,11 @@ put("conv_dw", F32, <void*>conv_dw[float])
 put("conv_dw", F64, <void*>conv_dw[double])
 put("channel_sum", F32, <void*>channel_sum[float])
 put("channel_sum", F64, <void*>channel_sum[double])
+put("unfold_planes", F32, <void*>unfold_planes[float])
+put("unfold_planes", F64, <void*>unfold_planes[double])
+put("fold_planes", F32, <void*>fold_planes[float])
+put("fold_planes", F64, <void*>fold_planes[double])
+put("split_planes", F32, <void*>split_planes[float])
+put("split_planes", F64, <void*>split_planes[double])
+put("join_planes", F32, <void*>join_planes[float])
+put("join_planes", F64, <void*>join_planes[double])
