@@ -447,15 +447,16 @@ static void NAME(weight_join)(const ConvShape *s, const tiling *t, const real *s
 
 /* ---- plans and kernels, as conv.pxd describes them --------------------------------------------------------------- */
 
-/* How many times faster than a plain product the products of this path are, after the cost of its transforms. */
+/* How many times faster than a plain product the products of this path are, after the cost of its transforms. With few
+   input channels sums are so short that most of their time goes into beginning and ending them. */
 static double NAME(winograd_gain)(const ConvShape *s, const tiling *t)
 {
-    enum { COPY = 40, TRANSFORM = 60 };         /* what a vector costs that is copied or transformed, in products */
+    enum { COPY = 40, TRANSFORM = 60, LEAST = 8 };      /* what a vector costs that is copied or transformed */
     const double tiles = (double)s->batch * s->groups * t->down * t->across, slots = (double)t->all / PLACES;
     const double in = NAME(whole_vectors)(t->m.in), out = NAME(whole_vectors)(t->m.out);
     const double plain = (double)s->depth * s->cout * s->positions * s->batch * s->groups;
     const double weights = slots * PLACES * s->groups * in * out;
-    return plain / (tiles * (t->all * (t->m.in < 4 ? 4 : t->m.in) * out + COPY * (in + t->phases * out)
+    return plain / (tiles * (t->all * (t->m.in < LEAST ? LEAST : t->m.in) * out + COPY * (in + t->phases * out)
                              + TRANSFORM * (slots * in + t->phases * out)) + weights * LANES);
 }
 
