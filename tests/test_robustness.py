@@ -222,6 +222,7 @@ def test_a_gradient_on_an_array_of_the_user_is_copied():
 @pytest.mark.parametrize("make", [
     lambda: tensorlib.ones(4).narrow(0, HUGE, HUGE), lambda: tensorlib.ones(1, 1).expand(2 ** 32, 2 ** 32),
     lambda: tensorlib.FloatTensor(tensorlib.FloatStorage(4)).set_(tensorlib.FloatStorage(4), 0, (3,), (HUGE,)),
+    lambda: tensorlib.ones(1).set_(tensorlib.FloatStorage(4), 2 ** 63 - 1, (0,)).resize_(3),
     lambda: tensorlib.FloatTensor(HUGE), lambda: tensorlib.ones(2).resize_(2 ** 61, 8),
     lambda: tensorlib.ones(4).repeat(HUGE, 3), lambda: tensorlib.ones(2).view(2 ** 32, 2 ** 32, -1)])
 def test_positions_that_overflow_are_refused(make):

@@ -501,14 +501,18 @@ cdef Py_ssize_t last_element(TensorBase t) except -1:
 cdef int resize(TensorBase t, int ndim, const Py_ssize_t* sizes) except -1:
     """Make t dense with these sizes, its elements the first ones from its offset; grow the storage if needed."""
     cdef TensorBase wanted = new_header(t.dtype, -1)
+    cdef Py_ssize_t end
     cdef int d
     set_sizes(wanted, ndim, sizes)
     if same_size(t, wanted):
         return 0
     if t.store is None:
         t.store = new_storage(t.dtype, 0, t.device)
-    if wanted.ndim > 0 and t.offset + wanted.numel_ > t.store.size:
-        resize_storage(t.store, t.offset + wanted.numel_)
+    if advance(t.offset, wanted.numel_, 1, &end):       # no elements may start anywhere, some may not
+        raise RuntimeError("invalid memory size -- maybe an overflow? sizes [%s] from position %d of a storage"
+                           % (size_text(wanted), t.offset))
+    if wanted.ndim > 0 and end > t.store.size:
+        resize_storage(t.store, end)
     t.ndim, t.numel_ = wanted.ndim, wanted.numel_
     for d in range(wanted.ndim):
         t.sizes[d], t.strides[d] = wanted.sizes[d], wanted.strides[d]
