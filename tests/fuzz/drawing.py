@@ -142,6 +142,10 @@ class Draw:
         size = tuple(self.rng.randint(1, 4) for _ in range(2)) if least == 2 else None
         return self.tensor(GROUPS[group], lambda a: a.ndim >= least and not overlapping(a), size)
 
+    def kind_held(self, group="arithmetic", dims=None):
+        """A tame tensor that may be written."""
+        return self.kind_tensor(group, dims, lambda a: tame(a) and not overlapping(a), 0)
+
     def kind_like(self, name):
         """A tensor of the same type that broadcasts with it, now and then one that may not."""
         a = self.array(name)

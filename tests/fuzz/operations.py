@@ -255,6 +255,25 @@ op("out", "tensorlib.sort({a}, {d}, out=({a}.new(2, 2), tensorlib.LongTensor(3))
    a="tame", d="dim a")
 op("out", "tensorlib.mm({a}, {a}.t(), out={a}.new(5))", "{a} @ {a}.T", a="tame arithmetic 2")
 
+# ---- out= that is an operand: this is read before it is written ---------------------------------------------------
+
+for text, mirror, more in (
+        ("cumsum({a}, {d}, out={a})", "np.cumsum({a}, {d}, {a}.dtype)", {"d": "dim a"}),
+        ("cumprod({a}, {d}, out={a})", "np.cumprod({a}, {d}, {a}.dtype)", {"d": "dim a"}),
+        ("index_select({a}, {d}, {i}, out={b})", "index_select({a}, {d}, {i})",
+         {"d": "dim a", "i": "index a d", "b": "slices a d i"}),
+        ("gather({a}, {d}, {i}, out={b})", "gather({a}, {d}, {i})",
+         {"d": "dim a", "i": "grid a d", "b": "covering a i"}),
+        ("where({m}, {a}, {b}, out={a})", "np.where({m} != 0, {a}, {b})", {"m": "mask a", "b": "same a"}),
+        ("max({a}, {b}, out={b})", "np.where({a} > {b}, {a}, {b})", {"b": "same a"})):
+    held = "b" if "out={b}" in text else "a"
+    op("out alias", "tensorlib." + text, "put({%s}, %s)" % (held, mirror), 0, a="held", **more)
+for text, mirror, sized in (("mm({a}, {b}, out={a})", "{a} @ {b}", "sized a d1 d1"),
+                            ("mm({b}, {a}, out={a})", "{b} @ {a}", "sized a d0 d0"),
+                            ("addmm({a}, {a}, {b}, out={a})", "{a} + {a} @ {b}", "sized a d1 d1"),
+                            ("tril({a}, 0, out={a})", "np.tril({a})", "plain a")):
+    op("out alias", "tensorlib." + text, "put({a}, %s)" % mirror, 0, a="held arithmetic 2", b=sized)
+
 # ---- matrices -----------------------------------------------------------------------------------------------------
 
 op("mm", "{a}.mm({b})", "{a} @ {b}", a="tame arithmetic 2", b="sized a d1 3")
