@@ -42,3 +42,17 @@ def test_a_difference_and_a_crash_are_found_and_made_short(tmp_path, monkeypatch
         journal.append(step)
     text = run.crash_report(journal.file.name, -6)
     assert text.startswith("seed 7, crash") and "x2 = " in text and "x1" not in text and "ended with -6" in text
+
+
+def test_pytorch_judges_the_mirror(monkeypatch):
+    pytest.importorskip("torch")
+    monkeypatch.syspath_prepend(FOLDER)
+    import run
+    from program import Difference, Step
+
+    program = run.KINDS["tensors"][2]()
+    program.run(Step("create", ["x0"], "tensorlib.IntTensor([-7, 7])", "array([-7, 7], 'int32', 2)"))
+    program.run(Step("div", ["x1"], "x0 / 2", "div(x0, number(2, x0))"))
+    assert program.mirror["x1"].tolist() == [-3, 3]
+    with pytest.raises(Difference, match="PyTorch"):
+        program.run(Step("div", ["x2"], "x0 / 2", "x0 // 2"))

@@ -240,6 +240,7 @@ def test_renorm():
     assert all(row.norm() <= 1 for row in y)
     z = x.clone()
     assert z.renorm_(2, 0, 1) is z and z.equal(y)
+    assert all(tensorlib.ones(2, 3, 4).renorm(2, dim, 1).is_contiguous() for dim in (0, 1, -1))
 
 
 @settings(max_examples=60, deadline=None)

@@ -239,7 +239,7 @@ def renorm(self, p, dim, maxnorm):
     """Scale the slices along dim whose p-norm exceeds maxnorm down to it."""
     if p <= 0:
         raise RuntimeError("renorm(): non-positive-norm not supported, got p = %r" % (p,))
-    return renorm_variable(self, p, dim, maxnorm)
+    return contiguous(renorm_variable(self, p, dim, maxnorm))
 
 
 def renorm_(self, p, dim, maxnorm):
