@@ -24,7 +24,7 @@ def view(TensorBase self not None, sizes):
     set_sizes(header, n, wanted)
     if header.numel_ != self.numel_:
         raise RuntimeError("size '[%s]' is invalid for input of with %d elements"
-                           % (" x ".join([str(n) for n in sizes]), self.numel_))
+                           % (" x ".join(map(str, sizes)), self.numel_))
     header.store, header.offset = self.store, self.offset
     return header
 
@@ -43,7 +43,7 @@ cdef int infer_sizes(TensorBase self, object sizes, Py_ssize_t* wanted) except -
     if unknown >= 0:
         if known == 0 or self.numel_ % known != 0:
             raise RuntimeError("size '[%s]' is invalid for input of with %d elements"
-                           % (" x ".join([str(n) for n in sizes]), self.numel_))
+                           % (" x ".join(map(str, sizes)), self.numel_))
         wanted[unknown] = self.numel_ // known
     return n
 
