@@ -27,14 +27,21 @@ cdef extern from "sys/mman.h" nogil:
 
 cdef extern from *:
     """
+    #ifdef MADV_HUGEPAGE
+    static inline void tl_ask_huge_pages(void *p, size_t n) { madvise(p, n, MADV_HUGEPAGE); }
+    #else
+    static inline void tl_ask_huge_pages(void *p, size_t n) { (void)p, (void)n; }
+    #endif
     static inline int tl_log2(unsigned long long n) { return 63 - __builtin_clzll(n); }
     """
     int log2 "tl_log2"(uint64_t n) nogil
+    void ask_huge_pages "tl_ask_huge_pages"(void* p, size_t n) nogil
 
 # ---- the allocator -------------------------------------------------------------------------------------
 
 cdef enum:
     ALIGNMENT = 64
+    HUGE_PAGE = 1 << 21     # blocks from here on ask for pages of this size: fewer faults, and walks of page tables
     CLASSES = 256
     NEAR = 64                           # from this class on, 64 kB, a block of up to half as much again will do
     SLACK = 1 << 25                     # bytes that the cache may hold whatever the program needed so far
@@ -70,8 +77,16 @@ cdef inline Py_ssize_t class_bytes(int c) noexcept nogil:
     return ((<Py_ssize_t>1) << octave) + ((<Py_ssize_t>(c % 8) + 1) << (octave - 3))
 
 
+cdef bint new_block(void** p, Py_ssize_t size) noexcept nogil:
+    if posix_memalign(p, HUGE_PAGE if size >= HUGE_PAGE else ALIGNMENT, size) != 0:
+        return False
+    if size >= HUGE_PAGE:
+        ask_huge_pages(p[0], size)
+    return True
+
+
 cdef void* take_block(Py_ssize_t nbytes, int* block_class) except NULL:
-    """Uninitialised memory for nbytes, aligned to 64."""
+    """Uninitialised memory for nbytes, aligned to 64 at least."""
     global cached_bytes, live_bytes, peak_bytes
     cdef int c = size_class(nbytes)
     cdef void* p = NULL
@@ -84,9 +99,9 @@ cdef void* take_block(Py_ssize_t nbytes, int* block_class) except NULL:
     if p != NULL:
         free_blocks[c] = (<FreeBlock*>p).next
         cached_bytes -= size
-    elif posix_memalign(&p, ALIGNMENT, size) != 0:
+    elif not new_block(&p, size):
         drop_cache()
-        if posix_memalign(&p, ALIGNMENT, size) != 0:
+        if not new_block(&p, size):
             raise MemoryError("not enough memory: %d bytes were asked for" % nbytes)
     live_bytes += size
     if live_bytes > peak_bytes:
