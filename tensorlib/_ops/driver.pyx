@@ -128,33 +128,37 @@ cdef void repeat(char* dst, const char* src, Py_ssize_t n, int size) noexcept no
         done += more
 
 
+cdef inline void fill(char* dst, char* src, Py_ssize_t stride, Py_ssize_t n, Py_ssize_t most, int size,
+                      char** filled_from) noexcept nogil:
+    """The next n elements of an input into its buffer; one that is constant stands there `most` times from its first
+    use on."""
+    if stride != 0:
+        gather(dst, src, stride, n, size)
+    elif filled_from[0] != src:
+        filled_from[0] = src
+        repeat(dst, src, most, size)
+
+
 cdef void turn(char* dst, const char* src, Py_ssize_t stride, Py_ssize_t rows, Py_ssize_t n, int size) noexcept nogil:
     """A tile whose rows are neighbours at src, and whose columns are stride apart, to rows of WIDE elements."""
-    cdef Py_ssize_t i, r, end = rows * size - 1
-    if size == 4:
-        for i in range(n):
-            prefetch(src + (i + AHEAD) * stride)
-            prefetch(src + (i + AHEAD) * stride + end)
+    cdef const char* column = src
+    cdef Py_ssize_t i, r, ahead = AHEAD * stride, end = ahead + rows * size - 1
+    for i in range(n):
+        prefetch(column + ahead)
+        prefetch(column + end)
+        if size == 4:
             for r in range(rows):
-                (<uint32_t*>dst)[r * WIDE + i] = (<const uint32_t*>(src + i * stride))[r]
-    elif size == 8:
-        for i in range(n):
-            prefetch(src + (i + AHEAD) * stride)
-            prefetch(src + (i + AHEAD) * stride + end)
+                (<uint32_t*>dst)[r * WIDE + i] = (<const uint32_t*>column)[r]
+        elif size == 8:
             for r in range(rows):
-                (<uint64_t*>dst)[r * WIDE + i] = (<const uint64_t*>(src + i * stride))[r]
-    elif size == 1:
-        for i in range(n):
-            prefetch(src + (i + AHEAD) * stride)
-            prefetch(src + (i + AHEAD) * stride + end)
+                (<uint64_t*>dst)[r * WIDE + i] = (<const uint64_t*>column)[r]
+        elif size == 1:
             for r in range(rows):
-                (<uint8_t*>dst)[r * WIDE + i] = (<const uint8_t*>(src + i * stride))[r]
-    else:
-        for i in range(n):
-            prefetch(src + (i + AHEAD) * stride)
-            prefetch(src + (i + AHEAD) * stride + end)
+                (<uint8_t*>dst)[r * WIDE + i] = (<const uint8_t*>column)[r]
+        else:
             for r in range(rows):
-                (<uint16_t*>dst)[r * WIDE + i] = (<const uint16_t*>(src + i * stride))[r]
+                (<uint16_t*>dst)[r * WIDE + i] = (<const uint16_t*>column)[r]
+        column += stride
 
 
 cdef inline bint across(const Job* job, int a) noexcept nogil:
@@ -189,11 +193,13 @@ cdef void run_strip(const Job* job, Py_ssize_t strip) noexcept nogil:
     cdef uint64_t[MAXARG][TILE * WIDE] packed
     cdef char* base[MAXARG]
     cdef char* arg[MAXARG]
+    cdef char* filled_from[MAXARG]      # address a constant operand's buffer was filled from
     cdef int last = job.ndim - 1, a, d
     cdef Py_ssize_t strips = (job.sizes[last - 1] + TILE - 1) // TILE, first = strip % strips * TILE, r, m, at
     cdef Py_ssize_t rows = min(job.sizes[last - 1] - first, <Py_ssize_t>TILE), rest = strip // strips, j = 0
     for a in range(job.n_args):
         base[a] = job.base[a] + first * job.strides[a][last - 1]
+        filled_from[a] = NULL
     for d in range(last - 2, -1, -1):
         at = rest % job.sizes[d]
         rest = rest // job.sizes[d]
@@ -212,7 +218,7 @@ cdef void run_strip(const Job* job, Py_ssize_t strip) noexcept nogil:
                     arg[a] = <char*>packed[a] + r * WIDE * job.itemsize[a]
                 elif job.strides[a][last] != job.itemsize[a]:
                     if a >= job.n_out:
-                        gather(<char*>packed[a], arg[a], job.strides[a][last], m, job.itemsize[a])
+                        fill(<char*>packed[a], arg[a], job.strides[a][last], m, WIDE, job.itemsize[a], &filled_from[a])
                     arg[a] = <char*>packed[a]
             job.fn(arg, m)
             for a in range(job.n_out):
@@ -254,11 +260,8 @@ cdef void run_range(const Job* job, Py_ssize_t start, Py_ssize_t stop) noexcept 
                 if job.strides[a][last] == job.itemsize[a]:
                     continue
                 if a >= job.n_out:
-                    if job.strides[a][last] != 0:
-                        gather(<char*>packed[a], arg[a], job.strides[a][last], m, job.itemsize[a])
-                    elif filled_from[a] != arg[a]:
-                        filled_from[a] = arg[a]
-                        repeat(<char*>packed[a], arg[a], min(inner, limit), job.itemsize[a])
+                    fill(<char*>packed[a], arg[a], job.strides[a][last], m, min(inner, limit), job.itemsize[a],
+                         &filled_from[a])
                 arg[a] = <char*>packed[a]
             job.fn(arg, m)
             for a in range(job.n_out):
