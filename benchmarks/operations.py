@@ -16,14 +16,14 @@ TRAFFIC = {"add 10^7": 0.12, "add in place 10^7": 0.12, "sum 10^7": 0.04, "add r
            "softmax rows of 1000": 0.008, "transposed copy 10^6": 0.008, "cat dim 0": 0.016, "cat dim 1": 0.016}
 
 
-def both(call, *sizes, prepare=None):
-    """The same call on the same random tensors of each side."""
+def both(call, *sizes, prepare=None, kind="float"):
+    """The same call on the same random tensors of each side, of a type that the method of this name makes."""
     made = []
     for module in (tensorlib, torch):
         if module is None:
             made.append(None)
             continue
-        tensors = [module.from_numpy(t.numpy()) for t in seeded(*sizes)]
+        tensors = [module.from_numpy(getattr(t, kind)().numpy()) for t in seeded(*sizes)]
         extra = prepare(module) if prepare else ()
         made.append(lambda module=module, tensors=tensors, extra=extra: call(module, *tensors, *extra))
     return made
@@ -48,6 +48,15 @@ def elementwise():
     yield "clamp 10^6", both(lambda m, a: a.clamp(-1, 1), MIDDLE), 1
     yield "compare 10^6", both(lambda m, a, b: a > b, MIDDLE, MIDDLE), 1
     yield "to double 10^6", both(lambda m, a: a.double(), MIDDLE), 1
+    yield "to int 10^6", both(lambda m, a: a.int(), MIDDLE), 1
+    yield "add double 10^6", both(lambda m, a, b: a + b, MIDDLE, MIDDLE, kind="double"), 1
+    yield "add long 10^6", both(lambda m, a, b: a + b, MIDDLE, MIDDLE, kind="long"), 1
+    yield "exp double 10^6", both(lambda m, a: m.exp(a), MIDDLE, kind="double"), 1
+    yield "pow 2 10^6", both(lambda m, a: a.pow(2), MIDDLE), 1
+    yield "pow 2.5 10^6", both(lambda m, a: a.abs().pow(2.5), MIDDLE), 1
+    yield "addcmul 10^6", both(lambda m, a, b: m.addcmul(a, b, b), MIDDLE, MIDDLE), 1
+    yield "masked_fill 10^6", both(lambda m, a: a.masked_fill(a > 0, 0) if m is torch else a.clone().masked_fill_(
+        a > 0, 0), MIDDLE), 1
 
 
 def reductions():
@@ -58,6 +67,9 @@ def reductions():
     yield "mean of rows of 10", both(lambda m, a: a.mean(1), (100000, 10)), 1
     yield "std 10^6", both(lambda m, a: a.std(), MIDDLE), 1
     yield "norm 10^6", both(lambda m, a: a.norm(), MIDDLE), 1
+    yield "sum double 10^6", both(lambda m, a: a.sum(), MIDDLE, kind="double"), 1
+    yield "sum long 10^6", both(lambda m, a: a.sum(), MIDDLE, kind="long"), 1
+    yield "sum inner dims 32x64x28x28", both(lambda m, a: a.sum(3).sum(2).sum(0), (32, 64, 28, 28)), 1
     yield "cumsum dim 1 10^6", both(lambda m, a: a.cumsum(1), MIDDLE), 1
 
 
@@ -66,6 +78,7 @@ def layers():
         return (F if m is tensorlib else torch).softmax(a, dim=1)
     yield "softmax rows of 1000", both(softmax, MIDDLE, prepare=None), 1.5
     yield "softmax rows of 10", both(softmax, (10000, 10)), 1.5
+    yield "softmax double rows of 1000", both(softmax, MIDDLE, kind="double"), 1
 
 
 def movement():
@@ -78,6 +91,11 @@ def movement():
     yield "index_select rows", both(lambda m, a, i: a.index_select(0, i), MIDDLE, prepare=positions), 1
     yield "gather", both(lambda m, a, i: a.gather(1, i), MIDDLE, prepare=lambda m: (
         m.from_numpy(tensorlib.randperm(1000000).remainder(1000).view(1000, 1000).numpy()),)), 1
+    def source(m):
+        return m.from_numpy(tensorlib.zeros(1000, 1000).numpy()), *positions(m)
+    yield "index_add_ rows", both(lambda m, a, x, i: x.index_add_(0, i, a), MIDDLE, prepare=source), 1
+    yield "scatter_add_", both(lambda m, a, x, i: x.scatter_add_(1, i.view(1000, 1).expand(1000, 1000).contiguous(), a),
+                               MIDDLE, prepare=source), 1
     yield "masked_select", both(lambda m, a: a.masked_select(a > 0), MIDDLE), 1
     yield "sort rows of 1000", both(lambda m, a: a.sort(1), MIDDLE), 1
     yield "topk 10 of 1000", both(lambda m, a: a.topk(10, 1), MIDDLE), 1
@@ -106,6 +124,41 @@ def with_gradient(call, size):
     return both(run, size)
 
 
+def layer_with_gradient(make, *size):
+    """Forward and backward of a module, from a gradient of ones."""
+    def run(module, a, layer):
+        layer.zero_grad()
+        out = layer(leaf(module, a))
+        out.backward(module.ones(*out.size()))
+    return both(run, size, prepare=lambda module: (make(module.nn),))
+
+
+def embedding(module, a, layer, words):
+    layer.zero_grad()
+    out = layer(Variable(words) if module is tensorlib else words)
+    out.backward(a)
+
+
+def cross_entropy(module, a, classes):
+    a = leaf(module, a)
+    target = Variable(classes) if module is tensorlib else classes
+    (F if module is tensorlib else torch.nn.functional).cross_entropy(a, target).backward()
+
+
+def words_of(module, count=2000, most=1000):
+    return module.from_numpy(tensorlib.randperm(count).remainder(most).numpy())
+
+
+def trained():
+    yield "batch_norm 32x64x28x28, with gradient", layer_with_gradient(lambda nn: nn.BatchNorm2d(64), 32, 64, 28, 28), 1
+    yield "batch_norm inference", layer_with_gradient(lambda nn: nn.BatchNorm2d(64).eval(), 32, 64, 28, 28), 1
+    yield "batch_norm 256x512, with gradient", layer_with_gradient(lambda nn: nn.BatchNorm1d(512), 256, 512), 1
+    yield "cross_entropy 700x1000, with gradient", both(cross_entropy, (700, 1000), prepare=lambda m: (
+        words_of(m, 700),)), 1
+    yield "embedding 1000x200 of 2000, with gradient", both(embedding, (2000, 200), prepare=lambda m: (
+        m.nn.Embedding(1000, 200), words_of(m))), 1
+
+
 def differentiated():
     yield "max_pool2d 2, with gradient", with_gradient(lambda f, x: f.max_pool2d(x, 2), (32, 32, 32, 32)), 4
     yield "avg_pool2d 2, with gradient", with_gradient(lambda f, x: f.avg_pool2d(x, 2), (32, 32, 32, 32)), 1.5
@@ -123,7 +176,7 @@ def unit_of(name):
 
 
 def cases(suite):
-    for family in (elementwise, reductions, layers, movement, randomness, differentiated):
+    for family in (elementwise, reductions, layers, movement, randomness, differentiated, trained):
         for name, (ours, theirs), goal in family():
             suite.compare(name, ours, theirs, goal=goal, work=TRAFFIC.get(name), unit=unit_of(name))
 

@@ -25,6 +25,7 @@ ctypedef void (*lines_fn)(char* x, Py_ssize_t x_step, Py_ssize_t x_gap,
                           char* other, Py_ssize_t step, Py_ssize_t gap, Py_ssize_t n, Py_ssize_t m) noexcept nogil
 ctypedef Py_ssize_t (*masked_fn)(char* x, Py_ssize_t stride, const uint8_t* mask, Py_ssize_t n, char* other,
                                  Py_ssize_t most) noexcept nogil
+ctypedef bint (*outside_fn)(const int64_t* index, Py_ssize_t n, int64_t low, int64_t high) noexcept nogil
 ctypedef Py_ssize_t (*count_fn)(const char* x, Py_ssize_t stride, Py_ssize_t n) noexcept nogil
 ctypedef Py_ssize_t (*nonzero_fn)(const char* x, Py_ssize_t stride, Py_ssize_t n, const int64_t* where, int ndim,
                                   int64_t* out) noexcept nogil
@@ -67,12 +68,16 @@ cdef int check_type(TensorBase x, TensorBase other, str name) except -1:
     return 0
 
 
-cdef Py_ssize_t first_outside(const int64_t* index, Py_ssize_t n, int64_t low, int64_t high) noexcept nogil:
+cdef Py_ssize_t first_outside(const int64_t* index, Py_ssize_t n, int64_t low, int64_t high) except -2:
     """The first place whose value is not in [low, high), or -1."""
+    cdef outside_fn any_outside = <outside_fn>get("any_outside", I64)
     cdef Py_ssize_t i
-    cdef bint bad = False
-    for i in range(n):
-        bad |= (index[i] < low) | (index[i] >= high)
+    cdef bint bad
+    if n < RELEASE:
+        bad = any_outside(index, n, low, high)
+    else:
+        with nogil:
+            bad = any_outside(index, n, low, high)
     if bad:
         for i in range(n):
             if index[i] < low or index[i] >= high:
@@ -84,12 +89,7 @@ cdef TensorBase checked(TensorBase index, Py_ssize_t size, str name, int dim):
     """The index, contiguous, after a look at all its values."""
     cdef TensorBase dense = contiguous(index)
     cdef const int64_t* values = <const int64_t*>ptr(dense)
-    cdef Py_ssize_t bad
-    if dense.numel_ < RELEASE:
-        bad = first_outside(values, dense.numel_, 0, size)
-    else:
-        with nogil:
-            bad = first_outside(values, dense.numel_, 0, size)
+    cdef Py_ssize_t bad = first_outside(values, dense.numel_, 0, size)
     if bad >= 0:
         raise RuntimeError("%s(): %s: position %d of dim %d, whose size is %d"
                            % (name, INVALID.get(name, "index out of range"), values[bad], dim, size))

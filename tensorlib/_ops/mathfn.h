@@ -138,11 +138,22 @@ TL_MATH float tl_tanhf(float x)
     return copysignf(a < 0.625f ? p : t, x);
 }
 
+/* e^x for x <= 0. The power of two is 2^64 too large until the end, where results that are denormal round once. */
+TL_MATH float tl_exp_negf(float x)
+{
+    float c = x < -104.0f ? -104.0f : x;
+    float shifted = c * 1.44269504088896341f + 12583103.0f;     /* 1.5 * 2^23 + 127 + 64 */
+    float n = shifted - 12583103.0f;
+    float r = (c - n * 0.693359375f) + n * 2.12194440e-4f;
+    float p = (tl_exp_tail(r) * r + 1.0f) * r + 1.0f;
+    return p * tl_as_float((int32_t)((uint32_t)tl_as_int(shifted) << 23)) * 0x1p-64f;
+}
+
 /* By the exponential of -|x|, so that neither tail overflows and small results keep all their digits.
  * What 1 + e lost to rounding is put back to first order; 1.457 - d / 2 is 1 / d well enough for that. */
 TL_MATH float tl_sigmoidf(float x)
 {
-    float e = tl_expf(-fabsf(x));
+    float e = tl_exp_negf(-fabsf(x));
     float d = 1.0f + e;
     float lost = e - (d - 1.0f);
     float q = (x < 0.0f ? e : 1.0f) / d;

@@ -3,17 +3,30 @@
 #define TENSORLIB_ROWSUM_H
 #include "simd.h"
 
-#define ROW_CHUNK 4096
+#define ROW_STEPS 64        /* elements that a lane adds up before it is emptied into a double */
+#define ROW_FAR 65536       /* elements from where on a row is read at four places at once, which memory likes better */
 
 /* tl_row_sum: sum of x. tl_row_products: sum of (a - p) * (b - q). */
-#define DEFINE_ROW_SUMS(T, V, S)                                                                     \
-    static double tl_row_sum_##S(const T *x, ptrdiff_t n)                                            \
+#define DEFINE_ROW_SUMS(T, V, Q, S)                                                                  \
+    static inline double tl_fold_##S(V sum, Q tail)                                                  \
     {                                                                                                \
-        enum { W = sizeof(V) / sizeof(T) };                                                          \
+        enum { N = sizeof(V) / sizeof(Q), L = sizeof(Q) / sizeof(T) };                               \
+        const Q *part = (const Q *)&sum;                                                             \
+        double total = 0;                                                                            \
+        for (int i = 0; i < N; i++)                                                                  \
+            tail += part[i];                                                                         \
+        for (int i = 0; i < L; i++)                                                                  \
+            total += tail[i];                                                                        \
+        return total;                                                                                \
+    }                                                                                                \
+    static double tl_near_row_sum_##S(const T *x, ptrdiff_t n)                                       \
+    {                                                                                                \
+        enum { W = sizeof(V) / sizeof(T), L = sizeof(Q) / sizeof(T) };                               \
         double total = 0;                                                                            \
         while (n > 0) {                                                                              \
-            ptrdiff_t left = n < ROW_CHUNK ? n : ROW_CHUNK;                                          \
+            ptrdiff_t left = n < ROW_STEPS * 4 * W ? n : ROW_STEPS * 4 * W;                          \
             V s0 = {0}, s1 = {0}, s2 = {0}, s3 = {0};                                                \
+            Q tail = {0};                                                                            \
             T rest = 0;                                                                              \
             n -= left;                                                                               \
             for (; left >= 4 * W; left -= 4 * W, x += 4 * W) {                                       \
@@ -22,22 +35,40 @@
             }                                                                                        \
             for (; left >= W; left -= W, x += W)                                                     \
                 s0 += *(const V *)x;                                                                 \
+            for (; left >= L; left -= L, x += L)                                                     \
+                tail += *(const Q *)x;                                                               \
             for (; left > 0; left--, x++)                                                            \
                 rest += *x;                                                                          \
-            s0 = (s0 + s1) + (s2 + s3);                                                              \
-            for (int i = 0; i < W; i++)                                                              \
-                rest += s0[i];                                                                       \
-            total += rest;                                                                           \
+            total += tl_fold_##S((s0 + s1) + (s2 + s3), tail) + rest;                                \
         }                                                                                            \
         return total;                                                                                \
     }                                                                                                \
-    static double tl_row_products_##S(const T *a, T p, const T *b, T q, ptrdiff_t n)                 \
+    static double tl_row_sum_##S(const T *x, ptrdiff_t n)                                            \
     {                                                                                                \
         enum { W = sizeof(V) / sizeof(T) };                                                          \
+        const ptrdiff_t quarter = n < ROW_FAR ? 0 : n / (4 * W) * W;                                 \
+        double total = 0;                                                                            \
+        for (ptrdiff_t i = 0; i < quarter;) {                                                        \
+            const ptrdiff_t end = i + ROW_STEPS * W < quarter ? i + ROW_STEPS * W : quarter;         \
+            V s0 = {0}, s1 = {0}, s2 = {0}, s3 = {0};                                                \
+            for (; i < end; i += W) {                                                                \
+                s0 += *(const V *)(x + i);                                                           \
+                s1 += *(const V *)(x + i + quarter);                                                 \
+                s2 += *(const V *)(x + i + 2 * quarter);                                             \
+                s3 += *(const V *)(x + i + 3 * quarter);                                             \
+            }                                                                                        \
+            total += tl_fold_##S((s0 + s1) + (s2 + s3), (Q){0});                                     \
+        }                                                                                            \
+        return total + tl_near_row_sum_##S(x + 4 * quarter, n - 4 * quarter);                        \
+    }                                                                                                \
+    static double tl_row_products_##S(const T *a, T p, const T *b, T q, ptrdiff_t n)                 \
+    {                                                                                                \
+        enum { W = sizeof(V) / sizeof(T), L = sizeof(Q) / sizeof(T) };                               \
         double total = 0;                                                                            \
         while (n > 0) {                                                                              \
-            ptrdiff_t left = n < ROW_CHUNK ? n : ROW_CHUNK;                                          \
+            ptrdiff_t left = n < ROW_STEPS * 4 * W ? n : ROW_STEPS * 4 * W;                          \
             V s0 = {0}, s1 = {0}, s2 = {0}, s3 = {0};                                                \
+            Q tail = {0};                                                                            \
             T rest = 0;                                                                              \
             n -= left;                                                                               \
             for (; left >= 4 * W; left -= 4 * W, a += 4 * W, b += 4 * W) {                           \
@@ -49,16 +80,15 @@
             }                                                                                        \
             for (; left >= W; left -= W, a += W, b += W)                                             \
                 s0 += (*(const V *)a - p) * (*(const V *)b - q);                                     \
+            for (; left >= L; left -= L, a += L, b += L)                                             \
+                tail += (*(const Q *)a - p) * (*(const Q *)b - q);                                   \
             for (; left > 0; left--, a++, b++)                                                       \
                 rest += (*a - p) * (*b - q);                                                         \
-            s0 = (s0 + s1) + (s2 + s3);                                                              \
-            for (int i = 0; i < W; i++)                                                              \
-                rest += s0[i];                                                                       \
-            total += rest;                                                                           \
+            total += tl_fold_##S((s0 + s1) + (s2 + s3), tail) + rest;                                \
         }                                                                                            \
         return total;                                                                                \
     }
 
-DEFINE_ROW_SUMS(float, v_float, f32)
-DEFINE_ROW_SUMS(double, v_double, f64)
+DEFINE_ROW_SUMS(float, v_float, q_float, f32)
+DEFINE_ROW_SUMS(double, v_double, q_double, f64)
 #endif

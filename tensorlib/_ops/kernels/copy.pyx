@@ -1,6 +1,6 @@
 """Row loops that copy and cast: p[0] is the target row, p[1] the source row."""
 from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t
-from libc.string cimport memcpy
+from libc.string cimport memmove
 
 from tensorlib._ops.dispatch cimport put
 from tensorlib._ops.types cimport F16, F32, F64, I8, I16, I32, I64, U8
@@ -85,7 +85,15 @@ cdef void to_half_row(source** p, Py_ssize_t n) noexcept nogil:
 
 
 cdef void copy_half_row(uint16_t** p, Py_ssize_t n) noexcept nogil:
-    memcpy(p[0], p[1], 2 * n)
+    memmove(p[0], p[1], 2 * n)
+
+
+cdef void copy_row(target** p, Py_ssize_t n) noexcept nogil:
+    """A copy within one type, by the C library, which minds where lines of the cache begin."""
+    memmove(p[0], p[1], n * sizeof(target))
+
+
+cdef dict TYPES = {U8: "Byte", I8: "Char", I16: "Short", I32: "Int", I64: "Long", F32: "Float", F64: "Double"}
 
 
 cdef register_target(target* tag, int dtype):
@@ -97,6 +105,7 @@ cdef register_target(target* tag, int dtype):
     put("from_Float", dtype, <void*>from_float_row[target])
     put("from_Double", dtype, <void*>from_double_row[target])
     put("from_Half", dtype, <void*>from_half_row[target])
+    put("from_" + TYPES[dtype], dtype, <void*>copy_row[target])
 
 
 register_target(<uint8_t*>NULL, U8)

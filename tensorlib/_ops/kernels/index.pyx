@@ -11,6 +11,15 @@ cdef inline bint along_lines(Py_ssize_t x_step, Py_ssize_t x_gap, Py_ssize_t n, 
     return x_step < x_gap or (x_step == x_gap and n >= m)
 
 
+# Whether any of n positions is not in [low, high).
+cdef bint any_outside(const int64_t* index, Py_ssize_t n, int64_t low, int64_t high) noexcept nogil:
+    cdef Py_ssize_t i
+    cdef int64_t bad = 0
+    for i in range(n):
+        bad |= (index[i] < low) | (index[i] >= high)
+    return bad != 0
+
+
 # out[i, j] = x[index[i, j], j]
 cdef inline void gather_loops(const number* x, Py_ssize_t x_step, Py_ssize_t x_gap,
                               const int64_t* index, Py_ssize_t index_step, Py_ssize_t index_gap,
@@ -20,6 +29,10 @@ cdef inline void gather_loops(const number* x, Py_ssize_t x_step, Py_ssize_t x_g
     if index_gap == 0 and x_gap == 1 and out_gap == 1:
         for i in range(n):
             memcpy(out + i * out_step, x + index[i * index_step] * x_step, m * sizeof(number))
+    elif x_step == 1 and index_step == 1 and out_step == 1:
+        for j in range(m):
+            for i in range(n):
+                out[j * out_gap + i] = x[index[j * index_gap + i] + j * x_gap]
     elif along_lines(x_step, x_gap, n, m):
         for j in range(m):
             for i in range(n):
@@ -172,3 +185,4 @@ enter(<int32_t*>NULL, I32)
 enter(<int64_t*>NULL, I64)
 enter(<float*>NULL, F32)
 enter(<double*>NULL, F64)
+put("any_outside", I64, <void*>any_outside)

@@ -10,9 +10,15 @@ from tensorlib._ops.mathfn cimport exp_low_of, log_of
 from tensorlib._ops.parallel cimport threads_for
 from tensorlib._ops.types cimport F32, F64, real
 
+cdef extern from "rowsum.h" nogil:
+    double tl_row_sum_f32(const float* x, Py_ssize_t n)
+    double tl_row_sum_f64(const double* x, Py_ssize_t n)
+    double tl_row_products_f32(const float* a, float p, const float* b, float q, Py_ssize_t n)
+    double tl_row_products_f64(const double* a, double p, const double* b, double q, Py_ssize_t n)
+
 cdef enum:
-    LANES = 16          # partial results of a row
-    CHUNK = 1024        # elements summed in lanes before they are added up in double
+    LANES = 32          # largest elements of a row, side by side
+    CHUNK = 1024        # elements whose exponentials are summed at a time
     TILE = 64           # slices done side by side
     SHORT = 48          # rows up to this length are turned
     PIECES = 64         # parts of a sum that threads may take
@@ -42,65 +48,35 @@ cdef inline real row_max(const real* x, Py_ssize_t n) noexcept nogil:
     return m
 
 
-cdef inline real chunk_exp(real* out, const real* x, real shift, Py_ssize_t n) noexcept nogil:
-    """out = exp(x - shift), and its sum."""
-    cdef real[LANES] lane
-    cdef real e, total = 0
-    cdef Py_ssize_t i, j, b, blocks = n // LANES
-    for j in range(LANES):
-        lane[j] = 0
-    for b in range(blocks):
-        i = b * LANES
-        for j in range(LANES):
-            e = exp_low_of(x[i + j] - shift)
-            out[i + j] = e
-            lane[j] += e
-    for i in range(blocks * LANES, n):
-        out[i] = exp_low_of(x[i] - shift)
-        total += out[i]
-    for j in range(LANES):
-        total += lane[j]
-    return total
-
-
-cdef inline real chunk_exp_sum(const real* x, real shift, Py_ssize_t n) noexcept nogil:
-    cdef real[LANES] lane
-    cdef real total = 0
-    cdef Py_ssize_t i, j, b, blocks = n // LANES
-    for j in range(LANES):
-        lane[j] = 0
-    for b in range(blocks):
-        i = b * LANES
-        for j in range(LANES):
-            lane[j] += exp_low_of(x[i + j] - shift)
-    for i in range(blocks * LANES, n):
-        total += exp_low_of(x[i] - shift)
-    for j in range(LANES):
-        total += lane[j]
-    return total
-
-
-cdef inline real chunk_sum(const real* g, const real* y, bint weighted, Py_ssize_t n) noexcept nogil:
-    """Sum of g, or of g * y."""
-    cdef real[LANES] lane
-    cdef real total = 0
-    cdef Py_ssize_t i, j, b, blocks = n // LANES
-    for j in range(LANES):
-        lane[j] = 0
-    if weighted:
-        for b in range(blocks):
-            i = b * LANES
-            for j in range(LANES):
-                lane[j] += g[i + j] * y[i + j]
+cdef inline double row_sum(const real* x, Py_ssize_t n) noexcept nogil:
+    if real is float:
+        return tl_row_sum_f32(x, n)
     else:
-        for b in range(blocks):
-            i = b * LANES
-            for j in range(LANES):
-                lane[j] += g[i + j]
-    for i in range(blocks * LANES, n):
-        total += g[i] * y[i] if weighted else g[i]
-    for j in range(LANES):
-        total += lane[j]
+        return tl_row_sum_f64(x, n)
+
+
+cdef inline double row_products(const real* x, const real* y, Py_ssize_t n) noexcept nogil:
+    if real is float:
+        return tl_row_products_f32(x, 0, y, 0, n)
+    else:
+        return tl_row_products_f64(x, 0, y, 0, n)
+
+
+cdef inline double exp_of_row(real* out, const real* x, real shift, Py_ssize_t n) noexcept nogil:
+    """out = exp(x - shift), and its sum, of what stays in the inner cache between the two."""
+    cdef Py_ssize_t i
+    for i in range(n):
+        out[i] = exp_low_of(x[i] - shift)
+    return row_sum(out, n)
+
+
+cdef inline double exp_sum_of_row(const real* x, real shift, Py_ssize_t n) noexcept nogil:
+    cdef real[CHUNK] part
+    cdef double total = 0
+    cdef Py_ssize_t i, b
+    for b in range((n + CHUNK - 1) // CHUNK):
+        i = b * CHUNK
+        total += exp_of_row(part, x + i, shift, min(n - i, CHUNK))
     return total
 
 
@@ -110,32 +86,22 @@ cdef void softmax_row(real* out, const real* x, Py_ssize_t n) noexcept nogil:
     cdef double total = 0
     for b in range((n + CHUNK - 1) // CHUNK):
         i = b * CHUNK
-        total += chunk_exp(out + i, x + i, m, min(n - i, CHUNK))
+        total += exp_of_row(out + i, x + i, m, min(n - i, CHUNK))
     scale = <real>(1 / total)
     for i in range(n):
         out[i] *= scale
 
 
 cdef void log_softmax_row(real* out, const real* x, Py_ssize_t n) noexcept nogil:
-    cdef Py_ssize_t i, b
-    cdef real m = row_max(x, n), log_total
-    cdef double total = 0
-    for b in range((n + CHUNK - 1) // CHUNK):
-        i = b * CHUNK
-        total += chunk_exp_sum(x + i, m, min(n - i, CHUNK))
-    log_total = <real>log_of(total)
+    cdef Py_ssize_t i
+    cdef real m = row_max(x, n), log_total = <real>log_of(exp_sum_of_row(x, m, n))
     for i in range(n):
         out[i] = (x[i] - m) - log_total
 
 
 cdef void grad_row(int what, real* out, const real* g, const real* y, Py_ssize_t n) noexcept nogil:
-    cdef Py_ssize_t i, b
-    cdef real s
-    cdef double total = 0
-    for b in range((n + CHUNK - 1) // CHUNK):
-        i = b * CHUNK
-        total += chunk_sum(g + i, y + i, what == SOFTMAX_GRAD, min(n - i, CHUNK))
-    s = <real>total
+    cdef Py_ssize_t i
+    cdef real s = <real>(row_products(g, y, n) if what == SOFTMAX_GRAD else row_sum(g, n))
     if what == SOFTMAX_GRAD:
         for i in range(n):
             out[i] = y[i] * (g[i] - s)
@@ -306,8 +272,6 @@ cdef void unit_exp_sums(real* m, real* total, const real* x, Py_ssize_t outer, P
                         Py_ssize_t number) noexcept nogil:
     """The same of a unit of work, of so many slices, from x on."""
     cdef real[SHORT * TILE] turned
-    cdef double sum_ = 0
-    cdef Py_ssize_t b
     if inner > 1:
         exp_sums(m, total, x, n, inner, number)
     elif is_short(outer, n):
@@ -315,9 +279,7 @@ cdef void unit_exp_sums(real* m, real* total, const real* x, Py_ssize_t outer, P
         exp_sums(m, total, turned, n, TILE, number)
     else:
         m[0] = row_max(x, n)
-        for b in range((n + CHUNK - 1) // CHUNK):
-            sum_ += chunk_exp_sum(x + b * CHUNK, m[0], min(n - b * CHUNK, CHUNK))
-        total[0] = <real>sum_
+        total[0] = <real>exp_sum_of_row(x, m[0], n)
 
 
 cdef struct Unit:
