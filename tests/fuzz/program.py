@@ -58,7 +58,7 @@ class Factors(Free):
             scale = max(1, np.abs(b).max(initial=0))
             require(a.shape == b.shape and np.allclose(a, b, rtol, rtol * scale),
                     "equation %d: %s is not %s\nresults %s" % (number, a, b, arrays))
-        return tuple(arrays) if isinstance(got, tuple) else arrays[0]
+        return True
 
 
 @dataclass
@@ -108,6 +108,8 @@ class Program:
             require(isinstance(got, Exception) and isinstance(want, Exception), "tensorlib: %s\nmirror: %s"
                     % (shown(got), shown(want)))
         else:
+            if isinstance(want, Factors):   # their layout is free too: no later step takes them
+                return want.check(got) and self.check_live(scale)
             want = agree(got, want, scale)
             several = isinstance(got, tuple) and len(step.targets) > 1
             for name, a, b in zip(step.targets, got if several else (got,), want if several else (want,)):
