@@ -30,7 +30,9 @@ INSTALLED = {".py", ".pyi", ".so", ".cu", ".cuh", ".typed", ".image"}       # of
 
 def probe(modules):
     """(wall seconds, processor seconds, bytes) of one import; compiled files are there from an earlier one."""
-    done = subprocess.run([sys.executable, "-c", PROBE % modules], check=True, capture_output=True, text=True)
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    done = subprocess.run([sys.executable, "-c", PROBE % modules], env=environment, check=True, capture_output=True,
+                          text=True)
     return tuple(map(float, done.stdout.split()))
 
 
