@@ -1,12 +1,14 @@
-"""Layers, losses and a whole network on a GPU against the CPU; the notes' section on GPUs; the example."""
+"""Layers, losses and a whole network on a GPU against the CPU; the notes' section on GPUs; the examples."""
 import os
 import pathlib
+import re
 import subprocess
 import sys
 
 import numpy as np
 import pytest
 from nn_modules import LAYERS, LOSSES, label, sigmoid
+from test_examples import TELLING
 from test_nn_modules import build, flat, inputs_of
 
 import tensorlib
@@ -185,3 +187,20 @@ def test_the_example():
     text = run(str(EXAMPLES / "gpu.py"))
     assert "moved to the GPU and back, unchanged: True" in text
     assert "made on GPU %d\nmoved to GPU 0" % (cuda.device_count() - 1) in text
+
+
+ON_GPU = """
+import runpy, sys, tensorlib
+tensorlib.set_default_tensor_type("tensorlib.cuda.FloatTensor")
+runpy.run_path(sys.argv[1], run_name="__main__")
+print("bytes on the GPU:", tensorlib.cuda.max_memory_allocated())
+"""
+
+
+# Others take arrays of NumPy or 500 steps.
+@pytest.mark.parametrize("name", ["variables_and_gradients", "custom_functions", "train_flag", "mixed_network",
+                                  "weight_initialisation", "volatile_inference"])
+def test_examples_run_where_new_tensors_are_on_a_gpu(name):
+    text = run("-c", ON_GPU, str(EXAMPLES / (name + ".py")))
+    assert re.search(TELLING[name], text), text
+    assert int(text.split()[-1]) > 0
