@@ -33,6 +33,15 @@ class Theirs:
     def upsample(self, x, size=None, scale_factor=None, mode="nearest"):
         return self.functions.interpolate(x, size, scale_factor, mode, None if mode == "nearest" else True)
 
+    def pad(self, x, pads, mode):
+        """Cropping came first, and had to leave something; reflection knew two dims."""
+        sizes = zip(reversed(x.shape), pads[::2], pads[1::2])
+        if mode == "constant" and any(n + min(a, 0) + min(b, 0) < 1 for n, a, b in sizes):
+            raise ValueError("input is too small")
+        if mode == "reflect" and x.dim() == 5:
+            raise NotImplementedError("three dims")
+        return self.functions.pad(x, pads, mode)
+
     def grid_sample(self, x, grid):
         return self.functions.grid_sample(x, grid, align_corners=True)
 
@@ -71,6 +80,7 @@ def conv(rng, program, n):
 def pool(rng, program, n):
     leaf(rng, program, "x0", [rng.randint(1, 2), rng.randint(1, 3)] + [rng.randint(1, 8) for _ in range(n)])
     kernel, stride = some(rng, [1, 2, 3], [0, -1, 9], n), some(rng, [1, 2, 3], [0, -1], n)
+    stride = kernel if stride == 0 else stride      # v0.2 took the one for the other
     padding, ceil = some(rng, [0, 0, 1], [-1, 2], n), rng.random() < 0.5
     form = rng.choice(["max", "max", "avg", {1: "adaptive", 2: "adaptive", 3: "max"}[n]] + ["lp"] * (n == 2))
     if form == "max":

@@ -16,7 +16,7 @@ WRONG = {"number": ["'a'", "[1]", "object()", "1j", "b'1'"],
                     "tensorlib.FloatStorage(2)", "tensorlib.FloatTensor",
                     "tensorlib.autograd.Variable(tensorlib.ones(2))"],
          "index": ["tensorlib.IntTensor([0])", "tensorlib.DoubleTensor([0])", "None", "'a'", "[0]", "object()"],
-         "mask": ["tensorlib.FloatTensor([1])", "tensorlib.LongTensor([1])", "'a'", "object()", "[1]"],
+         "mask": ["tensorlib.FloatTensor([1])", "tensorlib.ShortTensor([1])", "'a'", "object()", "[1]"],
          "int": ["'a'", "object()", "1.5", "2 ** 70", "-2 ** 70", "[0, 'a']", "1j"]}
 
 

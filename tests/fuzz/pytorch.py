@@ -92,6 +92,12 @@ class Functions:
         return function
 
     @staticmethod
+    def cat(parts, dim, out=None):
+        """They could be stacked along a dim behind all others."""
+        made = torch.cat([part.unsqueeze(-1) for part in parts] if dim == parts[0].dim() else parts, dim)
+        return made if out is None else out.copy_(made)
+
+    @staticmethod
     def where(mask, a, b):
         return torch.where(mask != 0, a, b)
 

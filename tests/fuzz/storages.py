@@ -92,9 +92,11 @@ class Look(Free):
         if start is None:
             return self.look(source, 0, (len(source),) if len(source) else (), (1,) if len(source) else ())
         given = strides or ()
-        if any(not 0 <= n < 2 ** 63 for n in (start,) + given) or strides is not None and len(given) != len(sizes):
-            raise Refused("offset or strides")
+        if any(not -2 ** 63 <= n < 2 ** 63 for n in given) or strides is not None and len(given) != len(sizes):
+            raise Refused("strides")
         sizes, own = dense(sizes)
+        if any(not 0 <= n < 2 ** 63 for n in (start,) + given[:len(sizes)]):
+            raise Refused("offset or strides")
         strides = own if strides is None else strides[:len(sizes)]
         last = start + sum((n - 1) * s for n, s in zip(sizes, strides))
         if sizes and last >= len(source):
