@@ -467,9 +467,11 @@ cdef object unsupported(int code, TensorBase self, object other):
 
 
 cdef object shift_real(int code, TensorBase self, object other):
+    cdef Pointwise op = K_DIV
+    if code in (LSHIFT, ILSHIFT):
+        op = K_MUL
     two = (<object>self).new(1).fill_(2)
     factor = K_POW(two, other) if isinstance(other, TensorBase) else 2.0 ** other
-    op = K_MUL if code in (LSHIFT, ILSHIFT) else K_DIV
     return op.inplace(self, factor) if code in (ILSHIFT, IRSHIFT) else op(self, factor)
 
 

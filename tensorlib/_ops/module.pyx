@@ -10,7 +10,6 @@ from cpython.object cimport PyObject
 from .classes cimport set_class_attribute, tuple_items
 
 cdef extern from "Python.h":
-    PyObject* _PyType_Lookup(object cls, object name)                   # borrowed, or NULL without an error
     PyObject* PyDict_GetItemWithError(object d, object key) except? NULL
     object PyObject_GenericGetAttr(object o, object name)
     object PyObject_VectorcallDict(object callable, PyObject** args, size_t n, PyObject* keywords)
@@ -18,11 +17,13 @@ cdef extern from "Python.h":
 
 cdef extern from *:
     """
+    #define tl_look_up(cls, name) _PyType_Lookup((PyTypeObject*)(cls), name)
     #define tl_slots(o) (*(PyObject**)((char*)(o) + Py_TYPE(o)->tp_dictoffset))
     static PyGetSetDef tl_dict = {"__dict__", PyObject_GenericGetDict, PyObject_GenericSetDict, NULL, NULL};
     static PyObject* tl_dict_descriptor(PyObject* cls) { return PyDescr_NewGetSet((PyTypeObject*)cls, &tl_dict); }
     """
     object dict_descriptor "tl_dict_descriptor"(object cls)
+    PyObject* look_up "tl_look_up"(object cls, object name)     # in a class: borrowed, or NULL without an error
     PyObject* slots_of "tl_slots"(object self)           # self.__dict__, borrowed
 
 cdef enum:
@@ -52,7 +53,7 @@ cdef class ModuleBase:
 
     def __getattribute__(self, name):
         cdef PyObject* found
-        if _PyType_Lookup(type(self), name) == NULL:
+        if look_up(type(self), name) == NULL:
             found = PyDict_GetItemWithError(<dict>slots_of(self), name)
             if found == NULL:
                 found = registered(<dict>slots_of(self), name)
@@ -94,7 +95,7 @@ cdef object hooks_of(ModuleBase self, str kind):
 cdef object run_forward(ModuleBase self, tuple input, dict kwargs):
     """self.forward(*input, **kwargs), without a bound method where forward() is an ordinary one of the class."""
     cdef PyObject* args[MOST + 1]
-    cdef PyObject* function = _PyType_Lookup(type(self), "forward")
+    cdef PyObject* function = look_up(type(self), "forward")
     cdef Py_ssize_t n = len(input), i
     if (function == NULL or n > MOST or not PyFunction_Check(<object>function)
             or PyDict_GetItemWithError(<dict>slots_of(self), "forward") != NULL):
