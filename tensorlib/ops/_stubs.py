@@ -7,7 +7,7 @@ import inspect
 import keyword
 
 from .._ops.dispatch import DTYPE_NAMES
-from .._ops.engine import Op
+from .._ops.engine import Op, VariableBase
 from .._ops.tensor import FloatTensor, LongTensor, TensorBase
 from ._table import FUNCTIONS, METHODS, VARIABLE_METHODS
 
@@ -203,10 +203,15 @@ def engine_stub():
              "from ..autograd.variable import Variable\nfrom .tensor import TensorBase\n",
              'T = TypeVar("T", bound="VariableBase")', ALIASES + "\n", "class VariableBase:", "    data: TensorBase",
              "    grad: Optional[Variable]", "    requires_grad: _bool", "    volatile: _bool", "    is_leaf: _bool",
-             "    grad_fn: Any", "    output_nr: _int"] + operators("Variable")
-    for name in sorted(VARIABLE_METHODS):
-        found = signatures(VARIABLE_METHODS[name], VARIABLE_METHODS[name].variable_forms, "Variable")
-        lines += definitions(name, found, "    ")
+             "    is_sparse: _bool", "    grad_fn: Any", "    output_nr: _int",
+             "    def __init__(self, data: Optional[TensorBase] = None, requires_grad: _bool = False, "
+             "volatile: _bool = False) -> None: ..."] + operators("Variable")
+    for name in sorted(set(VARIABLE_METHODS) | {n for n in vars(VariableBase) if not n.startswith("_")}):
+        if name in VARIABLE_METHODS:
+            found = signatures(VARIABLE_METHODS[name], VARIABLE_METHODS[name].variable_forms, "Variable")
+            lines += definitions(name, found, "    ")
+        elif callable(getattr(VariableBase, name)):
+            lines.append(of_python(name, getattr(VariableBase, name)))
     return "\n".join(lines + ["", "def __getattr__(name: str) -> Any: ..."]) + "\n"
 
 
