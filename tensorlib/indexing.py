@@ -10,14 +10,7 @@ from ._ops.copying import copy_, fill_
 from ._ops.tensor import LongTensor, TensorBase, get_item
 from .ops import shape as rows
 
-UNSUPPORTED = ("indexing a tensor with an object of type %s. The only supported types are integers, slices, numpy "
-               "scalars and tensorlib.LongTensor or tensorlib.ByteTensor as the only argument.")
-
-
-def is_int(key):
-    """A Python int or a NumPy integer scalar; no bool."""
-    return isinstance(key, int) and not isinstance(key, bool) or (
-        hasattr(key, "__index__") and getattr(key, "shape", None) == () and not isinstance(key, (bool, TensorBase)))
+is_int, kind_name = shape_kernels.is_int, shape_kernels.kind_name
 
 
 def unwrapped(key):
@@ -30,12 +23,6 @@ def like_self(x, key):
     if isinstance(x, VariableBase):
         return key if isinstance(key, VariableBase) else wrap_output(key)
     return unwrapped(key)
-
-
-def kind_name(key):
-    if isinstance(key, TensorBase):
-        return key.type()
-    return ("numpy." if type(key).__module__ == "numpy" else "") + type(key).__name__
 
 
 def is_mask(key):
@@ -66,7 +53,7 @@ def advanced(x, key):
         raise IndexError("an index can only have a single ellipsis ('...')")
     for k in key:
         if not (is_sequence(k) or k is Ellipsis or isinstance(k, slice) and k == slice(None)):
-            raise TypeError(UNSUPPORTED % "list")
+            raise shape_kernels.unsupported_key("list")
     ndim = x.dim()
     used = sum(k is not Ellipsis for k in key)
     if used > ndim:
@@ -112,7 +99,7 @@ def index_tensor(key):
     try:
         return LongTensor(key)
     except (RuntimeError, TypeError, ValueError):
-        raise TypeError(UNSUPPORTED % "list") from None
+        raise shape_kernels.unsupported_key("list") from None
 
 
 def broadcast(indices):

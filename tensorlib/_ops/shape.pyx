@@ -23,10 +23,14 @@ def view(TensorBase self not None, sizes):
     header = new_header(self.dtype, self.device)
     set_sizes(header, n, wanted)
     if header.numel_ != self.numel_:
-        raise RuntimeError("size '[%s]' is invalid for input of with %d elements"
-                           % (" x ".join(map(str, sizes)), self.numel_))
+        raise invalid_sizes(self, sizes)
     header.store, header.offset = self.store, self.offset
     return header
+
+
+cdef object invalid_sizes(TensorBase self, object sizes):
+    return RuntimeError("size '[%s]' is invalid for input of with %d elements"
+                        % (" x ".join(map(str, sizes)), self.numel_))
 
 
 cdef int infer_sizes(TensorBase self, object sizes, Py_ssize_t* wanted) except -1:
@@ -42,8 +46,7 @@ cdef int infer_sizes(TensorBase self, object sizes, Py_ssize_t* wanted) except -
             known *= wanted[d]
     if unknown >= 0:
         if known == 0 or self.numel_ % known != 0:
-            raise RuntimeError("size '[%s]' is invalid for input of with %d elements"
-                           % (" x ".join(map(str, sizes)), self.numel_))
+            raise invalid_sizes(self, sizes)
         wanted[unknown] = self.numel_ // known
     return n
 
@@ -360,11 +363,24 @@ def sum_to(TensorBase self not None, size):
 
 # ---- x[key] --------------------------------------------------------------------------------------------
 
-cdef bint is_position(object k):
+cpdef bint is_int(object k):
     """A Python int or a NumPy integer scalar; no bool."""
     if isinstance(k, int):
         return not isinstance(k, bool)
     return hasattr(k, "__index__") and getattr(k, "shape", None) == () and not isinstance(k, TensorBase)
+
+
+cpdef str kind_name(object key):
+    """What a user gave, by the name of its type."""
+    if isinstance(key, TensorBase):
+        return type_name(<TensorBase>key)
+    return ("numpy." if type(key).__module__ == "numpy" else "") + type(key).__name__
+
+
+cpdef object unsupported_key(str kind):
+    """The TypeError for a key that is none."""
+    return TypeError("indexing a tensor with an object of type %s. The only supported types are integers, slices, "
+                     "numpy scalars and tensorlib.LongTensor or tensorlib.ByteTensor as the only argument." % kind)
 
 
 cdef Py_ssize_t start_of(object k, int dim, Py_ssize_t n) except -1:
@@ -398,12 +414,8 @@ cdef int check_keys(TensorBase self, tuple keys, bint in_tuple) except -1:
         else:
             if isinstance(k, str):
                 raise IndexError("a tensor cannot be indexed with the string %r" % k)
-            if not isinstance(k, slice) and not is_position(k):
-                raise TypeError("indexing a tensor with an object of type %s. The only supported types are integers, "
-                                "slices, numpy scalars and tensorlib.LongTensor or tensorlib.ByteTensor as the only "
-                                "argument." % (type_name(<TensorBase>k) if isinstance(k, TensorBase) else
-                                               type(k).__name__ if type(k).__module__ != "numpy" else
-                                               "numpy." + type(k).__name__))
+            if not isinstance(k, slice) and not is_int(k):
+                raise unsupported_key(kind_name(k))
             used += 1
     if self.ndim == 0 and used == len(keys) == 1 and not in_tuple:
         raise RuntimeError("an empty tensor has no dimension to index with %r" % (keys[0],))
