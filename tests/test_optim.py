@@ -516,3 +516,26 @@ def test_plateau(capsys):
     for options in dict(mode="mid"), dict(factor=1.0), dict(threshold_mode="x"), dict(min_lr=[0.1, 0.2]):
         with pytest.raises(ValueError):
             lr_scheduler.ReduceLROnPlateau(optimizer, **options)
+
+
+def test_an_update_from_a_class_beside_keeps_a_run_out():
+    """update() of whatever class comes first in the order of look-up; and a class may have both."""
+    class Nothing:
+        def update(self, data, grad, state, group):
+            pass
+
+    class Beside(Nothing, optim.SGD):
+        pass
+
+    class Both(optim.SGD):
+        def update(self, data, grad, state, group):
+            raise AssertionError("the run does it")
+
+        def update_run(self, params, start, group):
+            return len(params)
+
+    for cls in Beside, Both:
+        params = mixed_parameters()
+        before = [p.data.tolist() for p in params]
+        cls(params, lr=0.1).step()
+        assert [p.data.tolist() for p in params] == before

@@ -118,6 +118,13 @@ class Optimizer:
 class ElementwiseOptimizer(Optimizer):
     """An optimizer that is one rule `update(data, grad, state, group)` for each parameter that has a gradient."""
 
+    def __init_subclass__(cls):
+        """A class with an update() of its own does without the update_run() of its bases, which is as theirs."""
+        super().__init_subclass__()
+        owner = next(base for base in cls.__mro__ if "update" in vars(base) or "update_run" in vars(base))
+        if "update_run" not in vars(owner):
+            cls.update_run = ElementwiseOptimizer.update_run
+
     def step(self, closure=None):
         loss = None if closure is None else closure()
         for group in self.param_groups:

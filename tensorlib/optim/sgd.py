@@ -35,8 +35,6 @@ class SGD(ElementwiseOptimizer):
                  group["dampening"], group["weight_decay"], group["nesterov"], first)
 
     def update_run(self, params, start, group):
-        if type(self).update is not SGD.update:
-            return start
         return sgd_steps(params, start, self.state, group["lr"], group["momentum"], group["dampening"],
                          group["weight_decay"], group["nesterov"])
 
