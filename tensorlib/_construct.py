@@ -6,7 +6,7 @@ from ._arrays import NUMPY_NAMES, TAKEN_FROM_NUMPY, from_array
 from ._ops import sequences
 from ._ops import storage as storages
 from ._ops import tensor as core
-from ._ops.engine import VariableBase
+from ._ops.variable import VariableBase
 from ._ops.tensor import Size, TensorBase
 from ._types import described, full_name
 

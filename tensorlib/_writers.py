@@ -13,7 +13,7 @@ from types import BuiltinFunctionType, FunctionType
 from ._archives import CHUNK, COUNT, MAGIC_NUMBER, PROTOCOL_VERSION
 from ._names import PACKAGE, torch_name
 from ._ops import storage as _storage
-from ._ops.engine import VariableBase
+from ._ops.variable import VariableBase
 from ._ops.tensor import TensorBase
 from ._utils import SPARSE_LAYOUT, _rebuild_parameter, _rebuild_sparse_tensor, _rebuild_tensor, _rebuild_tensor_v2
 

@@ -4,7 +4,7 @@ The same code serves both: it calls rows, and rows record when they are given Va
 """
 from ._ops import index as index_kernels
 from ._ops import shape as shape_kernels
-from ._ops.engine import VariableBase, wrap_output
+from ._ops.variable import VariableBase, wrap_output
 from ._ops import tensor as core
 from ._ops.copying import copy_, fill_
 from ._ops.tensor import LongTensor, TensorBase, get_item

@@ -14,7 +14,7 @@ from ._ops import shape as views
 from ._ops import storage as storages
 from ._ops import tensor as core
 from ._ops.dispatch import DTYPE_NAMES
-from ._ops.engine import VariableBase
+from ._ops.variable import VariableBase
 from ._ops.tensor import (ByteTensor, CharTensor, DoubleTensor, FloatTensor, HalfTensor, IntTensor, LongTensor,
                           ShortTensor, Size, TensorBase)
 from ._types import (Default, FatalError, class_of, described, full_name, is_storage, is_tensor,  # noqa: F401

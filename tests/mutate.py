@@ -8,7 +8,8 @@ import warnings
 from op_checks import Case, check_inplace, check_row_derivatives, check_value
 from test_ops import ROWS, SMALL, elements
 
-from tensorlib._ops.engine import Op, VariableBase
+from tensorlib._ops.row import Op
+from tensorlib._ops.variable import VariableBase
 from tensorlib._ops.tensor import TensorBase
 from tensorlib.ops import TABLE
 

@@ -51,7 +51,7 @@ def test_runs_as_a_module():
 
 def test_stubs_are_python_and_complete():
     assert set(METHODS) <= names_in("tensorlib/_ops/tensor.pyi", "TensorBase")
-    assert set(VARIABLE_METHODS) <= names_in("tensorlib/_ops/engine.pyi", "VariableBase")
+    assert set(VARIABLE_METHODS) <= names_in("tensorlib/_ops/variable.pyi", "VariableBase")
     assert set(FUNCTIONS) <= names_in("tensorlib/__init__.pyi")
     for name in names_in("tensorlib/__init__.pyi"):
         assert callable(getattr(tensorlib, name))

@@ -9,7 +9,7 @@ import pytest
 
 import tensorlib
 from tensorlib import autograd, nn
-from tensorlib._ops.engine import Op
+from tensorlib._ops.row import Op
 from tensorlib.autograd import Variable
 from tensorlib.nn import functional as F
 

@@ -15,11 +15,13 @@ from libc.string cimport memcpy
 
 from .copying cimport fill
 from .copying import dense_copy
-from .engine cimport FunctionNode, Node, VariableBase, engine_row, is_sparse_gradient, slot_of, to_dense, wrap
+from .node cimport FunctionNode, Node, slot_of, to_dense
+from .row cimport row_named
 from .sparse cimport SparseTensor, geometry
 from .sparse cimport exclusive as exclusive_sparse
 from .storage cimport RESIZABLE
 from .tensor cimport TensorBase, device_name, empty_like, is_contiguous, same_size, size_text, type_name
+from .variable cimport VariableBase, holds_sparse, wrap
 
 cdef extern from "Python.h":
     Py_ssize_t Py_REFCNT(PyObject* o)
@@ -209,7 +211,7 @@ cdef class Walk:
         """The usual node: one output, a formula for each edge, and nobody looks on."""
         cdef Py_ssize_t e
         node.check_usable()
-        if is_sparse_gradient(g):
+        if holds_sparse(g):
             g = to_dense(g)                     # formulas are written for dense gradients
         for e in range(len(node.targets)):
             if node.targets[e] is not None:
@@ -234,7 +236,7 @@ cdef class Walk:
         """A gradient reaches the target of an edge, which is next if it waited for no other."""
         cdef Stop* stop = self.enter(<PyObject*>node.targets[e])
         if stop.waiting == 0:
-            stop.waiting = 1                # it came into being since counting: see spell_out in engine.pyx
+            stop.waiting = 1                # it came into being since counting: see spell_out in node.pyx
         self.receive(stop, slot_of(node, e), g)
         stop.waiting -= 1
         if stop.waiting == 0:
@@ -309,7 +311,7 @@ cdef object sum_of(object a, object b, bint graph):
     if a is None:
         return b
     if graph:
-        return engine_row("add")(a, b)
+        return row_named("add")(a, b)
     # The caller's reference is the only one: nobody else can see the change.
     if (Py_REFCNT(<PyObject*>a) == 1 and exclusive(<TensorBase>a, 1)
             and ((<TensorBase>b).sparse or not (<TensorBase>a).sparse)
@@ -338,7 +340,7 @@ cdef int accumulate(VariableBase v, object g, bint graph) except -1:
                            % (size_text(geometry(v.data_)), size_text(geometry(t))))
     if earlier is None:
         if graph:
-            known = <VariableBase>g if (<VariableBase>g).fn is not None else engine_row("clone")(g)
+            known = <VariableBase>g if (<VariableBase>g).fn is not None else row_named("clone")(g)
             v.grad_ = known
         else:
             v.grad_ = wrap(t if exclusive(t, 2) else (<SparseTensor>t).clone() if t.sparse else dense_copy(t))
@@ -349,7 +351,7 @@ cdef int accumulate(VariableBase v, object g, bint graph) except -1:
         else:
             PyNumber_InPlaceAdd(earlier.data_, t)
     else:
-        v.grad_ = engine_row("add")(earlier, g)
+        v.grad_ = row_named("add")(earlier, g)
     return 0
 
 

@@ -9,10 +9,10 @@ from libc.math cimport sqrt
 
 from .copying cimport contiguous, copy_into, fill
 from .dispatch cimport get
-from .engine cimport VariableBase, wrap
 from .parallel cimport threads_for
 from .tensor cimport TensorBase, is_contiguous, ptr, size_text, type_name
 from .types cimport F32
+from .variable cimport VariableBase, wrap
 
 ctypedef void (*range_fn)(char** t, const double* k, Py_ssize_t start, Py_ssize_t stop) noexcept nogil
 

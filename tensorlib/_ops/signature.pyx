@@ -11,11 +11,12 @@ from cpython.object cimport PyObject
 from .copying cimport copy_into
 from .classes cimport call_through, count_of, dict_of, method_descriptor, tuple_items, tuple_of
 from .dispatch import DTYPE_NAMES
-from .engine cimport Op, VariableBase
+from .row cimport Op
 from .sparse cimport SparseTensor, become
 from .tensor cimport TensorBase, item, resize, type_name
 from .storage cimport Storage
 from .types cimport F16, U8
+from .variable cimport VariableBase, holds_sparse
 
 cdef extern from "Python.h":
     object PyMethod_New(object function, object self)
@@ -130,16 +131,9 @@ cdef bint numpy_bool(object x):
 
 cdef bint all_tensors(object items):
     for x in items:
-        if not isinstance(x, (TensorBase, VariableBase)) or is_sparse(x):
+        if not isinstance(x, (TensorBase, VariableBase)) or holds_sparse(x):
             return False
     return True
-
-
-cdef bint is_sparse(object x):
-    """Whether x is a sparse tensor, or a Variable on one."""
-    if isinstance(x, VariableBase):
-        x = (<VariableBase>x).data_
-    return isinstance(x, TensorBase) and (<TensorBase>x).sparse
 
 
 cdef Param OUT = Param("Tensor out", True)
@@ -181,7 +175,7 @@ cdef class Form:
         cdef Py_ssize_t i = start, used = 0
         cdef PyObject* one
         cdef Param param
-        if self.self_position >= 0 and is_sparse(me) != self.of_sparse:
+        if self.self_position >= 0 and holds_sparse(me) != self.of_sparse:
             return NO_MATCH
         for param in self.params:
             if i < n and not param.keyword_only:
@@ -370,8 +364,8 @@ cdef class Public:
         """The forms that help: those with sparse tensors only where one was given, or where there are no others."""
         cdef Form form
         if me is not None:
-            forms = [form for form in forms if form.self_position >= 0 and form.of_sparse == is_sparse(me)] or forms
-        if not any([is_sparse(x) for x in (me, *args, *kwargs.values())]):
+            forms = [form for form in forms if form.self_position >= 0 and form.of_sparse == holds_sparse(me)] or forms
+        if not any([holds_sparse(x) for x in (me, *args, *kwargs.values())]):
             forms = [form for form in forms if "SparseTensor" not in form.text] or forms
         return forms
 
@@ -516,7 +510,7 @@ cdef bint has_none(dict kwargs):
 cdef str described(object x):
     if isinstance(x, TensorBase):
         return type_name(<TensorBase>x)
-    if isinstance(x, VariableBase) and is_sparse(x):
+    if isinstance(x, VariableBase) and holds_sparse(x):
         return "%s of a %s" % (type(x).__name__, type_name((<VariableBase>x).data_))
     return type(x).__name__
 

@@ -40,3 +40,7 @@ ctypedef object (*binary_fn)(int code, TensorBase self, object other)
 cdef void set_binary_hook(binary_fn f) noexcept
 
 cdef dict hooks                     # what the layers above do for tensors: name -> Python function
+
+
+cdef inline bint is_sparse(object a):
+    return isinstance(a, TensorBase) and (<TensorBase>a).sparse

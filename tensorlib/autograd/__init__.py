@@ -4,10 +4,10 @@ Shapes and types of gradients are those of the Variables they belong to.
 """
 from collections.abc import Iterable
 
-from .._ops import engine
 from .._ops.backward import queue_callback, run_backward
 from .._ops.copying import filled_like
 from .._ops.tensor import TensorBase, code_of, device_of
+from .._ops.variable import node_of
 from .function import Function, NestedIOFunction
 from .variable import Variable, enable_grad, no_grad
 
@@ -119,7 +119,7 @@ def grad(outputs, inputs, grad_outputs=None, retain_graph=None, create_graph=Non
         if not x.requires_grad:
             raise RuntimeError("one of the differentiated Variables does not require grad")
     check_outputs(outputs, grads)
-    if any(x is v or engine.node_of(x) is engine.node_of(v) is not None and x.output_nr == v.output_nr
+    if any(x is v or node_of(x) is node_of(v) is not None and x.output_nr == v.output_nr
            for x in inputs for v in outputs):
         raise RuntimeError("differentiated input is unreachable: it is an output itself")
     grads, create_graph = make_grads(outputs, grads, create_graph)

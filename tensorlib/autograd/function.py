@@ -5,11 +5,13 @@ The object that the new style calls ctx, and the old-style object itself, is the
 import functools
 from collections import OrderedDict
 
-from .._ops import engine
 from .._ops.tensor import TensorBase
+from .._ops.node import FunctionNode
+from .._ops.recording import assert_inplace, is_recording
+from .._ops.variable import VariableBase, bump_version, set_volatile, share_version, version_object, wrap_output
 
 
-class FunctionBase(engine.FunctionNode):
+class FunctionBase(FunctionNode):
     """What ctx offers: saving tensors, marking outputs, and the call of the user's backward."""
 
     def save_for_backward(self, *tensors):
@@ -79,7 +81,7 @@ class Saved:
         return function.rewrap(self.data, self.edge)
 
 
-class FunctionMeta(type(engine.FunctionNode)):
+class FunctionMeta(type(FunctionNode)):
     """Gives each Function class the class of its new-style nodes, `<name>Backward`."""
 
     def __init__(cls, name, bases, attributes):
@@ -122,7 +124,7 @@ class Function(FunctionBase, metaclass=FunctionMeta):
     def __call__(self, *args):
         """Run an old-style function."""
         for a in args:
-            if not isinstance(a, (engine.VariableBase, TensorBase)):
+            if not isinstance(a, (VariableBase, TensorBase)):
                 raise RuntimeError("expected a Variable argument, but got %s" % type(a).__name__)
         return run_forward(self, self.forward, (), args, False)
 
@@ -153,14 +155,14 @@ FunctionMeta.__init__(Function, "Function", (FunctionBase,), {})
 
 def run_forward(ctx, forward, prefix, args, new_style):
     """Call forward on raw tensors, and connect its outputs."""
-    variables = [a if isinstance(a, engine.VariableBase) else None for a in args]
+    variables = [a if isinstance(a, VariableBase) else None for a in args]
     volatile = any(v is not None and v.volatile for v in variables)
-    requires_grad = not volatile and engine.is_recording() and any(v is not None and v.requires_grad for v in variables)
+    requires_grad = not volatile and is_recording() and any(v is not None and v.requires_grad for v in variables)
     ctx.needs_input_grad = tuple([v is not None and v.requires_grad for v in variables] if new_style else
                                  [getattr(a, "requires_grad", False) for a in args])
     ctx.requires_grad = requires_grad
     ctx.is_variable = [v is not None for v in variables]
-    raw = [a.data if isinstance(a, engine.VariableBase) else a for a in args]
+    raw = [a.data if isinstance(a, VariableBase) else a for a in args]
     result = forward(*prefix, *raw)
     single = not isinstance(result, tuple)
     outputs = (result,) if single else result
@@ -193,14 +195,14 @@ def connect(ctx, variables, raw, outputs, volatile, requires_grad):
         is_dirty = any(t is d for d in dirty)
         if at is not None and is_dirty and variables[at] is not None:
             out = variables[at]
-            engine.assert_inplace(out)
-            engine.bump_version(out)
+            assert_inplace(out)
+            bump_version(out)
         else:
-            out = engine.wrap_output(t, volatile)
+            out = wrap_output(t, volatile)
             if at is not None and variables[at] is not None:
-                engine.share_version(variables[at], out)
+                share_version(variables[at], out)
         if volatile:
-            engine.set_volatile(out, True)
+            set_volatile(out, True)
         else:
             ctx.attach(out, number, requires_grad and not any(t is n for n in without))
         wrapped.append(out)
@@ -208,7 +210,7 @@ def connect(ctx, variables, raw, outputs, volatile, requires_grad):
         if not any(d is t for t in outputs):
             at = next(i for i, x in enumerate(raw) if x is d)
             if variables[at] is not None:
-                engine.bump_version(variables[at])
+                bump_version(variables[at])
     share_versions(getattr(ctx, "shared_pairs", ()), variables + wrapped, raw + list(outputs))
     return wrapped
 
@@ -222,7 +224,7 @@ def share_versions(pairs, variables, tensors):
         if any(v is None for v in both):
             raise RuntimeError("mark_shared_storage only accepts pairs of input and output tensors, but argument %d "
                                "doesn't satisfy this condition" % i)
-        engine.share_version(*both)
+        share_version(*both)
 
 
 def remember(ctx, variables, raw, outputs, wrapped, volatile):
@@ -246,7 +248,7 @@ def remember(ctx, variables, raw, outputs, wrapped, volatile):
                                    "satisfy this condition" % i)
             continue
         variable = wrapped[output] if output is not None else variables[edge]
-        version = engine.version_object(variable) if variable is not None else None
+        version = version_object(variable) if variable is not None else None
         saved.append(Saved(t, edge, output, version))
     ctx.kept, ctx.freed = () if volatile else tuple(saved), False
 
@@ -273,7 +275,7 @@ def new_style_backward(ctx, grads, graph):
                            % (type(ctx).__name__, n, len(result)))
     found = []
     for i, g in enumerate(result):
-        if g is not None and not isinstance(g, engine.VariableBase):
+        if g is not None and not isinstance(g, VariableBase):
             raise RuntimeError("function %s returned a gradient of type %s at position %d, but a Variable is expected"
                             % (type(ctx).__name__, g.type() if isinstance(g, TensorBase) else type(g).__name__, i))
         if g is not None and not ctx.is_variable[i]:
@@ -300,7 +302,7 @@ def old_style_backward(function, grads, graph):
     return [None if g is None else not_differentiable(g, type(function).__name__) for g in result]
 
 
-class Undifferentiable(engine.FunctionNode):
+class Undifferentiable(FunctionNode):
     """Ends a graph where a derivative has no derivative."""
 
     def run_user_backward(self, grads, graph):
@@ -313,7 +315,7 @@ def not_differentiable(tensor, name):
     node = Undifferentiable()
     node.of = name
     node.set_edges((), 1)
-    out = engine.wrap_output(tensor)
+    out = wrap_output(tensor)
     node.attach(out, 0, True)
     return out
 
@@ -322,19 +324,19 @@ def once_differentiable(fn):
     """Decorate a new-style backward: it gets tensors, and its results cannot be differentiated again."""
     @functools.wraps(fn)
     def wrapper(ctx, *args):
-        raw = [a.data if isinstance(a, engine.VariableBase) else a for a in args]
+        raw = [a.data if isinstance(a, VariableBase) else a for a in args]
         result = fn(ctx, *raw)
         single = not isinstance(result, tuple)
         outputs = (result,) if single else result
-        recorded = not any(a.volatile for a in args if isinstance(a, engine.VariableBase))
+        recorded = not any(a.volatile for a in args if isinstance(a, VariableBase))
         made = []
         for g in outputs:
-            if g is None or isinstance(g, engine.VariableBase):
+            if g is None or isinstance(g, VariableBase):
                 made.append(g)
             elif recorded:
                 made.append(not_differentiable(g, type(ctx).__name__))
             else:
-                made.append(engine.wrap_output(g, any(getattr(a, "volatile", False) for a in args)))
+                made.append(wrap_output(g, any(getattr(a, "volatile", False) for a in args)))
         return made[0] if single else tuple(made)
     return wrapper
 

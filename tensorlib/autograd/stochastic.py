@@ -5,7 +5,7 @@ log-probability of the sample to the parameters (the score function estimator, W
 """
 from .._ops import random as kernels
 from .._ops import sampling
-from .._ops.engine import VariableBase
+from .._ops.variable import VariableBase
 from .._ops.tensor import TensorBase
 from ..ops._table import FUNCTIONS
 from .function import Function

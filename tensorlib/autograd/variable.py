@@ -1,11 +1,13 @@
 """Variable: a tensor with a history. Its operations come from the table; what is here is state and protocol."""
-from .._ops import engine
 from .._ops import tensor as core
 from .._ops.backward import backward_from_number
 from .._ops.copying import make_contiguous
 from .._ops.dispatch import DTYPE_NAMES
 from .._ops.storage import current_gpu
 from .._ops.tensor import TensorBase
+from .._ops.node import set_handle_maker
+from .._ops.recording import adopt, assert_inplace, set_recording
+from .._ops.variable import VariableBase, cut, init_variable, set_variable_class
 from .. import indexing
 from ..ops import pointwise, shape
 from ..ops._table import VARIABLE_METHODS
@@ -14,7 +16,7 @@ from ..tensor import asynchronous, class_of
 from ..hooks import RemovableHandle
 
 
-class Variable(engine.VariableBase):
+class Variable(VariableBase):
     """A tensor that remembers how it was made.
 
     Args:
@@ -89,7 +91,7 @@ class Variable(engine.VariableBase):
 
     def detach_(self):
         """Cut self from its history."""
-        engine.cut(self)
+        cut(self)
         return self
 
     # ---- data ----
@@ -168,7 +170,7 @@ class Variable(engine.VariableBase):
 
     def __setstate__(self, state):
         requires_grad, volatile, hooks = state
-        engine.init_variable(self, self.data, requires_grad, volatile)
+        init_variable(self, self.data, requires_grad, volatile)
         self._backward_hooks = hooks
 
     # ---- what Python spells in its own way ----
@@ -251,14 +253,14 @@ def to_device(variable, device, non_blocking=False):
 
 def restructured(variable, view):
     """Let a Variable become a view of itself."""
-    engine.adopt(variable, view)
+    adopt(variable, view)
     return variable
 
 
 def set_item(variable, key, value):
     """variable[key] = value, as an in-place operation that is recorded."""
     raw = indexing.unwrapped(key)
-    engine.assert_inplace(variable)
+    assert_inplace(variable)
     if isinstance(value, TensorBase):
         value = Variable(value)
     if not isinstance(value, (Variable, int, float)):
@@ -312,8 +314,8 @@ for _name, _method in VARIABLE_METHODS.items():
         setattr(Variable, _name, _method)
 
 core.set_hook("default", _default_tensor)
-engine.set_variable_class(Variable)
-engine.set_handle_maker(lambda owner, attribute, hook: RemovableHandle.on(owner, attribute, hook))
+set_variable_class(Variable)
+set_handle_maker(lambda owner, attribute, hook: RemovableHandle.on(owner, attribute, hook))
 
 
 class no_grad:
@@ -331,10 +333,10 @@ class no_grad:
     recording = False
 
     def __enter__(self):
-        self.before = engine.set_recording(self.recording)
+        self.before = set_recording(self.recording)
 
     def __exit__(self, *exception):
-        engine.set_recording(self.before)
+        set_recording(self.before)
 
     def __call__(self, function):
         import functools

@@ -13,7 +13,7 @@ FILES = {           # path -> what makes its text
     "docs/ops.md": lambda: docs(),
     "tensorlib/__init__.pyi": _stubs.package_stub,
     "tensorlib/_ops/tensor.pyi": _stubs.tensor_stub,
-    "tensorlib/_ops/engine.pyi": _stubs.engine_stub,
+    "tensorlib/_ops/variable.pyi": _stubs.variable_stub,
 }
 INTRODUCTION = """# Operations
 

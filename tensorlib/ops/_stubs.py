@@ -7,7 +7,8 @@ import inspect
 import keyword
 
 from .._ops.dispatch import DTYPE_NAMES
-from .._ops.engine import Op, VariableBase
+from .._ops.row import Op
+from .._ops.variable import VariableBase
 from .._ops.tensor import FloatTensor, LongTensor, TensorBase
 from ._table import FUNCTIONS, METHODS, VARIABLE_METHODS
 
@@ -197,8 +198,8 @@ def tensor_stub():
     return "\n".join(lines + ["", "def __getattr__(name: str) -> Any: ..."]) + "\n"
 
 
-def engine_stub():
-    """_ops/engine.pyi: what Variables have from the table."""
+def variable_stub():
+    """_ops/variable.pyi: what Variables have from the table."""
     lines = [HEAD, "from typing import Any, Iterator, Optional, Sequence, TypeVar, overload\n",
              "from ..autograd.variable import Variable\nfrom .tensor import TensorBase\n",
              'T = TypeVar("T", bound="VariableBase")', ALIASES + "\n", "class VariableBase:", "    data: TensorBase",

@@ -7,7 +7,8 @@ and PUBLIC.
 from .._ops.copying import copy_
 from .._ops.dispatch import DTYPE_NAMES
 from .._ops.elementwise import Pointwise
-from .._ops.engine import REQUIRED, Op, set_row
+from .._ops.recording import set_row
+from .._ops.row import REQUIRED, Op
 from .._ops.signature import Form, Public
 
 TABLE = {}          # name -> Op

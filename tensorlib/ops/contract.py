@@ -2,7 +2,7 @@
 
 Two operands at a time become one batch of matrix products, so that the work is done by bmm.
 """
-from .._ops.engine import VariableBase
+from .._ops.variable import VariableBase
 from .._ops.sequences import fill_from_sequence
 from .._ops.tensor import TensorBase, make_empty
 from .index import gather

@@ -3,7 +3,7 @@
 Every product is one kernel, C = alpha * A @ B + beta * C on any strides, so formulas transpose without copying.
 """
 from .._ops import lapack, linalg, sparse_math
-from .._ops.engine import spell_out_as
+from .._ops.row import spell_out_as
 from ._samples import arguments, real, reference
 from ._table import ALL, REAL, op, public
 from .shape import sum_to, t

@@ -1,5 +1,5 @@
 """Rows of layers that are neither convolution nor pooling: embeddings, which look rows of a matrix up by index."""
-from .._ops.engine import VariableBase
+from .._ops.variable import VariableBase
 from .._ops import embedding as kernels
 from ._samples import arguments, positions
 from ._table import op

@@ -1,6 +1,6 @@
 """Rows that rearrange: views, copies, joining, tiling, casts."""
 from .._ops import shape
-from .._ops.engine import VariableBase
+from .._ops.variable import VariableBase
 from .._ops.sparse import SparseTensor, moved_to
 from .._ops.tensor import TensorBase, set_view
 from ._samples import arguments, positions, reference, unary

@@ -7,7 +7,7 @@ import os
 import numpy
 
 from .._ops import storage
-from .._ops.engine import VariableBase
+from .._ops.variable import VariableBase
 from .._ops.tensor import TensorBase, make_empty, make_view
 
 # The format's names of types, and NumPy's.

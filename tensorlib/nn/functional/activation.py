@@ -1,5 +1,5 @@
 """Activation functions. With inplace=True the input Variable itself is overwritten and returned."""
-from ..._ops.engine import name_node
+from ..._ops.node import name_node
 from ...ops import activation as rows
 from ...ops import pointwise
 from ...ops import softmax as softmax_rows

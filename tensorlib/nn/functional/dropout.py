@@ -4,7 +4,7 @@ Source: Srivastava et al., 2014.
 """
 import math
 
-from ..._ops.engine import name_node
+from ..._ops.node import name_node
 from ..._ops.random import dropout_mask
 from ...autograd import Variable
 from ...ops import pointwise

@@ -1,5 +1,5 @@
 """Linear maps, and lookup of rows by index."""
-from ..._ops.engine import name_node
+from ..._ops.node import name_node
 from ...autograd import Variable
 from ...ops import linalg
 from ...ops import nn as nn_ops

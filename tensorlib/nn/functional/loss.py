@@ -5,7 +5,7 @@ Targets are data: one that requires grad is refused, where the loss is not diffe
 import math
 import warnings
 
-from ..._ops.engine import name_node
+from ..._ops.node import name_node
 from ...autograd import Variable
 from ...ops import loss as rows
 from ._common import as_variable

@@ -1,5 +1,5 @@
 """Pooling of 1 to 3 spatial dims, and its inverse. Indices of maxima are flat positions within a plane or volume."""
-from ..._ops.engine import name_node
+from ..._ops.node import name_node
 from ...ops import pool as pool_ops
 from ._common import _ntuple, _pair, _single, as_variable, positions
 

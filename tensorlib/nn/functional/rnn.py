@@ -3,7 +3,7 @@
 The steps of a sequence lie one after another in the rows of one matrix, so a layer is one product for the input of all
 steps and one row of the table for the rest. A packed sequence lies so already; its steps have ever fewer rows.
 """
-from ..._ops.engine import is_recording
+from ..._ops.recording import is_recording
 from ...ops import linalg
 from ...ops import rnn as rows
 from ...ops.shape import cat_sequence, stack

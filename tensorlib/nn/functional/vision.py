@@ -5,7 +5,7 @@ All of it is selection along dims and weighted sums of selections, so gradients 
 import array
 import warnings
 
-from ..._ops.engine import name_node
+from ..._ops.node import name_node
 from ...autograd import Variable
 from ...ops import shape
 from ._common import _ntuple, as_variable, constant, kept, select_along

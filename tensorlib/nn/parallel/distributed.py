@@ -9,7 +9,7 @@ from functools import partial
 
 from ..module import Module
 from .data_parallel import _all_gpus, data_parallel
-from ..._ops.engine import AccumulateGrad
+from ..._ops.node import AccumulateGrad
 from ..._ops.tensor import FloatTensor, code_of, cpu_classes
 from ...autograd import Variable
 
