@@ -8,6 +8,7 @@ import importlib
 import inspect
 import pathlib
 
+import numpy as np
 import pytest
 
 import tensorlib
@@ -76,3 +77,18 @@ def test_recurrent_layers_take_their_arguments_by_place_and_name(name):
     again = reach(name)(input_size=3, hidden_size=4, num_layers=2, bias=False, batch_first=True, dropout=0.5,
                         bidirectional=True)
     assert repr(again) == repr(layer)
+
+
+class AsIndex:
+    def __index__(self):
+        return 1
+
+
+@pytest.mark.parametrize("given", [np.array([1]), AsIndex(), True, np.bool_(True), 1.0])
+def test_an_int_is_an_int_everywhere(given):
+    """What no index takes as an int, no parameter does; and refusals are those of a call that fits no form."""
+    x = tensorlib.ones(2, 3)
+    for call in (lambda: x.sum(given), lambda: x.narrow(0, 0, given), lambda: x.view(given, 6)):
+        with pytest.raises(TypeError, match="invalid combination of arguments"):
+            call()
+    assert x.sum(np.int16(1)).tolist() == x.sum(np.array(1)).tolist() == [3, 3]

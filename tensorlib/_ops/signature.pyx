@@ -12,6 +12,7 @@ from .copying cimport copy_into
 from .classes cimport call_through, count_of, dict_of, method_descriptor, tuple_items, tuple_of
 from .dispatch import DTYPE_NAMES
 from .row cimport Op
+from .shape cimport is_int
 from .sparse cimport SparseTensor, become
 from .tensor cimport TensorBase, item, resize, type_name
 from .storage cimport Storage
@@ -109,13 +110,6 @@ cdef str tensor_of(int dtype, str place=""):
     if dtype < 0:
         return "SparseTensor" if place else "Tensor"
     return "tensorlib.%s%sTensor" % (place, DTYPE_NAMES[dtype])
-
-
-cdef bint is_int(object x):
-    """An int or a NumPy integer, but no bool: that is for parameters of its own."""
-    if type(x) is int:
-        return True
-    return hasattr(x, "__index__") and not isinstance(x, (bool, float, TensorBase, VariableBase)) and not numpy_bool(x)
 
 
 cdef bint number_like(object x, int dtype):
