@@ -4,18 +4,14 @@
 #include <stdint.h>
 #include <string.h>
 
+/* The digits as those of a float whose exponent is 112 too small, denormals among them: a product makes them right. */
 static inline float tl_half_to_float(uint16_t h) {
-    uint32_t sign = (uint32_t)(h & 0x8000) << 16, magnitude = h & 0x7fff, bits;
+    uint32_t magnitude = h & 0x7fff, bits = magnitude << 13;
     float f;
-    if (magnitude >= 0x7c00) {                          /* inf, nan */
-        bits = 0x7f800000 | (magnitude & 0x3ff) << 13;
-    } else if (magnitude >= 0x0400) {                   /* normal */
-        bits = (magnitude << 13) + (112u << 23);
-    } else {                                            /* subnormal: magnitude * 2^-24, exact */
-        f = (float)magnitude * 5.9604644775390625e-8f;
-        memcpy(&bits, &f, 4);
-    }
-    bits |= sign;
+    memcpy(&f, &bits, 4);
+    f *= 0x1p112f;
+    memcpy(&bits, &f, 4);
+    bits |= (magnitude >= 0x7c00 ? 0x7f800000u : 0u) | (uint32_t)(h & 0x8000) << 16;    /* inf, nan; the sign */
     memcpy(&f, &bits, 4);
     return f;
 }

@@ -1,4 +1,6 @@
-# mathfn.h for both float types: one name whatever the type, inlined, so that loops calling them become vector code.
+# mathfn.h and mathwide.h for both float types: one name whatever the type, inlined, so that loops calling them become vector code.
+cimport libc.math as m
+
 from .types cimport real
 
 cdef extern from "mathfn.h" nogil:
@@ -19,6 +21,22 @@ cdef extern from "mathfn.h" nogil:
     double tl_log1p(double x)
     double tl_tanh(double x)
     double tl_sigmoid(double x)
+
+cdef extern from "mathwide.h" nogil:
+    float FAR "TL_FAR"
+    float FMOD_MOST "TL_FMOD_MOST"
+    float FLT_MAX
+    float tl_fmodf(float x, float y)
+    float tl_powf(float x, float y)
+    float tl_sinhf(float x)
+    float tl_coshf(float x)
+    float tl_sinf(float x)
+    float tl_cosf(float x)
+    float tl_tanf(float x)
+    float tl_asinf(float x)
+    float tl_acosf(float x)
+    float tl_atanf(float x)
+    float tl_atan2f(float y, float x)
 
 
 cdef inline real exp_of(real x) noexcept nogil:
@@ -89,3 +107,52 @@ cdef inline real sqrt_of(real x) noexcept nogil:
         return sqrtf(x)
     else:
         return sqrt(x)
+
+
+cdef inline real sinh_of(real x) noexcept nogil:
+    if real is float:
+        return tl_sinhf(x)
+    else:
+        return m.sinh(x)
+
+
+cdef inline real cosh_of(real x) noexcept nogil:
+    if real is float:
+        return tl_coshf(x)
+    else:
+        return m.cosh(x)
+
+
+cdef inline real asin_of(real x) noexcept nogil:
+    if real is float:
+        return tl_asinf(x)
+    else:
+        return m.asin(x)
+
+
+cdef inline real acos_of(real x) noexcept nogil:
+    if real is float:
+        return tl_acosf(x)
+    else:
+        return m.acos(x)
+
+
+cdef inline real atan_of(real x) noexcept nogil:
+    if real is float:
+        return tl_atanf(x)
+    else:
+        return m.atan(x)
+
+
+cdef inline real pow_of(real x, real y) noexcept nogil:
+    if real is float:
+        return tl_powf(x, y)
+    else:
+        return m.pow(x, y)
+
+
+cdef inline real atan2_of(real x, real y) noexcept nogil:
+    if real is float:
+        return tl_atan2f(x, y)
+    else:
+        return m.atan2(x, y)

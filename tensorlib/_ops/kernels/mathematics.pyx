@@ -2,7 +2,8 @@
 cimport libc.math as m
 
 from tensorlib._ops.dispatch cimport put
-from tensorlib._ops.mathfn cimport exp_of, log1p_of, log_of, sigmoid_of, tanh_of
+from tensorlib._ops.mathfn cimport (FAR, acos_of, asin_of, atan2_of, atan_of, cosh_of, exp_of, log1p_of, log_of, pow_of,
+                                    sigmoid_of, sinh_of, sqrt_of, tanh_of, tl_cosf, tl_sinf, tl_tanf)
 from tensorlib._ops.types cimport F32, F64, real
 
 cdef extern from "math.h" nogil:
@@ -80,37 +81,49 @@ cdef void reciprocal_row(real** p, Py_ssize_t n) noexcept nogil:
         y[i] = 1 / a[i]
 
 
-cdef void sin_row(real** p, Py_ssize_t n) noexcept nogil:
-    cdef real* y = p[0]
-    cdef real* a = p[1]
+cdef enum Angle:
+    SINE, COSINE, TANGENT
+
+
+cdef inline real by_libm(real x, const int what) noexcept nogil:
+    if real is float:
+        return m.sinf(x) if what == SINE else m.cosf(x) if what == COSINE else m.tanf(x)
+    else:
+        return m.sin(x) if what == SINE else m.cos(x) if what == COSINE else m.tan(x)
+
+
+cdef inline void some_angles(real* y, real* a, Py_ssize_t n, const int what) noexcept nogil:
+    """All in vectors, unless one is so large (or no number) that only libm gets it right."""
     cdef Py_ssize_t i
-    for i in range(n):
-        if real is float:
-            y[i] = m.sinf(a[i])
-        else:
-            y[i] = m.sin(a[i])
+    cdef int far = real is double
+    if real is float:
+        for i in range(n):
+            far |= not m.fabsf(a[i]) <= FAR
+    if far:
+        for i in range(n):
+            y[i] = by_libm(a[i], what)
+    elif real is float:
+        for i in range(n):
+            y[i] = tl_sinf(a[i]) if what == SINE else tl_cosf(a[i]) if what == COSINE else tl_tanf(a[i])
+
+
+cdef inline void angles(real** p, Py_ssize_t n, const int what) noexcept nogil:
+    cdef Py_ssize_t i = 0
+    while i < n:
+        some_angles(p[0] + i, p[1] + i, min(n - i, <Py_ssize_t>256), what)
+        i += 256
+
+
+cdef void sin_row(real** p, Py_ssize_t n) noexcept nogil:
+    angles(p, n, SINE)
 
 
 cdef void cos_row(real** p, Py_ssize_t n) noexcept nogil:
-    cdef real* y = p[0]
-    cdef real* a = p[1]
-    cdef Py_ssize_t i
-    for i in range(n):
-        if real is float:
-            y[i] = m.cosf(a[i])
-        else:
-            y[i] = m.cos(a[i])
+    angles(p, n, COSINE)
 
 
 cdef void tan_row(real** p, Py_ssize_t n) noexcept nogil:
-    cdef real* y = p[0]
-    cdef real* a = p[1]
-    cdef Py_ssize_t i
-    for i in range(n):
-        if real is float:
-            y[i] = m.tanf(a[i])
-        else:
-            y[i] = m.tan(a[i])
+    angles(p, n, TANGENT)
 
 
 cdef void asin_row(real** p, Py_ssize_t n) noexcept nogil:
@@ -118,10 +131,7 @@ cdef void asin_row(real** p, Py_ssize_t n) noexcept nogil:
     cdef real* a = p[1]
     cdef Py_ssize_t i
     for i in range(n):
-        if real is float:
-            y[i] = m.asinf(a[i])
-        else:
-            y[i] = m.asin(a[i])
+        y[i] = asin_of(a[i])
 
 
 cdef void acos_row(real** p, Py_ssize_t n) noexcept nogil:
@@ -129,10 +139,7 @@ cdef void acos_row(real** p, Py_ssize_t n) noexcept nogil:
     cdef real* a = p[1]
     cdef Py_ssize_t i
     for i in range(n):
-        if real is float:
-            y[i] = m.acosf(a[i])
-        else:
-            y[i] = m.acos(a[i])
+        y[i] = acos_of(a[i])
 
 
 cdef void atan_row(real** p, Py_ssize_t n) noexcept nogil:
@@ -140,10 +147,7 @@ cdef void atan_row(real** p, Py_ssize_t n) noexcept nogil:
     cdef real* a = p[1]
     cdef Py_ssize_t i
     for i in range(n):
-        if real is float:
-            y[i] = m.atanf(a[i])
-        else:
-            y[i] = m.atan(a[i])
+        y[i] = atan_of(a[i])
 
 
 cdef void sinh_row(real** p, Py_ssize_t n) noexcept nogil:
@@ -151,10 +155,7 @@ cdef void sinh_row(real** p, Py_ssize_t n) noexcept nogil:
     cdef real* a = p[1]
     cdef Py_ssize_t i
     for i in range(n):
-        if real is float:
-            y[i] = m.sinhf(a[i])
-        else:
-            y[i] = m.sinh(a[i])
+        y[i] = sinh_of(a[i])
 
 
 cdef void cosh_row(real** p, Py_ssize_t n) noexcept nogil:
@@ -162,10 +163,7 @@ cdef void cosh_row(real** p, Py_ssize_t n) noexcept nogil:
     cdef real* a = p[1]
     cdef Py_ssize_t i
     for i in range(n):
-        if real is float:
-            y[i] = m.coshf(a[i])
-        else:
-            y[i] = m.cosh(a[i])
+        y[i] = cosh_of(a[i])
 
 
 cdef void floor_row(real** p, Py_ssize_t n) noexcept nogil:
@@ -229,10 +227,7 @@ cdef void atan2_row(real** p, Py_ssize_t n) noexcept nogil:
     cdef real* b = p[2]
     cdef Py_ssize_t i
     for i in range(n):
-        if real is float:
-            y[i] = m.atan2f(a[i], b[i])
-        else:
-            y[i] = m.atan2(a[i], b[i])
+        y[i] = atan2_of(a[i], b[i])
 
 
 cdef void lgamma_row(real** p, Py_ssize_t n) noexcept nogil:
@@ -247,46 +242,66 @@ cdef void lgamma_row(real** p, Py_ssize_t n) noexcept nogil:
 
 
 cdef void pow_row(real** p, Py_ssize_t n) noexcept nogil:
-    """Whole exponents that fill the row (a number mostly) are multiplied out; the others go to libm."""
     cdef real* y = p[0]
     cdef real* a = p[1]
     cdef real* b = p[2]
-    cdef real e = b[0]
-    cdef bint constant = True
     cdef Py_ssize_t i
     for i in range(n):
-        if b[i] != e:
-            constant = False
-            break
-    if constant and e == 2:
+        y[i] = pow_of(a[i], b[i])
+
+
+cdef void pow_number_row(real** p, Py_ssize_t n) noexcept nogil:
+    """Exponents that need no logarithm are multiplied out, or are roots."""
+    cdef real* y = p[0]
+    cdef real* a = p[1]
+    cdef real e = p[2][0]
+    cdef real exponents[256]
+    cdef real* q[3]
+    cdef Py_ssize_t i
+    if e == 2:
         for i in range(n):
             y[i] = a[i] * a[i]
-    elif constant and e == 1:
+    elif e == 1:
         for i in range(n):
             y[i] = a[i]
-    elif constant and e == 3:
+    elif e == 3:
         for i in range(n):
             y[i] = a[i] * a[i] * a[i]
-    elif constant and e == -1:
+    elif e == -1:
         for i in range(n):
             y[i] = 1 / a[i]
-    else:
+    elif e == <real>0.5:                # the root of -0 is 0, that of -inf inf
         for i in range(n):
-            if real is float:
-                y[i] = m.powf(a[i], b[i])
-            else:
-                y[i] = m.pow(a[i], b[i])
+            y[i] = sqrt_of(-a[i] if a[i] == -m.INFINITY else a[i] + 0)
+    elif e == <real>-0.5:
+        for i in range(n):
+            y[i] = 1 / sqrt_of(-a[i] if a[i] == -m.INFINITY else a[i] + 0)
+    else:                               # by a row of copies: for one number GCC makes branches, not vectors
+        for i in range(256):
+            exponents[i] = e
+        for i in range(0, n, 256):
+            q[0], q[1], q[2] = y + i, a + i, exponents
+            pow_row(q, min(n - i, <Py_ssize_t>256))
 
 
-cdef void lerp_row(real** p, Py_ssize_t n) noexcept nogil:
+cdef inline void lerp_loop(real** p, Py_ssize_t n, const bint each) noexcept nogil:
     """a + weight * (b - a)"""
     cdef real* y = p[0]
     cdef real* a = p[1]
     cdef real* b = p[2]
     cdef real* c = p[3]
+    cdef real v = c[0]
     cdef Py_ssize_t i
     for i in range(n):
-        y[i] = a[i] + c[i] * (b[i] - a[i])
+        y[i] = a[i] + (c[i] if each else v) * (b[i] - a[i])
+
+
+cdef void lerp_row(real** p, Py_ssize_t n) noexcept nogil:
+    lerp_loop(p, n, True)
+
+
+cdef void lerp_number_row(real** p, Py_ssize_t n) noexcept nogil:
+    lerp_loop(p, n, False)
 
 
 cdef void tanh_grad_row(real** p, Py_ssize_t n) noexcept nogil:
@@ -344,7 +359,9 @@ cdef register_real(real* tag, int dtype):
     put("atan2", dtype, <void*>atan2_row[real])
     put("lgamma", dtype, <void*>lgamma_row[real])
     put("pow", dtype, <void*>pow_row[real])
+    put("pow_number", dtype, <void*>pow_number_row[real])
     put("lerp", dtype, <void*>lerp_row[real])
+    put("lerp_number", dtype, <void*>lerp_number_row[real])
     put("tanh_grad", dtype, <void*>tanh_grad_row[real])
     put("sigmoid_grad", dtype, <void*>sigmoid_grad_row[real])
     put("sqrt_grad", dtype, <void*>sqrt_grad_row[real])
