@@ -3,6 +3,8 @@ import numpy as np
 import pytest
 
 import tensorlib
+from tensorlib._ops.dispatch import DTYPE_NAMES, has_kernel, kernel_names
+from tensorlib._ops.elementwise import NUMBERS, Pointwise
 
 TYPES = ["uint8", "int8", "int16", "int32", "int64", "float32", "float64"]
 
@@ -57,3 +59,73 @@ def test_sum_of_wide_columns():
         a = np.random.RandomState(1).randn(rows, columns).astype(np.float32)
         close = np.abs(array(tensor(a).sum(0)) - a.astype(np.float64).sum(0)).max()
         assert close < 1e-5 * rows
+
+
+WITH_NUMBERS = [name for name in kernel_names() if name + "_number" in kernel_names() and not name.startswith("from_")]
+SPECIAL = [0.0, -0.0, np.nan, np.inf, -np.inf, 1.0, -1.0, 0.5, -2.5, 3.0, 1e-42, 3e38]
+
+
+def operands(name, dtype, size):
+    """A tensor for each operand of a kernel."""
+    rng = np.random.RandomState(2)
+    count = {"clamp": 3, "lerp": 3, "add_scaled": 3, "sub_scaled": 3, "addcmul": 4, "addcdiv": 4}.get(name, 2)
+    values = rng.randint(1, 5, (count,) + size) if dtype < 6 else rng.choice(SPECIAL, (count,) + size)
+    return [getattr(tensorlib.from_numpy(v.astype(np.float64)), DTYPE_NAMES[dtype].lower())() for v in values]
+
+
+@pytest.mark.parametrize("size", [(3,), (257,), (40, 33), (130, 400)], ids=str)
+@pytest.mark.parametrize("name", WITH_NUMBERS)
+def test_numbers_are_like_full_tensors(name, size):
+    """The form of a kernel that takes numbers gives the same bits as the one that takes rows, whatever the layout."""
+    for dtype in range(8):
+        if not has_kernel(name, dtype):
+            continue
+        args = operands(name, dtype, size)
+        places = [place - 1 for place in NUMBERS.get(name, (len(args),))]
+        op = Pointwise(name, len(args), to_byte=name in ("eq", "ne", "lt", "le", "gt", "ge"))
+        for number in ([0.0, -0.0, np.nan, np.inf, -2.5, 3.0] if dtype > 5 else [1, 3]):
+            if name == "pow" and number == 3:
+                continue                                        # multiplied out: rounded twice
+            full = [a.clone().fill_(number) if i in places else a for i, a in enumerate(args)]
+            one = [number if i in places else a for i, a in enumerate(args)]
+            turned = [number if i in places else a.t().contiguous().t() if a.dim() == 2 else a[::1]
+                      for i, a in enumerate(args)]
+            wanted = op(*full).numpy() if dtype != 1 else op(*full).long().numpy()
+            for given in (one, turned):
+                got = op(*given)
+                np.testing.assert_array_equal(got.numpy() if dtype != 1 else got.long().numpy(), wanted)
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("symbol", ["+", "-", "*", "/"])
+def test_columns_on_either_side(symbol, threads):
+    """A number for each row, as first operand too, where the two are exchanged."""
+    rng = np.random.RandomState(3)
+    before = tensorlib.get_num_threads()
+    tensorlib.set_num_threads(threads)
+    try:
+        for a, b in [((300, 1), (1, 400)), ((1, 400), (300, 1)), ((300, 400), (300, 1)), ((300, 1), (300, 400)),
+                     ((5, 6, 1, 1), (5, 6, 60, 61)), ((6, 1, 70), (5, 1, 60, 1)), ((1,), (50, 900))]:
+            x, y = (rng.uniform(1, 2, size).astype(np.float32) for size in (a, b))
+            assert (array(eval("x %s y" % symbol, {"x": tensor(x), "y": tensor(y)})) == eval("x %s y" % symbol)).all()
+    finally:
+        tensorlib.set_num_threads(before)
+
+
+@pytest.mark.parametrize("dtype", TYPES)
+def test_filled_windows(dtype):
+    x = numbers(dtype, 90, 70)
+    for window in (np.s_[:], np.s_[3:50, 7:9], np.s_[::2], np.s_[:, ::3], np.s_[5]):
+        mine, wanted = tensor(x), x.copy()
+        mine[window], wanted[window] = 7, 7
+        assert (array(mine) == wanted).all()
+    column = tensor(x[:, :1])
+    assert (array(column.expand(90, 500).contiguous()) == np.broadcast_to(x[:, :1], (90, 500))).all()
+
+
+def test_clamp_keeps_nan_and_minds_crossed_bounds():
+    x = np.array([np.nan, -3, -0.0, 0.0, 1, 5, np.inf, -np.inf] * 40, np.float32)
+    for low, high in [(-1, 1), (0, 0), (2, -2), (-np.inf, np.inf), (np.inf, np.inf), (-0.0, 4)]:
+        wanted = np.where(x < low, np.float32(low), np.where(x > high, np.float32(high), x))
+        for n in (8, 320):
+            np.testing.assert_array_equal(array(tensor(x[:n]).clamp(low, high)), wanted[:n])

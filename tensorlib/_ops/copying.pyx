@@ -4,7 +4,7 @@ A copy never reads what it has written: where source and target overlap, the sou
 """
 from libc.string cimport memcpy
 
-from .dispatch cimport get
+from .dispatch cimport find, get
 from .dispatch import DTYPE_NAMES
 from .driver cimport Job, run
 from .numbers cimport store_number
@@ -37,6 +37,13 @@ cdef void operand(Job* job, int position, TensorBase t) noexcept nogil:
     job.itemsize[position] = size
     for d in range(job.ndim):
         job.strides[position][d] = t.strides[d] * size
+
+
+cdef int set_kernels(Job* job, int source, int target) except -1:
+    cdef str name = "from_" + DTYPE_NAMES[source]
+    job.fn, job.number_fn, job.mirror_fn = <row_fn>get(name, target), <row_fn>find(name + "_number", target), NULL
+    job.n_args, job.n_out, job.numbers = 2, 1, 2
+    return 0
 
 
 cdef int copy_into(TensorBase dst, TensorBase src) except -1:
@@ -76,8 +83,8 @@ cdef int copy_into(TensorBase dst, TensorBase src) except -1:
     if dst.dtype == src.dtype and is_contiguous(dst) and is_contiguous(src) and dst.numel_ < 16384:
         memcpy(ptr(dst), ptr(src), dst.numel_ * itemsize(dst.dtype))
         return 0
-    job.fn = <row_fn>get("from_" + DTYPE_NAMES[src.dtype], dst.dtype)
-    job.n_args, job.n_out, job.ndim = 2, 1, dst.ndim
+    set_kernels(&job, src.dtype, dst.dtype)
+    job.ndim = dst.ndim
     for d in range(dst.ndim):
         job.sizes[d] = dst.sizes[d]
     operand(&job, 0, dst)
@@ -148,8 +155,8 @@ cdef int fill(TensorBase t, object value) except -1:
         for d in range(t.numel_):
             memcpy(ptr(t) + d * size, number, size)
         return 0
-    job.fn = <row_fn>get("from_" + DTYPE_NAMES[t.dtype], t.dtype)
-    job.n_args, job.n_out, job.ndim = 2, 1, t.ndim
+    set_kernels(&job, t.dtype, t.dtype)
+    job.ndim = t.ndim
     for d in range(t.ndim):
         job.sizes[d] = t.sizes[d]
         job.strides[1][d] = 0

@@ -7,6 +7,9 @@ cdef enum:
 # One elementwise job. Strides in bytes; operand 0 is the output, unless n_out says that there are more.
 cdef struct Job:
     row_fn fn
+    row_fn number_fn            # fn for rows where the operands of `numbers` are one number each, or NULL
+    row_fn mirror_fn            # number_fn with the two operands exchanged, or NULL
+    unsigned numbers            # a bit for each operand
     int n_args
     int n_out
     int ndim

@@ -2,7 +2,8 @@
 
 A kernel only ever sees rows of unit stride. Dims are put in the order of the output's strides and merged where
 all operands allow it; operands whose innermost stride is not one element are packed into small buffers, and those
-that lie across the output in tiles, so that each line of the cache is read once. It knows raw memory only, no tensors.
+that lie across the output in tiles, so that each line of the cache is read once. Where operands are one number for
+a whole row, a form of the kernel that takes numbers is called. It knows raw memory only, no tensors.
 """
 from cython.parallel cimport prange
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
@@ -84,6 +85,34 @@ cdef void simplify(Job* job) noexcept nogil:
             if e != d:
                 swap_dims(job, e, d)
     job.ndim = e + 1
+
+
+cdef bint are_numbers(const Job* job, unsigned operands) noexcept nogil:
+    cdef int a
+    for a in range(job.n_args):
+        if operands >> a & 1 and job.strides[a][job.ndim - 1] != 0:
+            return False
+    return True
+
+
+cdef void choose_form(Job* job) noexcept nogil:
+    """Take the kernel's form for numbers where they are some; `numbers` is left with those it wants as numbers."""
+    cdef int d
+    if job.mirror_fn != NULL and are_numbers(job, 2) and not are_numbers(job, 4):
+        job.base[1], job.base[2] = job.base[2], job.base[1]
+        job.itemsize[1], job.itemsize[2] = job.itemsize[2], job.itemsize[1]
+        for d in range(job.ndim):
+            job.strides[1][d], job.strides[2][d] = job.strides[2][d], job.strides[1][d]
+        job.fn, job.numbers = job.mirror_fn, 4
+    elif job.number_fn != NULL and are_numbers(job, job.numbers):
+        job.fn = job.number_fn
+    else:
+        job.numbers = 0
+
+
+cdef inline bint as_is(const Job* job, int a) noexcept nogil:
+    """Whether the kernel takes the rows of an operand where they lie."""
+    return job.strides[a][job.ndim - 1] == job.itemsize[a] or job.numbers >> a & 1
 
 
 cdef void gather(char* dst, const char* src, Py_ssize_t stride, Py_ssize_t n, int size) noexcept nogil:
@@ -216,7 +245,7 @@ cdef void run_strip(const Job* job, Py_ssize_t strip) noexcept nogil:
                 arg[a] = base[a] + r * job.strides[a][last - 1] + j * job.strides[a][last]
                 if across(job, a):
                     arg[a] = <char*>packed[a] + r * WIDE * job.itemsize[a]
-                elif job.strides[a][last] != job.itemsize[a]:
+                elif not as_is(job, a):
                     if a >= job.n_out:
                         fill(<char*>packed[a], arg[a], job.strides[a][last], m, WIDE, job.itemsize[a], &filled_from[a])
                     arg[a] = <char*>packed[a]
@@ -236,32 +265,37 @@ cdef void run_range(const Job* job, Py_ssize_t start, Py_ssize_t stop) noexcept 
     cdef char* filled_from[MAXARG]      # address a constant operand's buffer was filled from
     cdef Py_ssize_t[MAXDIM] index
     cdef int last = job.ndim - 1, a, d
-    cdef Py_ssize_t inner = job.sizes[last], rest = start, n, m, j, limit
-    cdef bint direct = True
+    cdef Py_ssize_t inner = job.sizes[last], rest = start, n, m, j
+    cdef bint direct = True, neighbour = False
     for a in range(job.n_args):
         filled_from[a] = NULL
-        if job.strides[a][last] != job.itemsize[a]:
+        if not as_is(job, a):
             direct = False
-    limit = inner if direct else BLOCK
     for d in range(last, -1, -1):
         index[d] = rest % job.sizes[d]
         rest = rest // job.sizes[d]
     while start < stop:
         for a in range(job.n_args):
+            if neighbour:               # of the last row, which began at its dim's begin
+                row[a] += job.strides[a][last - 1]
+                continue
             row[a] = job.base[a]
             for d in range(job.ndim):
                 row[a] += index[d] * job.strides[a][d]
         n = min(inner - index[last], stop - start)
         j = 0
+        if direct:
+            job.fn(row, n)
+            j = n
         while j < n:
-            m = min(n - j, limit)
+            m = min(n - j, <Py_ssize_t>BLOCK)
             for a in range(job.n_args):
                 arg[a] = row[a] + j * job.strides[a][last]
-                if job.strides[a][last] == job.itemsize[a]:
+                if as_is(job, a):
                     continue
                 if a >= job.n_out:
-                    fill(<char*>packed[a], arg[a], job.strides[a][last], m, min(inner, limit), job.itemsize[a],
-                         &filled_from[a])
+                    fill(<char*>packed[a], arg[a], job.strides[a][last], m, min(inner, <Py_ssize_t>BLOCK),
+                         job.itemsize[a], &filled_from[a])
                 arg[a] = <char*>packed[a]
             job.fn(arg, m)
             for a in range(job.n_out):
@@ -269,6 +303,7 @@ cdef void run_range(const Job* job, Py_ssize_t start, Py_ssize_t stop) noexcept 
                     scatter(row[a] + j * job.strides[a][last], arg[a], job.strides[a][last], m, job.itemsize[a])
             j += m
         start += n
+        neighbour = last > 0 and index[last] == 0 and index[last - 1] + 1 < job.sizes[last - 1]
         index[last] = 0
         d = last - 1
         while d >= 0:
@@ -287,6 +322,7 @@ cdef void run(Job* job) noexcept nogil:
     if total == 0:
         return
     simplify(job)
+    choose_form(job)
     threads = max_threads() if total >= GRAIN else 1
     if wants_tiles(job):
         if threads == 1:

@@ -27,6 +27,10 @@ cdef enum:
     SMALL = 256         # below this many elements a dense operation skips the driver
 
 cdef bint warn_of_broadcast = False     # utils.backcompat.broadcast_warning
+# Operands that are numbers in the second form of a kernel, where they are not just the last one; and the kernel that
+# does the same with its two operands exchanged.
+NUMBERS = {"clamp": (2, 3), "add_scaled": (2,), "sub_scaled": (2,), "addcmul": (2,), "addcdiv": (2,)}
+MIRRORED = {"add": "add", "mul": "mul", "sub": "rsub", "rsub": "sub", "div": "rdiv", "rdiv": "div"}
 SHOWN = {"cmax": "max", "cmin": "min", "rsub": "sub", "rdiv": "div"}      # kernels -> what users call them
 
 
@@ -38,7 +42,10 @@ cdef class Pointwise:
     cdef readonly bint to_byte          # the result is a ByteTensor (comparisons)
     cdef readonly bint masked           # the first operand is a mask: a ByteTensor
     cdef readonly int divisor           # operand that must hold no zero on integer types, or -1
+    cdef unsigned numbers               # operands that are numbers in the second form, as bits
     cdef row_fn rows[NDTYPE]
+    cdef row_fn number_rows[NDTYPE]     # the second form, or NULL
+    cdef row_fn mirror_rows[NDTYPE]     # that of the mirrored kernel
     cdef void* vectorcall
 
     def __cinit__(self):
@@ -50,8 +57,11 @@ cdef class Pointwise:
             raise ValueError("%s: more than %d operands" % (name, MAXARG - 1))
         self.name, self.n_in, self.to_byte, self.masked, self.divisor = name, n_in, to_byte, masked, divisor
         self.shown = SHOWN.get(name, name.replace("_same", ""))
+        self.numbers = sum([1 << place for place in NUMBERS.get(name, (n_in,))])
         for dtype in range(NDTYPE):
             self.rows[dtype] = <row_fn>find(name, dtype)
+            self.number_rows[dtype] = <row_fn>find(name + "_number", dtype)
+            self.mirror_rows[dtype] = <row_fn>find(MIRRORED.get(name, "") + "_number", dtype)
         if not self.dtypes():
             raise ValueError("%s: no kernel of that name" % name)
 
@@ -201,7 +211,13 @@ cdef object small(Pointwise op, PyObject** args, TensorBase first, TensorBase ou
     cdef uint64_t constants[4][SMALL]
     cdef char* p[MAXARG]
     cdef Py_ssize_t n = first.numel_, i, used = 0
+    cdef row_fn fn = op.number_rows[first.dtype]
+    cdef bint numbers = fn != NULL      # whether all operands that fn takes as numbers are some
     cdef TensorBase t
+    for i in range(op.n_in):
+        numbers = numbers and not (op.numbers >> (i + 1) & 1 and isinstance(<object>args[i], TensorBase))
+    if not numbers:
+        fn = op.rows[first.dtype]
     for i in range(op.n_in):
         t = <TensorBase>args[i] if isinstance(<object>args[i], TensorBase) else None
         if t is not None and (n == 1 or not is_uniform(t)):
@@ -215,12 +231,13 @@ cdef object small(Pointwise op, PyObject** args, TensorBase first, TensorBase ou
             spread(p[i + 1], ptr(t), n, itemsize(t.dtype))
         else:
             write_number(p[i + 1], first.dtype, <object>args[i], op.shown)
-            spread(p[i + 1], p[i + 1], n, itemsize(first.dtype))
+            if not (numbers and op.numbers >> (i + 1) & 1):
+                spread(p[i + 1], p[i + 1], n, itemsize(first.dtype))
     if out is None:
         out = empty(U8 if op.to_byte else first.dtype, first.ndim, first.sizes)
     p[0] = ptr(out)
     if n > 0:
-        op.rows[first.dtype](p, n)
+        fn(p, n)
     return out
 
 
@@ -277,7 +294,8 @@ cdef object general(Pointwise op, tuple args, TensorBase first, TensorBase out):
         return out
     if flat:
         return flattened(op, args, first, out)
-    job.fn = op.rows[dtype]
+    job.fn, job.number_fn, job.mirror_fn = op.rows[dtype], op.number_rows[dtype], op.mirror_rows[dtype]
+    job.numbers = op.numbers
     job.n_args, job.n_out = op.n_in + 1, 1
     enter(&job, 0, out)
     for i in range(op.n_in):

@@ -1,4 +1,5 @@
-# mathfn.h and mathwide.h for both float types: one name whatever the type, inlined, so that loops calling them become vector code.
+# mathfn.h and mathwide.h for both float types: one name whatever the type, inlined, so that loops calling them become
+# vector code.
 cimport libc.math as m
 
 from .types cimport real

@@ -93,6 +93,21 @@ cdef void copy_row(target** p, Py_ssize_t n) noexcept nogil:
     memmove(p[0], p[1], n * sizeof(target))
 
 
+cdef void fill_row(target** p, Py_ssize_t n) noexcept nogil:
+    cdef target* y = p[0]
+    cdef target v = p[1][0]
+    cdef Py_ssize_t i
+    for i in range(n):
+        y[i] = v
+
+
+cdef void fill_half_row(uint16_t** p, Py_ssize_t n) noexcept nogil:
+    cdef uint16_t v = p[1][0]
+    cdef Py_ssize_t i
+    for i in range(n):
+        p[0][i] = v
+
+
 cdef dict TYPES = {U8: "Byte", I8: "Char", I16: "Short", I32: "Int", I64: "Long", F32: "Float", F64: "Double"}
 
 
@@ -106,6 +121,7 @@ cdef register_target(target* tag, int dtype):
     put("from_Double", dtype, <void*>from_double_row[target])
     put("from_Half", dtype, <void*>from_half_row[target])
     put("from_" + TYPES[dtype], dtype, <void*>copy_row[target])
+    put("from_" + TYPES[dtype] + "_number", dtype, <void*>fill_row[target])
 
 
 register_target(<uint8_t*>NULL, U8)
@@ -123,3 +139,4 @@ put("from_Long", F16, <void*>to_half_row[int64_t])
 put("from_Float", F16, <void*>to_half_row[float])
 put("from_Double", F16, <void*>to_half_row[double])
 put("from_Half", F16, <void*>copy_half_row)
+put("from_Half_number", F16, <void*>fill_half_row)
