@@ -23,7 +23,7 @@ QUICK = {
     "a + b of 10 elements", "5 (x + 2)^2 of 2 elements, backward", "SGD.step of 20 parameters",
     "add 10^7", "add row 10^6", "add transposed 10^6", "exp 10^6", "tanh 10^6", "sum 10^7", "sum dim 0 10^6",
     "softmax rows of 1000", "softmax rows of 10", "max_pool2d 2, with gradient", "dropout, with gradient",
-    "sort rows of 1000", "8 x 8 x 8", "64 x 1000 x 64 T", "512 x 512 x 512", "1024 x 1024 x 1024",
+    "sort rows of 1000", "8 x 8 x 8 NN", "64 x 1000 x 64 NT", "512 x 512 x 512 NN", "1024 x 1024 x 1024 NN",
     "16 x 64x32x32 to 64, k3 s1 p1 forward", "16 x 64x32x32 to 64, k3 s1 p1 dx", "16 x 64x32x32 to 64, k3 s1 p1 dw",
     "16 x 64x32x32 to 128, k1 s1 p0 forward", "16 x 64x16x16 to 128, k3 s2 p1 forward",
     "LSTM 64, batch 20, 35 steps", "GRU 256, batch 20, 35 steps",

@@ -38,7 +38,7 @@ def operations():
     yield "a + b, elements", (10, 10 ** 3, 10 ** 4, 10 ** 5, 10 ** 6, 10 ** 7), add, lambda n: (12e-9 * n, memory(n))
     yield "tanh, elements", (10, 10 ** 3, 10 ** 4, 10 ** 5, 10 ** 6, 10 ** 7), tanh, lambda n: (8e-9 * n, memory(n))
     yield ("square product, side", (8, 32, 128, 256, 512, 1024, 2048),
-           lambda module, n: product(module, n, n, n, False), lambda n: (2e-9 * n ** 3, "GFLOP/s"))
+           lambda module, n: product(module, n, n, n, "NN"), lambda n: (2e-9 * n ** 3, "GFLOP/s"))
     yield "LSTM 64 step, length", (1, 5, 20, 80), lstm, lambda n: (None, None)
 
 

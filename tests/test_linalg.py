@@ -67,6 +67,36 @@ def test_every_small_size(dtype):
         check_addmm(rng, dtype, m, n, k, (a, b, c), *scale)
 
 
+@pytest.mark.parametrize("dtype", REAL)
+def test_every_width(dtype):
+    """Columns from 1 to 70, so that each number is left over beside whole tiles, halves of vectors among them."""
+    rng = np.random.RandomState(5)
+    combinations = itertools.cycle(itertools.product(LAYOUTS, LAYOUTS, ["rows", "columns"], SCALES))
+    heights, depths = itertools.cycle([1, 2, 11, 12, 13, 25, 37, 48]), itertools.cycle([1, 3, 16, 70, 257])
+    for n, _ in itertools.product(range(1, 71), range(3)):
+        a, b, c, scale = next(combinations)
+        check_addmm(rng, dtype, next(heights), n, next(depths), (a, b, c), *scale)
+
+
+@pytest.mark.parametrize("dtype", REAL)
+def test_rectangles_of_threads(dtype):
+    """Cut among any number of threads, each element is computed once, and is the same sum."""
+    rng = np.random.RandomState(6)
+    before = tensorlib.get_num_threads()
+    try:
+        for (m, n), (x, y) in zip([(37, n) for n in range(1, 71)] + [(1, 900), (900, 1), (2, 700), (700, 3), (8, 65)],
+                                  itertools.cycle(itertools.product(LAYOUTS, repeat=2))):
+            a, b, c = values(rng, dtype, m, 700), values(rng, dtype, 700, n), values(rng, dtype, m, n)
+            size, results = np.abs(wide(a)) @ np.abs(wide(b)) + 2 * np.abs(wide(c)), []
+            for threads in (1, 2, 3, 8):
+                tensorlib.set_num_threads(threads)
+                results.append(tensor(c).addmm_(2, 1, tensor(a, x), tensor(b, y)).numpy())
+                assert (results[-1] == results[0]).all()
+            assert (np.abs(results[0] - 2 * wide(c) - wide(a) @ wide(b)) <= ERROR[dtype] * size).all()
+    finally:
+        tensorlib.set_num_threads(before)
+
+
 @pytest.mark.parametrize("dtype", TYPES)
 @pytest.mark.parametrize("a, b, c", list(itertools.product(LAYOUTS, repeat=3)))
 def test_every_layout(dtype, a, b, c):

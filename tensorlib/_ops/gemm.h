@@ -3,6 +3,7 @@
    tied to the life of a thread, and what is kept is bounded. */
 #ifndef TENSORLIB_GEMM_H
 #define TENSORLIB_GEMM_H
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #ifdef _OPENMP
@@ -17,11 +18,21 @@
 
 static void *work_slots[WORK_SLOTS];
 
+/* Each thread of a team looks at a slot of its own first: what it finds there is in the cache of its core. */
+static int first_slot(void)
+{
+#ifdef _OPENMP
+    return omp_get_thread_num() % WORK_SLOTS;
+#else
+    return 0;
+#endif
+}
+
 static void *take_workspace(void)
 {
-    for (int i = 0; i < WORK_SLOTS; i++)
-        if (__atomic_load_n(&work_slots[i], __ATOMIC_RELAXED)) {
-            void *work = __atomic_exchange_n(&work_slots[i], NULL, __ATOMIC_ACQUIRE);
+    for (int i = 0, slot = first_slot(); i < WORK_SLOTS; i++, slot = (slot + 1) % WORK_SLOTS)
+        if (__atomic_load_n(&work_slots[slot], __ATOMIC_RELAXED)) {
+            void *work = __atomic_exchange_n(&work_slots[slot], NULL, __ATOMIC_ACQUIRE);
             if (work) return work;
         }
     return aligned_alloc(64, WORK_BYTES);
@@ -29,18 +40,12 @@ static void *take_workspace(void)
 
 static void give_workspace(void *work)
 {
-    for (int i = 0; i < WORK_SLOTS; i++) {
+    for (int i = 0, slot = first_slot(); i < WORK_SLOTS; i++, slot = (slot + 1) % WORK_SLOTS) {
         void *vacant = NULL;
-        if (__atomic_compare_exchange_n(&work_slots[i], &vacant, work, 0, __ATOMIC_RELEASE, __ATOMIC_RELAXED)) return;
+        if (__atomic_compare_exchange_n(&work_slots[slot], &vacant, work, 0, __ATOMIC_RELEASE, __ATOMIC_RELAXED))
+            return;
     }
     free(work);
-}
-
-static void team_barrier(void)
-{
-#ifdef _OPENMP
-    #pragma omp barrier
-#endif
 }
 
 /* n cut into equal parts of at most `most`, each a multiple of `step`. */

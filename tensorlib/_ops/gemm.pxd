@@ -26,12 +26,17 @@ ctypedef void (*gemm_packed_fn)(Py_ssize_t m, Py_ssize_t n, Py_ssize_t k, const 
                                 Py_ssize_t rc) noexcept nogil
 
 cdef enum:
-    THREAD_WORK = 1 << 16       # multiplications that are worth one thread
+    THREAD_WORK = 1 << 19       # multiplications that are worth a thread, which may have to be woken: 10 us or more
+    MOVED = 8                   # how many of them an element counts that comes from a cache, or goes there
 
-cdef inline int threads_for_product(Py_ssize_t m, Py_ssize_t n, Py_ssize_t k) noexcept nogil:
-    cdef double work = <double>m * n * k / THREAD_WORK
+cdef inline int threads_for_products(Py_ssize_t count, Py_ssize_t m, Py_ssize_t n, Py_ssize_t k) noexcept nogil:
+    cdef double moved = <double>m * k + <double>k * n + <double>m * n
+    cdef double work = count * (<double>m * n * k + MOVED * moved) / THREAD_WORK
     cdef int most
     if work < 2:
         return 1
     most = max_threads()
     return most if work >= most else <int>work
+
+cdef inline int threads_for_product(Py_ssize_t m, Py_ssize_t n, Py_ssize_t k) noexcept nogil:
+    return threads_for_products(1, m, n, k)

@@ -1,10 +1,11 @@
 /* Template for one element type `real`: cache blocking, the choice of what is packed, and threads.
-   A block of B (KC x NC) lies packed in the outer cache and is shared by all threads; each thread takes rows of
-   its own and packs them by blocks of A (MC x KC) for its inner cache. Small products are used where they lie. */
+   A block of B (KC x NC) lies packed in the outer cache, blocks of A (MC x KC) beside it in the inner one. Each thread
+   computes a rectangle of C by itself. Small products are used where they lie. */
 #define KC 256
 #define MC ((ptrdiff_t)(WORK_A / (KC * sizeof(real))) / TILE_M * TILE_M)
 #define NC ((ptrdiff_t)(WORK_B / (KC * sizeof(real))))
 #define SMALL ((ptrdiff_t)(16384 / sizeof(real)))
+#define TINY 128                /* multiplications that take less time than to prepare a tile */
 #define FAR (1 << 20)           /* bytes that a column of A spans where its elements do not stay in a cache */
 #define GEMV_ROWS 512
 #define DOTS_K 1024
@@ -49,11 +50,10 @@ static int NAME(packs_b)(const NAME(product) *g)
     return g->cb != 1 || (g->m > 3 * TILE_M && g->k * g->n > SMALL);
 }
 
-/* Thread `id` of `count`: its share of packing, then its rows. With count > 1 all threads of the team call this. */
-static void NAME(blocks)(const NAME(product) *g, int id, int count, real *pack_b, real *pack_a)
+/* The product block by block, B as far as needed packed into pack_b, A into pack_a if that is given. */
+static void NAME(blocks)(const NAME(product) *g, real *pack_b, real *pack_a)
 {
-    const ptrdiff_t first = g->m * id / count, rows = g->m * (id + 1) / count - first;
-    const ptrdiff_t mc = rows > MC ? even_part(rows, MC, TILE_M) : rows, kc = even_part(g->k, g->kc, 1);
+    const ptrdiff_t mc = g->m > MC ? even_part(g->m, MC, TILE_M) : g->m, kc = even_part(g->k, g->kc, 1);
     const int whole_b = NAME(packs_b)(g);
     for (ptrdiff_t jc = 0; jc < g->n; jc += g->nc)
         for (ptrdiff_t pc = 0; pc < g->k; pc += kc) {
@@ -62,23 +62,21 @@ static void NAME(blocks)(const NAME(product) *g, int id, int count, real *pack_b
             const int far_a = g->ca * g->k * (ptrdiff_t)sizeof(real) > FAR;
             const int reuse_a = pack_a && n > (far_a ? TILE_N : 4 * TILE_N);
             if (whole_b)
-                for (ptrdiff_t j = id * GROUP_N; j < n; j += count * GROUP_N)
+                for (ptrdiff_t j = 0; j < n; j += GROUP_N)
                     NAME(pack_b)(k, n - j < GROUP_N ? n - j : GROUP_N, b + j * g->cb, g->rb, g->cb, pack_b + j * k);
-            else if (n % LANES && id == 0)
+            else if (n % LANES)
                 NAME(pack_panel)(k, n % TILE_N, b + n / TILE_N * TILE_N, g->rb, 1, pack_b);
-            if (count > 1) team_barrier();
-            for (ptrdiff_t ic = 0; ic < rows; ic += mc) {
-                const ptrdiff_t m = rows - ic < mc ? rows - ic : mc;
-                const real *a = g->a + (first + ic) * g->ra + pc * g->ca;
+            for (ptrdiff_t ic = 0; ic < g->m; ic += mc) {
+                const ptrdiff_t m = g->m - ic < mc ? g->m - ic : mc;
+                const real *a = g->a + ic * g->ra + pc * g->ca;
                 if (reuse_a) NAME(pack_a)(k, m, a, g->ra, g->ca, pack_a);
-                real *c = g->c + (first + ic) * g->rc + jc;
+                real *c = g->c + ic * g->rc + jc;
                 if (pc == 0)
                     NAME(block)(g, m, n, k, a, reuse_a ? pack_a : NULL, b, pack_b, whole_b, g->beta,
-                                g->d + (first + ic) * g->rd + jc, g->rd, c);
+                                g->d + ic * g->rd + jc, g->rd, c);
                 else
                     NAME(block)(g, m, n, k, a, reuse_a ? pack_a : NULL, b, pack_b, whole_b, 1, c, g->rc, c);
             }
-            if (count > 1) team_barrier();
         }
 }
 
@@ -94,52 +92,46 @@ static void NAME(gemm_alone)(NAME(product) g)
         g.kc = SMALL / TILE_N;      /* out of memory: go on with what the stack has */
         g.nc = TILE_N;
     }
-    NAME(blocks)(&g, 0, 1, work ? work : small, work ? (real *)((char *)work + WORK_B) : NULL);
+    NAME(blocks)(&g, work ? work : small, work ? (real *)((char *)work + WORK_B) : NULL);
     if (work) give_workspace(work);
 }
 
 #ifdef _OPENMP
-/* Rows are split evenly, or columns by whole vectors: whichever leaves less work on the longest path. */
-static int NAME(splits_columns)(const NAME(product) *g, int threads)
+/* C is cut into rectangles, one for a thread, which packs what it needs of A and B alone: to pack twice costs less than
+   to wait for another thread and to fetch what lies in another core's cache. Columns are cut at whole vectors. The best
+   cut has the least work in a rectangle, where packing B counts as LANES more rows, and packing A as many columns. */
+static ptrdiff_t NAME(cut_rows)(const NAME(product) *g, ptrdiff_t threads)
 {
-    const ptrdiff_t rows = (g->m + threads - 1) / threads, vectors = (g->n + LANES - 1) / LANES;
-    const ptrdiff_t by_rows = (rows + TILE_M - 1) / TILE_M * vectors;
-    const ptrdiff_t by_columns = (g->m + TILE_M - 1) / TILE_M * ((vectors + threads - 1) / threads);
-    return by_columns < by_rows;
+    const ptrdiff_t vectors = (g->n + LANES - 1) / LANES;
+    ptrdiff_t best = 1, least = PTRDIFF_MAX;
+    for (ptrdiff_t cuts = 1; cuts <= threads; cuts++) {
+        const ptrdiff_t columns = threads / cuts, rows = (g->m + cuts - 1) / cuts;
+        const ptrdiff_t work = (rows + LANES) * ((vectors + columns - 1) / columns + 1);
+        if (work < least) {
+            least = work;
+            best = cuts;
+        }
+    }
+    return best;
 }
 
-static void NAME(gemm_team)(NAME(product) g, int threads)
+static void NAME(gemm_team)(const NAME(product) *g, int threads)
 {
-    if (NAME(splits_columns)(&g, threads)) {
-        #pragma omp parallel num_threads(threads)
-        {
-            const ptrdiff_t id = omp_get_thread_num(), count = omp_get_num_threads();
-            const ptrdiff_t vectors = (g.n + LANES - 1) / LANES;
-            const ptrdiff_t first = vectors * id / count * LANES, last = vectors * (id + 1) / count * LANES;
-            NAME(product) own = g;
-            own.n = (last < g.n ? last : g.n) - first;
-            own.b += first * g.cb;
-            own.c += first;
-            own.d += first;
-            if (own.n > 0) NAME(gemm_alone)(own);
-        }
-        return;
-    }
-    void *shared = take_workspace();
-    if (shared == NULL) {
-        NAME(gemm_alone)(g);
-        return;
-    }
-    g.kc = KC;
-    g.nc = NC;
+    const ptrdiff_t down = NAME(cut_rows)(g, threads), across = threads / down, vectors = (g->n + LANES - 1) / LANES;
     #pragma omp parallel num_threads(threads)
-    {
-        const int id = omp_get_thread_num();
-        char *own = id ? take_workspace() : shared;
-        NAME(blocks)(&g, id, omp_get_num_threads(), shared, own ? (real *)(own + WORK_B) : NULL);
-        if (id && own) give_workspace(own);
+    for (ptrdiff_t part = omp_get_thread_num(); part < down * across; part += omp_get_num_threads()) {
+        const ptrdiff_t i = part / across, row = g->m * i / down;
+        const ptrdiff_t j = part % across, column = vectors * j / across * LANES;
+        const ptrdiff_t end = vectors * (j + 1) / across * LANES;
+        NAME(product) own = *g;
+        own.m = g->m * (i + 1) / down - row;
+        own.n = (end < g->n ? end : g->n) - column;
+        own.a += row * g->ra;
+        own.b += column * g->cb;
+        own.c += row * g->rc + column;
+        own.d += row * g->rd + column;
+        if (own.m > 0 && own.n > 0) NAME(gemm_alone)(own);
     }
-    give_workspace(shared);
 }
 #endif
 
@@ -353,6 +345,17 @@ static void NAME(gemv)(ptrdiff_t m, ptrdiff_t k, real alpha, const real *a, ptrd
     NAME(gemv_part)(m, k, alpha, a, ra, ca, x, sx, beta, d, sd, y, sy);
 }
 
+static void NAME(gemm_tiny)(const NAME(product) *g)
+{
+    for (ptrdiff_t i = 0; i < g->m; i++)
+        for (ptrdiff_t j = 0; j < g->n; j++) {
+            const real *a = g->a + i * g->ra, *b = g->b + j * g->cb;
+            real sum = 0;
+            for (ptrdiff_t p = 0; p < g->k; p++, a += g->ca, b += g->rb) sum += *a * *b;
+            g->c[i * g->rc + j] = g->beta == 0 ? g->alpha * sum : g->alpha * sum + g->beta * g->d[i * g->rd + j];
+        }
+}
+
 /* C = alpha * A @ B + beta * D; the columns of C and of D are adjacent. D may be C, or have rd == 0: a row for all. */
 static void NAME(gemm_added)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, double alpha, const void *a, ptrdiff_t ra,
                              ptrdiff_t ca, const void *b, ptrdiff_t rb, ptrdiff_t cb, double beta, const void *d,
@@ -364,15 +367,13 @@ static void NAME(gemm_added)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, double alpha
         NAME(gemv)(m, k, alpha, a, ra, ca, b, rb, beta, d, rd, c, rc, threads);
     else if (m == 1)
         NAME(gemv)(n, k, alpha, b, cb, rb, a, ca, beta, d, 1, c, 1, threads);
-    else if (k <= 0)
-        for (ptrdiff_t i = 0; i < m; i++)
-            for (ptrdiff_t j = 0; j < n; j++)
-                g.c[i * rc + j] = beta == 0 ? 0 : g.beta * g.d[i * rd + j];
+    else if (k <= 0 || (m * n <= TINY && m * n * k <= TINY))
+        NAME(gemm_tiny)(&g);
     else if (NAME(takes_dots)(&g))
         NAME(gemm_dots)(&g, threads);
 #ifdef _OPENMP
     else if (threads > 1)
-        NAME(gemm_team)(g, threads);
+        NAME(gemm_team)(&g, threads);
 #endif
     else
         NAME(gemm_alone)(g);

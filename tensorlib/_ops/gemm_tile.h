@@ -3,6 +3,7 @@
    TILE_N elements, A one element at a time from TILE_M rows. Knows nothing of caches and threads. */
 #define NAME(x) PASTE(x, real)
 #define vec PASTE(v, real)
+#define half PASTE(h, real)
 #define quad PASTE(q, real)
 #define LANES ((ptrdiff_t)(VECTOR_BYTES / sizeof(real)))
 #define QUAD ((ptrdiff_t)(16 / sizeof(real)))
@@ -79,11 +80,46 @@ ALWAYS_INLINE void NAME(finish_row)(ptrdiff_t width, const real *x, real beta, c
     *(quad *)(c + last) = end;
 }
 
-/* A tile of fewer than TILE_N columns: the product in full width into a buffer, then the part that exists. */
+#if VECTOR_BYTES == 64
+/* out = alpha * a @ b, half a vector wide. */
+ALWAYS_INLINE void NAME(half_body)(const int mr, ptrdiff_t k, const real *a, ptrdiff_t ra, ptrdiff_t ca, const real *b,
+                                   ptrdiff_t rb, real alpha, real *out)
+{
+    half sum[TILE_M];
+    #pragma GCC unroll 12
+    for (int i = 0; i < mr; i++) sum[i] = (half){0};
+    for (; k > 0; k--, a += ca, b += rb) {
+        const half row = *(const half *)b;
+        #pragma GCC unroll 12
+        for (int i = 0; i < mr; i++) sum[i] += (a[i * ra] - (half){0}) * row;
+    }
+    #pragma GCC unroll 12
+    for (int i = 0; i < mr; i++) *(half *)(out + i * TILE_N) = sum[i] * alpha;
+}
+
+#define HALF_CASE(h) case h: NAME(half_body)(h, k, a, ra, ca, b, rb, alpha, out); break;
+static __attribute__((noinline)) void NAME(tile_half)(int mr, ptrdiff_t k, const real *a, ptrdiff_t ra, ptrdiff_t ca,
+                                                      const real *b, ptrdiff_t rb, real alpha, real *out)
+{
+    switch (mr) { EACH_HEIGHT(HALF_CASE) }
+}
+#undef HALF_CASE
+#endif
+
+/* A tile of fewer than TILE_N columns: the product in whole and half vectors into a buffer, then the part that exists. */
 static void NAME(tile_edge)(int mr, ptrdiff_t width, TILE_PARAMS)
 {
     real full[TILE_M * TILE_N];
-    (width <= LANES ? NAME(tile_narrow) : NAME(tile_strided))(mr, k, a, ra, ca, b, rb, alpha, 0, d, rd, full, TILE_N);
+    ptrdiff_t left = width;
+#if VECTOR_BYTES == 64
+    if (width % LANES > 0 && width % LANES <= LANES / 2) {
+        left = width / LANES * LANES;
+        NAME(tile_half)(mr, k, a, ra, ca, b + left, rb, alpha, full + left);
+    }
+#endif
+    if (left > 0)
+        (left <= LANES ? NAME(tile_narrow) : NAME(tile_strided))(
+            mr, k, a, ra, ca, b, rb, alpha, 0, d, rd, full, TILE_N);
     for (int i = 0; i < mr; i++, c += rc, d += rd) NAME(finish_row)(width, full + i * TILE_N, beta, d, c);
 }
 

@@ -10,7 +10,7 @@ from libc.string cimport memset
 
 from .copying cimport contiguous, copy_into, fill
 from .dispatch cimport get
-from .gemm cimport gemm_added_fn, gemm_fn, threads_for_product
+from .gemm cimport gemm_added_fn, gemm_fn, threads_for_product, threads_for_products
 from .storage cimport itemsize
 from .tensor cimport TensorBase, empty, empty_like, ptr, resize, same_size, size_text, type_name, view_of
 from .types cimport F32, F64, I64, MAXDIM
@@ -286,7 +286,7 @@ cdef TensorBase bmm_into(str name, TensorBase a, TensorBase b, double alpha, Ten
     c = target(name, 3, sizes, a, b, added, beta, out)
     gemm = <gemm_fn>get("gemm", a.dtype)
     with nogil:
-        threads = threads_for_product(sizes[0] * sizes[1], sizes[2], a.sizes[2])
+        threads = threads_for_products(sizes[0], sizes[1], sizes[2], a.sizes[2])
         if threads > 1 and sizes[0] >= threads:
             for i in prange(sizes[0], num_threads=threads, schedule="static"):
                 product_of_batch(gemm, i, a, b, c, alpha, beta, c.strides[0], size, 1)
