@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 
-BENCHMARKS = ("overhead", "operations", "gemm", "convolution", "rnn", "training", "scaling")
+BENCHMARKS = ("overhead", "operations", "layers", "gemm", "convolution", "rnn", "training", "scaling")
 QUICK_ROUNDS = 5
 QUICK = {
     "a + b of 10 elements", "5 (x + 2)^2 of 2 elements, backward", "SGD.step of 20 parameters",

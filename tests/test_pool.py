@@ -106,6 +106,27 @@ def test_nan_and_infinities(kernel, stride, padding, dtype):
     np.testing.assert_array_equal(taken, values)         # each index leads to its value, nan included
 
 
+@pytest.mark.parametrize("kernel, stride, padding, dilation", [
+    (2, 2, 0, 1), (3, 2, 0, 1), (3, 2, 1, 1), (3, 1, 1, 1), (5, 3, 2, 1), (3, 2, 1, 2), (1, 4, 0, 1), (7, 7, 3, 1)])
+def test_every_width_of_a_line(kernel, stride, padding, dilation):
+    """Lines are cut into blocks of windows, with single ones at edges that hang over."""
+    rng = np.random.RandomState(6)
+    for width in range(1, 70):
+        if width + 2 * padding < dilation * (kernel - 1) + 1:
+            continue
+        x = rng.randint(-3, 3, (2, 3, 8, width)).astype(np.float32)         # many are equal: the first one counts
+        x[rng.rand(*x.shape) < 0.02] = np.nan
+        case = (3, kernel), (2, stride), (1, padding), (1, dilation), False
+        got, want = run(max_pool, x, *case), max_pool.row.ref(x, *case)
+        np.testing.assert_array_equal(got[0], want[0])
+        np.testing.assert_array_equal(np.where(np.isnan(want[0]), 0, got[1] - want[1]), 0)  # nan: any one will do
+        if dilation == 1:
+            y = np.nan_to_num(x)
+            close(run(avg_pool, y, *case[:3], False, True), avg_pool.row.ref(y, *case[:3], False, True), 1e-6)
+            check = run(avg_pool_grad, np.ones_like(got[0]), x.shape, *case[:3], False, True)
+            close(check, avg_pool_grad.row.ref(np.ones_like(got[0]), x.shape, *case[:3], False, True), 1e-6)
+
+
 def test_windows_of_padding_only():
     values, indices = run(max_pool, np.ones((1, 1, 1)), (2,), (1,), (1,), (2,), False)
     assert values.tolist() == [[[-np.inf]]] and indices.tolist() == [[[-1]]]

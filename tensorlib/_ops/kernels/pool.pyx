@@ -6,7 +6,7 @@ vectorises (the comparing ones are in `pool.h`). Loops only; `_ops/pool.pyx` che
 """
 from cython.parallel cimport prange
 from libc.math cimport INFINITY
-from libc.stdint cimport int64_t
+from libc.stdint cimport INT32_MAX, int64_t
 from libc.string cimport memset
 
 from tensorlib._ops.dispatch cimport put
@@ -14,8 +14,15 @@ from tensorlib._ops.pool cimport PoolShape
 from tensorlib._ops.types cimport F32, F64, real
 
 cdef extern from "pool.h" nogil:
-    void max_place_float(const float* x, Py_ssize_t step, int64_t at, Py_ssize_t n, float* y, int64_t* index)
-    void max_place_double(const double* x, Py_ssize_t step, int64_t at, Py_ssize_t n, double* y, int64_t* index)
+    ctypedef struct WindowPlaces:
+        Py_ssize_t count[3]
+        Py_ssize_t gap[3]
+    void max_window_float(const float* x, const WindowPlaces* w, int64_t at, float* y, int64_t* index)
+    void max_window_double(const double* x, const WindowPlaces* w, int64_t at, double* y, int64_t* index)
+    void max_windows_float(const float* x, Py_ssize_t step, const WindowPlaces* w, int64_t at, Py_ssize_t n, float* y,
+                           int64_t* index)
+    void max_windows_double(const double* x, Py_ssize_t step, const WindowPlaces* w, int64_t at, Py_ssize_t n,
+                            double* y, int64_t* index)
     void max_pool_2x2_float(const float* a, const float* b, Py_ssize_t n, int64_t at, Py_ssize_t width, float* y,
                             int64_t* index)
     void max_pool_2x2_double(const double* a, const double* b, Py_ssize_t n, int64_t at, Py_ssize_t width, double* y,
@@ -42,8 +49,11 @@ cdef inline Window window_at(const PoolShape* s, int dim, Py_ssize_t position) n
 
 cdef inline Window adaptive_window(const PoolShape* s, int dim, Py_ssize_t position) noexcept nogil:
     cdef Window w
-    w.begin = position * s.size[dim] // s.out[dim]
-    w.end = ((position + 1) * s.size[dim] + s.out[dim] - 1) // s.out[dim]
+    if s.out[dim] == 1:             # the usual size; divisions take longer than a small window
+        w.begin, w.end = 0, s.size[dim]
+    else:
+        w.begin = position * s.size[dim] // s.out[dim]
+        w.end = ((position + 1) * s.size[dim] + s.out[dim] - 1) // s.out[dim]
     w.count = w.end - w.begin
     return w
 
@@ -65,60 +75,60 @@ cdef inline Span span_of(const PoolShape* s, Py_ssize_t k) noexcept nogil:
 
 # ---- max pooling ---------------------------------------------------------------------------------------------------
 
-cdef inline void max_place(const real* x, Py_ssize_t step, int64_t at, Py_ssize_t n, real* y,
-                           int64_t* index) noexcept nogil:
-    if real is float:
-        max_place_float(x, step, at, n, y, index)
+cdef inline WindowPlaces places_of(const PoolShape* s, Window z, Window y, Window c,
+                                   const Py_ssize_t* step) noexcept nogil:
+    cdef WindowPlaces w
+    w.count[0] = (z.end - z.begin + step[0] - 1) // step[0]
+    w.count[1] = (y.end - y.begin + step[1] - 1) // step[1]
+    w.count[2] = (c.end - c.begin + step[2] - 1) // step[2]
+    w.gap[0], w.gap[1], w.gap[2] = step[0] * s.size[1] * s.size[2], step[1] * s.size[2], step[2]
+    return w
+
+
+cdef inline void max_window(const PoolShape* s, const real* x, Window z, Window y, Window c, const Py_ssize_t* step,
+                            real* value, int64_t* index) noexcept nogil:
+    """One window, with places `step` apart in each dim; -inf and -1 where none is inside the input."""
+    cdef WindowPlaces w = places_of(s, z, y, c, step)
+    cdef Py_ssize_t at = (z.begin * s.size[1] + y.begin) * s.size[2] + c.begin
+    if w.count[0] <= 0 or w.count[1] <= 0 or w.count[2] <= 0:
+        value[0], index[0] = -INFINITY, -1
+    elif real is float:
+        max_window_float(x + at, &w, at, value, index)
     else:
-        max_place_double(x, step, at, n, y, index)
+        max_window_double(x + at, &w, at, value, index)
 
 
-cdef void first_places(const PoolShape* s, Window z, Window y, Py_ssize_t at, int64_t* index) noexcept nogil:
-    """Windows in which nothing beat -inf take their first place inside the input."""
-    cdef Py_ssize_t i
-    cdef Window x
-    for i in range(s.out[2]):
-        if index[i] < 0:
-            x = window_at(s, 2, i)
-            if x.begin < x.end and y.begin < y.end and z.begin < z.end:
-                index[i] = at + x.begin
-
-
-cdef void max_input_line(const PoolShape* s, const real* x, Py_ssize_t line, real* y, int64_t* indices) noexcept nogil:
-    """All places of the windows of an output line that lie in the input line beginning at `line`."""
-    cdef Py_ssize_t k, at, step = s.stride[2]
-    cdef Span p
-    for k in range(s.kernel[2]):
-        p = span_of(s, k)
-        at = line + p.origin + p.lo * step
-        if step == 1:               # constant steps let the compiler vectorise
-            max_place(x + at, 1, at, p.hi - p.lo, y + p.lo, indices + p.lo)
-        elif step == 2:
-            max_place(x + at, 2, at, p.hi - p.lo, y + p.lo, indices + p.lo)
-        else:
-            max_place(x + at, step, at, p.hi - p.lo, y + p.lo, indices + p.lo)
+cdef void inner_windows(const PoolShape* s, Py_ssize_t* begin, Py_ssize_t* end) noexcept nogil:
+    """The outputs of a line whose windows lie inside it from end to end; none in planes too large for max_windows."""
+    cdef Py_ssize_t last = s.size[2] + s.padding[2] - (s.kernel[2] - 1) * s.dilation[2] - 1
+    begin[0] = min((s.padding[2] + s.stride[2] - 1) // s.stride[2], s.out[2])
+    end[0] = min(last // s.stride[2] + 1, s.out[2]) if last >= 0 and s.pixels <= INT32_MAX else 0
+    if end[0] < begin[0]:
+        begin[0] = end[0] = 0
 
 
 cdef void max_pool_line(const PoolShape* s, const real* x, real* y, int64_t* indices, Py_ssize_t line) noexcept nogil:
-    cdef Py_ssize_t plane = line // (s.out[0] * s.out[1]), z, r, i, missing = 0
-    cdef Window wz = window_at(s, 0, line // s.out[1] % s.out[0]), wy = window_at(s, 1, line % s.out[1])
+    cdef Py_ssize_t plane = line // (s.out[0] * s.out[1]), i, begin, end, at
+    cdef Window wz = window_at(s, 0, line // s.out[1] % s.out[0]), wy = window_at(s, 1, line % s.out[1]), wx
+    cdef WindowPlaces w
     x += plane * s.pixels
     y += line * s.out[2]
     indices += line * s.out[2]
-    for i in range(s.out[2]):
-        y[i] = -INFINITY
-        indices[i] = -1
-    z = wz.begin
-    while z < wz.end:
-        r = wy.begin
-        while r < wy.end:
-            max_input_line(s, x, (z * s.size[1] + r) * s.size[2], y, indices)
-            r += s.dilation[1]
-        z += s.dilation[0]
-    for i in range(s.out[2]):
-        missing |= indices[i] < 0
-    if missing:
-        first_places(s, wz, wy, (wz.begin * s.size[1] + wy.begin) * s.size[2], indices)
+    inner_windows(s, &begin, &end)
+    if wz.begin >= wz.end or wy.begin >= wy.end:
+        begin = end = 0
+    for i in range(begin):
+        max_window(s, x, wz, wy, window_at(s, 2, i), s.dilation, y + i, indices + i)
+    for i in range(end, s.out[2]):
+        max_window(s, x, wz, wy, window_at(s, 2, i), s.dilation, y + i, indices + i)
+    if begin < end:
+        wx = window_at(s, 2, begin)
+        w = places_of(s, wz, wy, wx, s.dilation)
+        at = (wz.begin * s.size[1] + wy.begin) * s.size[2] + wx.begin
+        if real is float:
+            max_windows_float(x + at, s.stride[2], &w, at, end - begin, y + begin, indices + begin)
+        else:
+            max_windows_double(x + at, s.stride[2], &w, at, end - begin, y + begin, indices + begin)
 
 
 cdef void max_pool_2x2_line(const PoolShape* s, const real* x, real* y, int64_t* indices,
@@ -160,24 +170,17 @@ cdef void max_pool(const PoolShape* s, const real* x, real* y, int64_t* indices,
 
 cdef void adaptive_max_plane(const PoolShape* s, const real* x, real* y, int64_t* indices,
                              Py_ssize_t plane) noexcept nogil:
-    cdef Py_ssize_t i, z, r, c, at, best
-    cdef Window wz, wy, wx
+    cdef Py_ssize_t i, j, k, at = plane * s.positions
+    cdef Py_ssize_t[3] step = [1, 1, 1]
+    cdef Window wz, wy
     x += plane * s.pixels
-    y += plane * s.positions
-    indices += plane * s.positions
-    for i in range(s.positions):
-        wz = adaptive_window(s, 0, i // s.out[2] // s.out[1])
-        wy = adaptive_window(s, 1, i // s.out[2] % s.out[1])
-        wx = adaptive_window(s, 2, i % s.out[2])
-        best = (wz.begin * s.size[1] + wy.begin) * s.size[2] + wx.begin
-        for z in range(wz.begin, wz.end):
-            for r in range(wy.begin, wy.end):
-                at = (z * s.size[1] + r) * s.size[2]
-                for c in range(wx.begin, wx.end):
-                    if x[at + c] > x[best] or x[at + c] != x[at + c]:
-                        best = at + c
-        y[i] = x[best]
-        indices[i] = best
+    for i in range(s.out[0]):
+        wz = adaptive_window(s, 0, i)
+        for j in range(s.out[1]):
+            wy = adaptive_window(s, 1, j)
+            for k in range(s.out[2]):
+                max_window(s, x, wz, wy, adaptive_window(s, 2, k), step, y + at, indices + at)
+                at += 1
 
 
 cdef void adaptive_max_pool(const PoolShape* s, const real* x, real* y, int64_t* indices, int threads) noexcept nogil:
@@ -269,6 +272,58 @@ cdef Py_ssize_t plane_gather(const real* x, const int64_t* indices, real* y, Py_
 
 # ---- average pooling -----------------------------------------------------------------------------------------------
 
+cdef inline real line_sum(const real* x, Py_ssize_t n) noexcept nogil:
+    """Sum of n elements, in eight interleaved sums that the compiler keeps in vectors."""
+    cdef real sums[8]
+    cdef real rest = 0
+    cdef Py_ssize_t i = 0, k
+    for k in range(8):
+        sums[k] = 0
+    while i + 8 <= n:
+        for k in range(8):
+            sums[k] += x[i + k]
+        i += 8
+    while i < n:
+        rest += x[i]
+        i += 1
+    return ((sums[0] + sums[4]) + (sums[1] + sums[5])) + ((sums[2] + sums[6]) + (sums[3] + sums[7])) + rest
+
+
+cdef inline real window_sum(const PoolShape* s, const real* x, Window z, Window y, Window c) noexcept nogil:
+    """Sum of the places of one window; lines and planes that it covers whole are added in one go."""
+    cdef Py_ssize_t i, r, n = c.end - c.begin, lines = y.end - y.begin, planes = z.end - z.begin
+    cdef real total = 0
+    if n <= 0 or lines <= 0 or planes <= 0:
+        return 0
+    x += (z.begin * s.size[1] + y.begin) * s.size[2] + c.begin
+    if n == s.size[2]:
+        n, lines = n * lines, 1
+        if n == s.size[1] * s.size[2]:
+            n, planes = n * planes, 1
+    for i in range(planes):
+        for r in range(lines):
+            total += line_sum(x + (i * s.size[1] + r) * s.size[2], n)
+    return total
+
+
+cdef inline void add_to_window(const PoolShape* s, real* x, Window z, Window y, Window c, real value) noexcept nogil:
+    """Add a value to each place of one window; lines and planes that it covers whole in one go."""
+    cdef Py_ssize_t i, r, k, n = c.end - c.begin, lines = y.end - y.begin, planes = z.end - z.begin
+    cdef real* line
+    if n <= 0 or lines <= 0 or planes <= 0:
+        return
+    x += (z.begin * s.size[1] + y.begin) * s.size[2] + c.begin
+    if n == s.size[2]:
+        n, lines = n * lines, 1
+        if n == s.size[1] * s.size[2]:
+            n, planes = n * planes, 1
+    for i in range(planes):
+        for r in range(lines):
+            line = x + (i * s.size[1] + r) * s.size[2]
+            for k in range(n):
+                line[k] += value
+
+
 cdef inline void add_strided(const real* x, Py_ssize_t step, Py_ssize_t n, real* y) noexcept nogil:
     cdef Py_ssize_t i
     for i in range(n):
@@ -281,12 +336,22 @@ cdef inline void spread_strided(const real* y, Py_ssize_t step, Py_ssize_t n, re
         x[i * step] += y[i]
 
 
+cdef inline bint few_windows(const PoolShape* s) noexcept nogil:
+    """Whether the windows of a line are fewer than their places: then loops along a window are longer."""
+    return s.out[2] < s.kernel[2]
+
+
 cdef void avg_pool_line(const PoolShape* s, const real* x, real* y, Py_ssize_t line) noexcept nogil:
     cdef Py_ssize_t plane = line // (s.out[0] * s.out[1]), z, r, k, at, i, step = s.stride[2]
-    cdef Window wz = window_at(s, 0, line // s.out[1] % s.out[0]), wy = window_at(s, 1, line % s.out[1])
+    cdef Window wz = window_at(s, 0, line // s.out[1] % s.out[0]), wy = window_at(s, 1, line % s.out[1]), wx
     cdef Span p
     x += plane * s.pixels
     y += line * s.out[2]
+    if few_windows(s):
+        for i in range(s.out[2]):
+            wx = window_at(s, 2, i)
+            y[i] = window_sum(s, x, wz, wy, wx) / <real>(wz.count * wy.count * wx.count)
+        return
     for i in range(s.out[2]):
         y[i] = 0
     for z in range(wz.begin, wz.end):
@@ -317,10 +382,15 @@ cdef void avg_pool(const PoolShape* s, const real* x, real* y, int threads) noex
 cdef void avg_pool_grad_line(const PoolShape* s, const real* dy, real* dx, Py_ssize_t line) noexcept nogil:
     """Give each place of each window of an output line its share; blocks of shares live on the stack."""
     cdef Py_ssize_t z, r, k, at, i, first, n, lo, hi, step = s.stride[2]
-    cdef Window wz = window_at(s, 0, line // s.out[1]), wy = window_at(s, 1, line % s.out[1])
+    cdef Window wz = window_at(s, 0, line // s.out[1]), wy = window_at(s, 1, line % s.out[1]), wx
     cdef real share[256]
     cdef Span p
     dy += line * s.out[2]
+    if few_windows(s):
+        for i in range(s.out[2]):
+            wx = window_at(s, 2, i)
+            add_to_window(s, dx, wz, wy, wx, dy[i] / <real>(wz.count * wy.count * wx.count))
+        return
     for first in range(0, s.out[2], 256):
         n = min(s.out[2] - first, 256)
         for i in range(n):
@@ -357,36 +427,19 @@ cdef void avg_pool_grad(const PoolShape* s, const real* dy, real* dx, int thread
             avg_pool_grad_plane(s, dy, dx, i)
 
 
-cdef inline real line_sum(const real* x, Py_ssize_t n) noexcept nogil:
-    """Sum of n elements, in eight interleaved sums that the compiler keeps in vectors."""
-    cdef real sums[8]
-    cdef Py_ssize_t i = 0, k
-    for k in range(8):
-        sums[k] = 0
-    while i + 8 <= n:
-        for k in range(8):
-            sums[k] += x[i + k]
-        i += 8
-    for k in range(n - i):
-        sums[k] += x[i + k]
-    return ((sums[0] + sums[4]) + (sums[1] + sums[5])) + ((sums[2] + sums[6]) + (sums[3] + sums[7]))
-
-
 cdef void adaptive_avg_plane(const PoolShape* s, const real* x, real* y, Py_ssize_t plane) noexcept nogil:
-    cdef Py_ssize_t i, z, r
+    cdef Py_ssize_t i, j, k
     cdef Window wz, wy, wx
-    cdef real total
     x += plane * s.pixels
     y += plane * s.positions
-    for i in range(s.positions):
-        wz = adaptive_window(s, 0, i // s.out[2] // s.out[1])
-        wy = adaptive_window(s, 1, i // s.out[2] % s.out[1])
-        wx = adaptive_window(s, 2, i % s.out[2])
-        total = 0
-        for z in range(wz.begin, wz.end):
-            for r in range(wy.begin, wy.end):
-                total += line_sum(x + (z * s.size[1] + r) * s.size[2] + wx.begin, wx.count)
-        y[i] = total / <real>(wz.count * wy.count * wx.count)
+    for i in range(s.out[0]):
+        wz = adaptive_window(s, 0, i)
+        for j in range(s.out[1]):
+            wy = adaptive_window(s, 1, j)
+            for k in range(s.out[2]):
+                wx = adaptive_window(s, 2, k)
+                y[0] = window_sum(s, x, wz, wy, wx) / <real>(wz.count * wy.count * wx.count)
+                y += 1
 
 
 cdef void adaptive_avg_pool(const PoolShape* s, const real* x, real* y, int threads) noexcept nogil:
@@ -400,22 +453,19 @@ cdef void adaptive_avg_pool(const PoolShape* s, const real* x, real* y, int thre
 
 
 cdef void adaptive_avg_grad_plane(const PoolShape* s, const real* dy, real* dx, Py_ssize_t plane) noexcept nogil:
-    cdef Py_ssize_t i, z, r, c, at
+    cdef Py_ssize_t i, j, k
     cdef Window wz, wy, wx
-    cdef real share
     dx += plane * s.pixels
     dy += plane * s.positions
     memset(dx, 0, s.pixels * sizeof(real))
-    for i in range(s.positions):
-        wz = adaptive_window(s, 0, i // s.out[2] // s.out[1])
-        wy = adaptive_window(s, 1, i // s.out[2] % s.out[1])
-        wx = adaptive_window(s, 2, i % s.out[2])
-        share = dy[i] / <real>(wz.count * wy.count * wx.count)
-        for z in range(wz.begin, wz.end):
-            for r in range(wy.begin, wy.end):
-                at = (z * s.size[1] + r) * s.size[2]
-                for c in range(wx.begin, wx.end):
-                    dx[at + c] += share
+    for i in range(s.out[0]):
+        wz = adaptive_window(s, 0, i)
+        for j in range(s.out[1]):
+            wy = adaptive_window(s, 1, j)
+            for k in range(s.out[2]):
+                wx = adaptive_window(s, 2, k)
+                add_to_window(s, dx, wz, wy, wx, dy[0] / <real>(wz.count * wy.count * wx.count))
+                dy += 1
 
 
 cdef void adaptive_avg_pool_grad(const PoolShape* s, const real* dy, real* dx, int threads) noexcept nogil:
