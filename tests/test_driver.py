@@ -46,6 +46,31 @@ def test_permuted_dims():
     assert (array(tensor(turned).permute(1, 2, 0) * tensor(a)) == turned.transpose(1, 2, 0) * a).all()
 
 
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("dtype", TYPES)
+def test_any_order_of_dims_and_steps(dtype, threads):
+    """Rows of all lengths, also of one or two elements, that begin anywhere; parts of a row go to each thread."""
+    rng = np.random.RandomState(3)
+    before = tensorlib.get_num_threads()
+    tensorlib.set_num_threads(threads)
+    try:
+        for trial in range(60):
+            sizes = rng.choice([1, 2, 3, 7, 33, 40, 65], rng.randint(1, 5))
+            if trial < 4:
+                sizes = np.array([[8, 2, 40, 60, 2], [300, 3, 50, 2, 1], [40, 9, 7, 2, 31], [70, 5, 4, 80, 1]][trial])
+            order = rng.permutation(len(sizes))
+            a = numbers(dtype, *sizes + 2)
+            cut = tuple(slice(1, 1 + n) for n in sizes)
+            x, want = tensor(a)[cut].permute(*map(int, order)), a[cut].transpose(order)
+            assert (array(x.contiguous()) == want).all()
+            assert (array(x + x.contiguous()) == want + want).all()
+            written = tensor(np.zeros_like(a))
+            written[cut].permute(*map(int, order)).copy_(x)
+            assert (array(written)[cut] == a[cut]).all() and written.long().sum() == a[cut].astype(np.int64).sum()
+    finally:
+        tensorlib.set_num_threads(before)
+
+
 @pytest.mark.parametrize("dtype", TYPES)
 def test_repeated_elements(dtype):
     a, row, column = numbers(dtype, 700, 1500), numbers(dtype, 1, 1500), numbers(dtype, 700, 1)

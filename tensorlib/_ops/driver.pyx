@@ -18,6 +18,7 @@ cdef extern from * nogil:
 
 cdef enum:
     AHEAD = 24              # columns of a tile that are fetched before their turn: each is on a page of its own
+    SHORT = 8               # elements of a row that are too few
     TILE = 16               # rows of a tile: elements of a line of the cache
     WIDE = 64               # columns of a tile
     OUTSIDE = 1 << 18       # bytes from the first to the last element of a row that the inner cache does not hold
@@ -85,6 +86,18 @@ cdef void simplify(Job* job) noexcept nogil:
             if e != d:
                 swap_dims(job, e, d)
     job.ndim = e + 1
+    lengthen(job)
+
+
+cdef void lengthen(Job* job) noexcept nogil:
+    """Make a longer dim the innermost one where that is very short: a row costs as much as some twenty elements."""
+    cdef int last = job.ndim - 1, d
+    if job.sizes[last] >= SHORT:
+        return
+    for d in range(last - 1, -1, -1):
+        if job.sizes[d] >= 4 * SHORT:
+            swap_dims(job, d, last)
+            return
 
 
 cdef bint are_numbers(const Job* job, unsigned operands) noexcept nogil:
@@ -257,61 +270,67 @@ cdef void run_strip(const Job* job, Py_ssize_t strip) noexcept nogil:
         j += WIDE
 
 
+cdef inline void run_row(const Job* job, char** row, Py_ssize_t n, uint64_t* packed, char** filled_from) noexcept nogil:
+    """n elements of the innermost dim from row[a] on, in blocks where an operand has to be packed into its buffer."""
+    cdef char* arg[MAXARG]
+    cdef int last = job.ndim - 1, a
+    cdef Py_ssize_t j = 0, m, inner = job.sizes[last]
+    while j < n:
+        m = min(n - j, <Py_ssize_t>BLOCK)
+        for a in range(job.n_args):
+            arg[a] = row[a] + j * job.strides[a][last]
+            if as_is(job, a):
+                continue
+            if a >= job.n_out:
+                fill(<char*>(packed + a * BLOCK), arg[a], job.strides[a][last], m, min(inner, <Py_ssize_t>BLOCK),
+                     job.itemsize[a], &filled_from[a])
+            arg[a] = <char*>(packed + a * BLOCK)
+        job.fn(arg, m)
+        for a in range(job.n_out):
+            if job.strides[a][last] != job.itemsize[a]:
+                scatter(row[a] + j * job.strides[a][last], arg[a], job.strides[a][last], m, job.itemsize[a])
+        j += m
+
+
 cdef void run_range(const Job* job, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
     """Elements start to stop, counted in the order of the simplified dims."""
     cdef uint64_t[MAXARG][BLOCK] packed
     cdef char* row[MAXARG]
-    cdef char* arg[MAXARG]
     cdef char* filled_from[MAXARG]      # address a constant operand's buffer was filled from
     cdef Py_ssize_t[MAXDIM] index
     cdef int last = job.ndim - 1, a, d
-    cdef Py_ssize_t inner = job.sizes[last], rest = start, n, m, j
-    cdef bint direct = True, neighbour = False
+    cdef Py_ssize_t rest = start, n
+    cdef bint direct = True
     for a in range(job.n_args):
         filled_from[a] = NULL
-        if not as_is(job, a):
-            direct = False
+        row[a] = job.base[a]
+        direct = direct and as_is(job, a)
     for d in range(last, -1, -1):
         index[d] = rest % job.sizes[d]
         rest = rest // job.sizes[d]
-    while start < stop:
         for a in range(job.n_args):
-            if neighbour:               # of the last row, which began at its dim's begin
-                row[a] += job.strides[a][last - 1]
-                continue
-            row[a] = job.base[a]
-            for d in range(job.ndim):
-                row[a] += index[d] * job.strides[a][d]
-        n = min(inner - index[last], stop - start)
-        j = 0
+            row[a] += index[d] * job.strides[a][d]
+    while True:
+        n = min(job.sizes[last] - index[last], stop - start)
         if direct:
-            job.fn(row, n)
-            j = n
-        while j < n:
-            m = min(n - j, <Py_ssize_t>BLOCK)
-            for a in range(job.n_args):
-                arg[a] = row[a] + j * job.strides[a][last]
-                if as_is(job, a):
-                    continue
-                if a >= job.n_out:
-                    fill(<char*>packed[a], arg[a], job.strides[a][last], m, min(inner, <Py_ssize_t>BLOCK),
-                         job.itemsize[a], &filled_from[a])
-                arg[a] = <char*>packed[a]
-            job.fn(arg, m)
-            for a in range(job.n_out):
-                if job.strides[a][last] != job.itemsize[a]:
-                    scatter(row[a] + j * job.strides[a][last], arg[a], job.strides[a][last], m, job.itemsize[a])
-            j += m
+            job.fn(row, n)                  # kernels leave their pointers where they are
+        else:
+            run_row(job, row, n, &packed[0][0], filled_from)
         start += n
-        neighbour = last > 0 and index[last] == 0 and index[last - 1] + 1 < job.sizes[last - 1]
+        if start >= stop:
+            return
+        for a in range(job.n_args):
+            row[a] -= index[last] * job.strides[a][last]
         index[last] = 0
         d = last - 1
-        while d >= 0:
-            index[d] += 1
-            if index[d] < job.sizes[d]:
-                break
+        while index[d] == job.sizes[d] - 1:
+            for a in range(job.n_args):
+                row[a] -= index[d] * job.strides[a][d]
             index[d] = 0
             d -= 1
+        index[d] += 1
+        for a in range(job.n_args):
+            row[a] += job.strides[a][d]
 
 
 cdef void run(Job* job) noexcept nogil:
