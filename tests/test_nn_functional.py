@@ -181,3 +181,22 @@ def test_by_name(name):
     named = getattr(F, name)(**dict(zip(names, arguments)), **options)
     for a, b in zip(outputs(named), outputs(call(name, arguments))):
         assert a.data.equal(b.data)
+
+
+@pytest.mark.parametrize("pads", [(1, 2, 0, 3), (0, 0, 0, 0), (-1, 2, 3, -2), (-2, -1, -1, -1), (5, 0, 0, 5)], ids=str)
+@pytest.mark.parametrize("value", [0, -1.5])
+def test_constant_padding(pads, value):
+    left, right, top, bottom = pads
+    array = np.random.RandomState(0).randn(2, 3, 5, 6)
+    x = Variable(tensorlib.from_numpy(array.copy()), requires_grad=True)
+    y = F.pad(x, pads, "constant", value)
+    cropped = array[:, :, max(-top, 0):5 + min(bottom, 0), max(-left, 0):6 + min(right, 0)]
+    want = np.pad(cropped, ((0, 0), (0, 0), (max(top, 0), max(bottom, 0)), (max(left, 0), max(right, 0))),
+                  constant_values=value)
+    assert y.size() == want.shape and (y.data.numpy() == want).all()
+    weights = np.random.RandomState(1).randn(*want.shape)
+    y.backward(tensorlib.from_numpy(weights))
+    inside = weights[:, :, max(top, 0):want.shape[2] - max(bottom, 0), max(left, 0):want.shape[3] - max(right, 0)]
+    grad = np.zeros_like(array)
+    grad[:, :, max(-top, 0):5 + min(bottom, 0), max(-left, 0):6 + min(right, 0)] = inside
+    assert (x.grad.data.numpy() == grad).all()

@@ -511,14 +511,14 @@ def setitem(TensorBase self not None, key, value):
     hooks["setitem_by_others"](self, key, value)
 
 
-def scatter_window(TensorBase self not None, size, str kind, arguments):
-    """A zero tensor of `size` with self added into the view that `kind` (select, narrow, ...) makes of it.
+def scatter_window(TensorBase self not None, size, str kind, arguments, value=0):
+    """A tensor of `size` filled with a value, with self put into the view that `kind` (select, narrow, ...) makes of it.
 
     The derivative of a view. Windows of `unfold` may overlap, so that elements add up.
     """
     cdef Py_ssize_t wanted[MAXDIM]
     cdef TensorBase out = empty(self.dtype, read_sizes(size, wanted), wanted, self.device)
-    fill(out, 0)
+    fill(out, value)
     window = globals()[kind](out, *arguments)
     if kind != "unfold":
         copy_into(window, self)

@@ -8,8 +8,8 @@ def set_item(x, key, value):
     return out
 
 
-def scatter_window(x, size, kind, arguments):
-    out = np.zeros(size, x.dtype)
+def scatter_window(x, size, kind, arguments, value=0):
+    out = np.full(size, value, x.dtype)
     if kind == "subscript":
         out[arguments[0]] = x
         return out

@@ -82,15 +82,16 @@ set_item = op("set_item(Tensor self, object key, Tensor value)", lambda self, ke
 
 VIEWS = {"select": select, "narrow": narrow, "stepped": stepped, "unfold": unfold, "subscript": subscript}
 
-scatter_window = op("scatter_window(Tensor self, object size, object kind, object arguments)", shape.scatter_window,
-                    grad=dict(self=lambda g, kind, arguments: VIEWS[kind](g, *arguments)), types=ALL, public=False,
-                    ref=reference("_shape_refs", "scatter_window"),
+scatter_window = op("scatter_window(Tensor self, object size, object kind, object arguments, Number value=0)",
+                    shape.scatter_window, grad=dict(self=lambda g, kind, arguments: VIEWS[kind](g, *arguments)), types=ALL,
+                    public=False, ref=reference("_shape_refs", "scatter_window"),
                     samples=arguments((3,), size=(3, 4), kind="select", arguments=(1, 2))
                     + arguments((3, 2), size=(3, 4), kind="narrow", arguments=(1, 1, 2))
                     + arguments((2, 3), size=(5, 3), kind="stepped", arguments=(0, 1, 2, 2))
                     + arguments((3, 2, 3), size=(3, 6), kind="unfold", arguments=(1, 3, 2))
-                    + arguments((2, 3), size=(2, 4, 3), kind="subscript", arguments=((slice(None), 1),)),
-                    doc="Zeros of `size` with self in the window that a view makes of it: the derivative of views.")
+                    + arguments((2, 3), size=(2, 4, 3), kind="subscript", arguments=((slice(None), 1),))
+                    + arguments((2, 3), size=(2, 5), kind="narrow", arguments=(1, 2, 3), value=2),
+                    doc="A value in `size`, with self in the window that a view makes of it: the derivative of views.")
 
 
 def cut_up(self, size, dim):

@@ -22,19 +22,19 @@ def _replicated(n, before, after):
     return [min(max(i, 0), n - 1) for i in range(-before, n + after)]
 
 
-def _pad_constant(input, dim, before, after, value):
-    old = input.size(dim)
-    kept = old + min(before, 0) + min(after, 0)
-    if kept <= 0:
-        raise AssertionError("input is too small: %d places with padding (%d, %d)" % (old, before, after))
-
-    def filler(n):
-        size = list(input.size())
-        size[dim] = n
-        return [Variable(input.data.new(*size).fill_(value))] if n > 0 else []
-
-    parts = filler(before) + [input.narrow(dim, max(-before, 0), kept)] + filler(after)
-    return shape.cat_sequence(parts, dim)
+def _pad_constant(input, pads, value):
+    """pads: (before, after) for each of the last dims, the last one first."""
+    size, inside = list(input.size()), [slice(None)] * input.dim()
+    for dim, (before, after) in zip(range(input.dim() - 1, -1, -1), pads):
+        old, start = size[dim], max(-before, 0)
+        kept = old + min(before, 0) + min(after, 0)
+        if kept <= 0:
+            raise AssertionError("input is too small: %d places with padding (%d, %d)" % (old, before, after))
+        if kept < old:
+            input = input.narrow(dim, start, kept)
+        size[dim] = old + before + after
+        inside[dim] = slice(max(before, 0), max(before, 0) + kept)
+    return shape.scatter_window(input, tuple(size), "subscript", (tuple(inside),), value)
 
 
 def pad(input, pad, mode="constant", value=0):
@@ -61,12 +61,11 @@ def pad(input, pad, mode="constant", value=0):
         raise AssertionError("%dD tensors expect %d values for padding, got %d" % (dims, 2 * (dims - 2), len(pad)))
     if mode not in ("constant", "reflect", "replicate") or (mode == "reflect" and dims == 5):
         raise NotImplementedError("padding mode '%s' is not supported for %dD input" % (mode, dims))
-    padded = input
-    for i in range(dims - 2):
-        dim, before, after = dims - 1 - i, pad[2 * i], pad[2 * i + 1]
-        if mode == "constant":
-            padded = _pad_constant(padded, dim, before, after, value)
-        else:
+    pads, padded = list(zip(pad[::2], pad[1::2])), input
+    if mode == "constant":
+        padded = _pad_constant(input, pads, value)
+    else:
+        for dim, (before, after) in zip(range(dims - 1, 1, -1), pads):
             places = (_reflected if mode == "reflect" else _replicated)(padded.size(dim), before, after)
             padded = select_along(padded, dim, places)
     name = {"constant": "ConstantPadNd", "reflect": "ReflectionPad%dd", "replicate": "ReplicationPad%dd"}[mode]
