@@ -83,8 +83,8 @@ set_item = op("set_item(Tensor self, object key, Tensor value)", lambda self, ke
 VIEWS = {"select": select, "narrow": narrow, "stepped": stepped, "unfold": unfold, "subscript": subscript}
 
 scatter_window = op("scatter_window(Tensor self, object size, object kind, object arguments, Number value=0)",
-                    shape.scatter_window, grad=dict(self=lambda g, kind, arguments: VIEWS[kind](g, *arguments)), types=ALL,
-                    public=False, ref=reference("_shape_refs", "scatter_window"),
+                    shape.scatter_window, grad=dict(self=lambda g, kind, arguments: VIEWS[kind](g, *arguments)),
+                    types=ALL, public=False, ref=reference("_shape_refs", "scatter_window"),
                     samples=arguments((3,), size=(3, 4), kind="select", arguments=(1, 2))
                     + arguments((3, 2), size=(3, 4), kind="narrow", arguments=(1, 1, 2))
                     + arguments((2, 3), size=(5, 3), kind="stepped", arguments=(0, 1, 2, 2))
