@@ -4,7 +4,7 @@ import operator
 import warnings
 
 from . import indexing
-from ._ops import copying, sequences
+from ._ops import copying
 from ._ops import tensor as core
 from ._ops.elementwise import Pointwise
 from ._types import Default, described, full_name
@@ -111,14 +111,12 @@ def ramp(name, start, end, step, out, closed):
 
 def fill_ramp(result, start, step, n):
     """start, start + step, ...: computed in float64, or exactly for ints."""
-    dense = core.make_empty(4 if all(isinstance(v, int) for v in (start, step)) else 7, (n,) if n else ())
-    if n:
-        sequences.fill_from_sequence(dense, [start + i * step for i in builtins_range(n)])
-        copying.copy_(result, dense)
+    if n and core.code_of(result) != 5 and result.is_contiguous():
+        copying.fill_ramp(result, start, step)
+    elif n:                             # halves, and windows
+        dense = core.make_empty(4 if all(isinstance(v, int) for v in (start, step)) else 7, (n,))
+        copying.copy_(result, copying.fill_ramp(dense, start, step))
     return result
-
-
-builtins_range = __builtins__["range"] if isinstance(__builtins__, dict) else __builtins__.range
 
 
 def linspace(start, end, steps=100, *, out=None):

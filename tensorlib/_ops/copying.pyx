@@ -2,12 +2,15 @@
 
 A copy never reads what it has written: where source and target overlap, the source is set aside first.
 """
+from cython.parallel cimport prange
+from libc.stdint cimport int64_t
 from libc.string cimport memcpy
 
 from .dispatch cimport find, get
 from .dispatch import DTYPE_NAMES
 from .driver cimport Job, run
 from .numbers cimport store_number
+from .parallel cimport threads_for
 from .storage cimport gpu, itemsize
 from .tensor cimport (TensorBase, empty_like, is_contiguous, new_header, ptr, same_size, set_sizes,
                       size_text, view_of)
@@ -169,6 +172,29 @@ cdef int fill(TensorBase t, object value) except -1:
         with nogil:
             run(&job)
     return 0
+
+
+ctypedef void (*ramp_fn)(char* y, Py_ssize_t first, Py_ssize_t n, double start, double step, int64_t whole_start,
+                         int64_t whole_step, bint whole) noexcept nogil
+
+
+def fill_ramp(TensorBase t not None, start, step):
+    """Write start, start + step, ... into a dense tensor: computed in double, or exactly where both are ints."""
+    cdef ramp_fn kernel = <ramp_fn>get("ramp", t.dtype)
+    cdef bint whole = isinstance(start, int) and isinstance(step, int)
+    cdef int64_t whole_start = start if whole else 0, whole_step = step if whole else 0
+    cdef double real_start = start, real_step = step
+    cdef Py_ssize_t n = t.numel_, i
+    cdef int64_t _last = start + (n - 1) * step if whole else 0         # raises where it does not fit
+    cdef int threads = threads_for(n), item = itemsize(t.dtype)
+    with nogil:
+        if threads == 1:
+            kernel(ptr(t), 0, n, real_start, real_step, whole_start, whole_step, whole)
+        else:
+            for i in prange(threads, num_threads=threads, schedule="static"):
+                kernel(ptr(t) + n * i // threads * item, n * i // threads, n * (i + 1) // threads - n * i // threads,
+                       real_start, real_step, whole_start, whole_step, whole)
+    return t
 
 
 # ---- for the Python layer ------------------------------------------------------------------------------

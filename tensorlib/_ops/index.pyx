@@ -11,7 +11,7 @@ from libc.stdint cimport int64_t, uint8_t
 
 from .copying cimport contiguous, copy_into, fill, meet
 from .dispatch cimport get
-from .parallel cimport GRAIN, max_threads
+from .parallel cimport GRAIN, max_threads, threads_for
 from .storage cimport itemsize
 from .tensor cimport (TensorBase, empty, empty_like, is_contiguous, ptr, same_size, size_text, type_name, view_of,
                       wrap_dim)
@@ -28,7 +28,8 @@ ctypedef Py_ssize_t (*masked_fn)(char* x, Py_ssize_t stride, const uint8_t* mask
 ctypedef bint (*outside_fn)(const int64_t* index, Py_ssize_t n, int64_t low, int64_t high) noexcept nogil
 ctypedef Py_ssize_t (*count_fn)(const char* x, Py_ssize_t stride, Py_ssize_t n) noexcept nogil
 ctypedef Py_ssize_t (*nonzero_fn)(const char* x, Py_ssize_t stride, Py_ssize_t n, const int64_t* where, int ndim,
-                                  int64_t* out) noexcept nogil
+                                  int64_t* out, Py_ssize_t most) noexcept nogil
+ctypedef Py_ssize_t (*flags_fn)(const uint8_t* mask, Py_ssize_t n) noexcept nogil
 
 # All lines of a job: the dims other than the indexed one, of which the last is m. Steps in elements;
 # operand 0 is the tensor, 1 the index, 2 the other tensor (an output or a source).
@@ -68,6 +69,17 @@ cdef int check_type(TensorBase x, TensorBase other, str name) except -1:
     return 0
 
 
+cdef bint outside_somewhere(outside_fn any_outside, const int64_t* index, Py_ssize_t n, int64_t low,
+                            int64_t high) noexcept nogil:
+    """any_outside by several threads: those that use the index next, so that it lies in their caches."""
+    cdef int threads = threads_for(n), t, bad = 0
+    if threads == 1:
+        return any_outside(index, n, low, high)
+    for t in prange(threads, num_threads=threads, schedule="static"):
+        bad |= any_outside(index + n * t // threads, n * (t + 1) // threads - n * t // threads, low, high)
+    return bad
+
+
 cdef Py_ssize_t first_outside(const int64_t* index, Py_ssize_t n, int64_t low, int64_t high) except -2:
     """The first place whose value is not in [low, high), or -1."""
     cdef outside_fn any_outside = <outside_fn>get("any_outside", I64)
@@ -77,7 +89,7 @@ cdef Py_ssize_t first_outside(const int64_t* index, Py_ssize_t n, int64_t low, i
         bad = any_outside(index, n, low, high)
     else:
         with nogil:
-            bad = any_outside(index, n, low, high)
+            bad = outside_somewhere(any_outside, index, n, low, high)
     if bad:
         for i in range(n):
             if index[i] < low or index[i] >= high:
@@ -154,7 +166,7 @@ cdef void run_lines(const Lines* l, lines_fn kernel) noexcept nogil:
     elif groups >= threads:
         for t in prange(groups, num_threads=threads, schedule="static"):
             run_group(l, kernel, t, 0, l.n, 0, m)
-    elif l.writes or m >= l.n:
+    elif l.writes or l.step[0] <= l.gap[0][l.ndim - 1] or l.n < 4 * threads:     # not by n: whole lines, or few rows
         tasks = groups * threads
         for t in prange(tasks, num_threads=threads, schedule="static"):
             run_group(l, kernel, t // threads, 0, l.n, m * (t % threads) // threads,
@@ -431,14 +443,23 @@ cdef TensorBase expand(TensorBase x, int ndim, const Py_ssize_t* sizes):
     return view_of(x, x.offset, ndim, sizes, strides)
 
 
+cdef Py_ssize_t count_ones(TensorBase mask) except -2:
+    """How many elements of a contiguous mask are 1, or -1 where some is neither 0 nor 1."""
+    cdef flags_fn count_flags = <flags_fn>get("count_flags", U8)
+    cdef Py_ssize_t n = mask.numel_, ones = 0, part
+    cdef int threads = threads_for(n), t, bad = 0
+    if threads == 1:
+        return count_flags(<const uint8_t*>ptr(mask), n)
+    with nogil:
+        for t in prange(threads, num_threads=threads, schedule="static"):
+            part = count_flags(<const uint8_t*>ptr(mask) + n * t // threads, n * (t + 1) // threads - n * t // threads)
+            bad |= part < 0
+            ones += part
+    return -1 if bad else ones
+
+
 cdef int check_mask(TensorBase mask, str name) except -1:
-    cdef TensorBase dense = contiguous(mask)
-    cdef const uint8_t* values = <const uint8_t*>ptr(dense)
-    cdef uint8_t seen = 0
-    cdef Py_ssize_t i
-    for i in range(dense.numel_):
-        seen |= values[i]
-    if seen > 1:
+    if count_ones(contiguous(mask)) < 0:
         raise RuntimeError("%s(): Mask tensor can take 0 and 1 values only" % name)
     return 0
 
@@ -472,15 +493,22 @@ cdef bint same_sizes(TensorBase x, const Py_ssize_t* sizes) noexcept:
 
 
 cdef Py_ssize_t walk_mask(TensorBase x, TensorBase mask, char* other, Py_ssize_t most, masked_fn kernel) noexcept nogil:
-    """Hand the rows of x to a kernel in order; mask is contiguous. `other` moves on by what each row reports."""
+    """Hand the rows of x to a kernel in order; mask is contiguous. `other` moves on by what each row reports; if
+    most < 0 it stays, and threads may share the work."""
     cdef Py_ssize_t row, rows, n, rest, offset, stride, used = 0
-    cdef int d, last = x.ndim - 1, item = itemsize(x.dtype)
+    cdef int parts, d, last = x.ndim - 1, item = itemsize(x.dtype)
     cdef const uint8_t* flags = <const uint8_t*>ptr(mask)
     n, stride = x.sizes[last], x.strides[last]
     while last > 0 and x.strides[last - 1] == stride * n:      # merge what is contiguous
         last -= 1
         n *= x.sizes[last]
     rows = x.numel_ // n
+    if most < 0 and rows == 1 and threads_for(n) > 1:
+        parts = threads_for(n)
+        for row in prange(parts, num_threads=parts, schedule="static"):
+            kernel(ptr(x) + n * row // parts * stride * item, stride, flags + n * row // parts,
+                   n * (row + 1) // parts - n * row // parts, other, most)
+        return 0
     for row in range(rows):
         rest, offset = row, 0
         for d in range(last - 1, -1, -1):
@@ -497,15 +525,6 @@ cdef Py_ssize_t run_mask(TensorBase x, TensorBase mask, TensorBase other, Py_ssi
     with nogil:
         used = walk_mask(x, mask, ptr(other), most, kernel)
     return used
-
-
-cdef Py_ssize_t count_ones(TensorBase mask) noexcept:
-    """How many elements of a contiguous mask are 1."""
-    cdef const uint8_t* values = <const uint8_t*>ptr(mask)
-    cdef Py_ssize_t i, ones = 0
-    for i in range(mask.numel_):
-        ones += values[i]
-    return ones
 
 
 def masked_select(TensorBase x not None, TensorBase mask not None):
@@ -532,7 +551,7 @@ def masked_fill_(TensorBase x not None, TensorBase mask not None, value):
     cdef masked_fn kernel = <masked_fn>get("masked_fill_row", x.dtype)
     cdef TensorBase number = one_number(x, value), flags = fitted_mask(x, mask, "masked_fill_")
     if x.ndim:
-        run_mask(x, flags, number, 1, kernel)
+        run_mask(x, flags, number, -1, kernel)
     return x
 
 
@@ -556,15 +575,16 @@ def masked_scatter_(TensorBase x not None, TensorBase mask not None, TensorBase 
 
 # ---- nonzero -------------------------------------------------------------------------------------------
 
-cdef void find_nonzero(TensorBase x, nonzero_fn kernel, int64_t* out) noexcept nogil:
-    """Write the coordinates of the nonzero elements, row by row."""
+cdef void find_nonzero(TensorBase x, nonzero_fn kernel, int64_t* out, Py_ssize_t count) noexcept nogil:
+    """Write the coordinates of the `count` nonzero elements, row by row."""
     cdef int64_t where[MAXDIM]
     cdef Py_ssize_t _row, offset = 0, found = 0, n = x.sizes[x.ndim - 1]
     cdef int d, item = itemsize(x.dtype)
     for d in range(x.ndim):
         where[d] = 0
     for _row in range(x.numel_ // n):
-        found += kernel(ptr(x) + offset * item, x.strides[x.ndim - 1], n, where, x.ndim, out + found * x.ndim)
+        found += kernel(ptr(x) + offset * item, x.strides[x.ndim - 1], n, where, x.ndim, out + found * x.ndim,
+                        count - found)
         for d in range(x.ndim - 2, -1, -1):
             where[d] += 1
             offset += x.strides[d]
@@ -602,5 +622,5 @@ def nonzero(TensorBase x not None):
     out = empty(I64, 2 if sizes[0] else 0, sizes)
     if sizes[0]:
         with nogil:
-            find_nonzero(x, kernel, <int64_t*>ptr(out))
+            find_nonzero(x, kernel, <int64_t*>ptr(out), sizes[0])
     return out

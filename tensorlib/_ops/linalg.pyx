@@ -10,10 +10,16 @@ from libc.string cimport memset
 
 from .copying cimport contiguous, copy_into, fill
 from .dispatch cimport get
+from .driver cimport Job, run
 from .gemm cimport gemm_added_fn, gemm_fn, threads_for_product, threads_for_products
+from .parallel cimport threads_for
 from .storage cimport itemsize
 from .tensor cimport TensorBase, empty, empty_like, ptr, resize, same_size, size_text, type_name, view_of
-from .types cimport F32, F64, I64, MAXDIM
+from .types cimport F32, F64, I64, MAXDIM, row_fn
+
+cdef enum:
+    PIECES = 16             # that a long inner product is cut into, whatever the number of threads
+    PIECE = 4096            # elements of one at least
 
 cdef enum:
     GIL_WORK = 1 << 14          # multiplications that are worth releasing the GIL
@@ -230,6 +236,24 @@ def addmv(TensorBase self not None, double beta, double alpha, TensorBase mat no
     return mv_into("addmv", mat, vec, alpha, self, beta, out)
 
 
+cdef int outer_product(TensorBase a, TensorBase b, TensorBase c) except -1:
+    """c[i, j] = a[i] * b[j], by the elementwise driver: a product of matrices would pack what is used once."""
+    cdef Job job
+    cdef int item = itemsize(c.dtype), d
+    job.fn, job.number_fn, job.mirror_fn = <row_fn>get("mul", c.dtype), <row_fn>get("mul_number", c.dtype), NULL
+    job.n_args, job.n_out, job.ndim, job.numbers = 3, 1, 2, 4
+    job.base[0], job.base[1], job.base[2] = ptr(c), ptr(b), ptr(a)
+    for d in range(3):
+        job.itemsize[d] = item
+    for d in range(2):
+        job.sizes[d], job.strides[0][d] = c.sizes[d], c.strides[d] * item
+    job.strides[1][0], job.strides[1][1] = 0, b.strides[0] * item
+    job.strides[2][0], job.strides[2][1] = a.strides[0] * item, 0
+    with nogil:
+        run(&job)
+    return 0
+
+
 cdef TensorBase ger_into(str name, TensorBase a, TensorBase b, double alpha, TensorBase added, double beta,
                          TensorBase out):
     cdef Py_ssize_t[2] sizes
@@ -238,6 +262,9 @@ cdef TensorBase ger_into(str name, TensorBase a, TensorBase b, double alpha, Ten
         raise RuntimeError("vector and vector expected, got %dD, %dD tensors" % (a.ndim, b.ndim))
     sizes[0], sizes[1] = a.sizes[0], b.sizes[0]
     c = target(name, 2, sizes, a, b, added, beta, out)
+    if alpha == 1 and beta == 0 and a.numel_ and b.numel_:
+        outer_product(a, b, c)
+        return finish(c, out)
     multiply(a.dtype, sizes[0], sizes[1], 1, alpha, ptr(a), a.strides[0], 1, ptr(b), 1, b.strides[0],
              beta, ptr(c), c.strides[0], c.strides[1])
     return finish(c, out)
@@ -326,6 +353,30 @@ def addbmm(TensorBase self not None, double beta, double alpha, TensorBase batch
 
 # ---- sums: a tensor of size (1,); integers are summed in 64 bits and give a LongTensor ------------------------------
 
+cdef double long_inner_real(dot_real_fn kernel, Py_ssize_t n, const char* a, Py_ssize_t sa, const char* b,
+                            Py_ssize_t sb, int item) noexcept nogil:
+    """In PIECES, by all threads, added up in order."""
+    cdef double[PIECES] sums
+    cdef double total = 0
+    cdef Py_ssize_t i, first
+    for i in prange(PIECES, num_threads=threads_for(n), schedule="static"):
+        first = n * i // PIECES
+        sums[i] = kernel(n * (i + 1) // PIECES - first, a + first * sa * item, sa, b + first * sb * item, sb)
+    for i in range(PIECES):
+        total += sums[i]
+    return total
+
+
+cdef int64_t long_inner_integer(dot_integer_fn kernel, Py_ssize_t n, const char* a, Py_ssize_t sa, const char* b,
+                                Py_ssize_t sb, int item) noexcept nogil:
+    cdef int64_t total = 0
+    cdef Py_ssize_t i, first
+    for i in prange(PIECES, num_threads=threads_for(n), schedule="static"):
+        first = n * i // PIECES
+        total += kernel(n * (i + 1) // PIECES - first, a + first * sa * item, sa, b + first * sb * item, sb)
+    return total
+
+
 cdef TensorBase inner(int dtype, Py_ssize_t n, const char* a, Py_ssize_t sa, const char* b, Py_ssize_t sb):
     cdef Py_ssize_t one = 1
     cdef bint is_real = dtype == F32 or dtype == F64
@@ -334,10 +385,15 @@ cdef TensorBase inner(int dtype, Py_ssize_t n, const char* a, Py_ssize_t sa, con
     cdef double total = 0
     cdef int64_t whole = 0
     with nogil:
-        if is_real:
-            total = (<dot_real_fn>kernel)(n, a, sa, b, sb)
+        if n < PIECES * PIECE:
+            if is_real:
+                total = (<dot_real_fn>kernel)(n, a, sa, b, sb)
+            else:
+                whole = (<dot_integer_fn>kernel)(n, a, sa, b, sb)
+        elif is_real:
+            total = long_inner_real(<dot_real_fn>kernel, n, a, sa, b, sb, itemsize(dtype))
         else:
-            whole = (<dot_integer_fn>kernel)(n, a, sa, b, sb)
+            whole = long_inner_integer(<dot_integer_fn>kernel, n, a, sa, b, sb, itemsize(dtype))
     if dtype == F32:
         (<float*>ptr(out))[0] = <float>total
     elif dtype == F64:
@@ -405,10 +461,22 @@ def diagonal_matrix(TensorBase self not None, Py_ssize_t diagonal, Py_ssize_t ro
     return c
 
 
+cdef void clear_row(TensorBase c, Py_ssize_t i, Py_ssize_t diagonal, bint lower) noexcept nogil:
+    """Zeros in row i, above (`lower`) or below the diagonal."""
+    cdef Py_ssize_t first = max(i + diagonal + 1, <Py_ssize_t>0) if lower else 0, j
+    cdef Py_ssize_t last = c.sizes[1] if lower else min(i + diagonal, c.sizes[1])
+    cdef int size = itemsize(c.dtype)
+    if first < last and c.strides[1] == 1:
+        memset(ptr(c) + (i * c.strides[0] + first) * size, 0, (last - first) * size)
+    else:
+        for j in range(first, last):
+            memset(ptr(c) + (i * c.strides[0] + j * c.strides[1]) * size, 0, size)
+
+
 cdef TensorBase triangle(str name, TensorBase t, Py_ssize_t diagonal, bint lower, TensorBase out):
     """t with zeros above (`lower`) or below the diagonal."""
-    cdef Py_ssize_t i, j, first, last
-    cdef int size = itemsize(t.dtype)
+    cdef Py_ssize_t i
+    cdef int threads
     cdef TensorBase c = out
     if t.ndim != 2:
         raise RuntimeError("expected a matrix, got a %dD tensor" % t.ndim)
@@ -419,14 +487,14 @@ cdef TensorBase triangle(str name, TensorBase t, Py_ssize_t diagonal, bint lower
         resize(out, 2, t.sizes)
     if c is not t:
         copy_into(c, t)
-    for i in range(c.sizes[0]):
-        first = max(i + diagonal + 1, 0) if lower else 0
-        last = c.sizes[1] if lower else min(i + diagonal, c.sizes[1])
-        if first < last and c.strides[1] == 1:
-            memset(ptr(c) + (i * c.strides[0] + first) * size, 0, (last - first) * size)
+    threads = threads_for(c.numel_)
+    with nogil:
+        if threads == 1:
+            for i in range(c.sizes[0]):
+                clear_row(c, i, diagonal, lower)
         else:
-            for j in range(first, last):
-                memset(ptr(c) + (i * c.strides[0] + j * c.strides[1]) * size, 0, size)
+            for i in prange(c.sizes[0], num_threads=threads, schedule="static"):
+                clear_row(c, i, diagonal, lower)
     return c
 
 

@@ -66,9 +66,15 @@ cdef void choose_loops(Plan* p, Py_ssize_t short) noexcept nogil:
 
 
 cdef void share(Plan* p, int threads) noexcept nogil:
-    """Make the tasks smaller until there are some for each thread."""
-    while threads > 1 and task_count(p) < 2 * threads and p.batch > (64 if p.columns else 1):
-        p.batch = (p.batch + 1) // 2
+    """Cut each group into as many equal tasks as give every thread some: neighbouring columns in one, so that two
+    threads seldom write the same line of the cache."""
+    cdef Py_ssize_t each = (threads + p.groups - 1) // p.groups, pieces = (p.m + p.batch - 1) // p.batch, size
+    if each > 1:
+        pieces = (pieces + each - 1) // each * each
+        size = (p.m + pieces - 1) // pieces
+        if p.columns:
+            size = max((size + 15) // 16 * 16, <Py_ssize_t>64)
+        p.batch = min(p.batch, size)
 
 
 cdef void make_plan(Plan* p, TensorBase x, const bint* reduce, Py_ssize_t short=16) noexcept:

@@ -8,7 +8,7 @@ from libc.stdint cimport int64_t
 from libc.stdlib cimport free, malloc
 
 from .dispatch cimport get
-from .parallel cimport GRAIN, max_threads
+from .parallel cimport GRAIN, max_threads, threads_for
 from .plan cimport (COLUMNS, Dims, Number, Plan, RELEASE, add_dim, choose_loops, locate, make_plan, mark_all,
                     merge_neighbours, product, share, sort_and_merge, task_count, task_place)
 from .reduce import max_number, min_number
@@ -17,7 +17,8 @@ from .tensor cimport TensorBase, empty, ptr, same_size, type_name, wrap_dim
 from .types cimport I64, MAXDIM, U8
 
 cdef enum:
-    SHORT = 8               # lines below this are worked off side by side
+    SHORT = 8               # lines below this are worked off in columns
+    SIDE = 4                # others so many at a time
 
 ctypedef void (*lines_fn)(const char* x, Py_ssize_t n, Py_ssize_t stride, Py_ssize_t m, Py_ssize_t gap,
                           char* out, Py_ssize_t out_stride, Py_ssize_t out_gap, void* acc) noexcept nogil
@@ -37,7 +38,7 @@ ctypedef void (*store_fn)(char* out, Py_ssize_t gap, Py_ssize_t m, const void* a
 cdef void lines_task(const Plan* p, lines_fn lines, Number start, const char* x, char* out, Py_ssize_t out_stride,
                      int item, Py_ssize_t task) noexcept nogil:
     cdef Number acc[COLUMNS]
-    cdef Py_ssize_t group, first, m, j
+    cdef Py_ssize_t group, first, m, side, j
     task_place(p, task, &group, &first, &m)
     x += (locate(&p.kept, p.kept.step, group) + first * p.gap) * item
     out += (locate(&p.kept, p.kept.out, group) + first * p.out_gap) * item
@@ -46,9 +47,14 @@ cdef void lines_task(const Plan* p, lines_fn lines, Number start, const char* x,
             acc[j] = start
         lines(x, p.n, p.stride, m, p.gap, out, out_stride, p.out_gap, acc)
         return
-    for j in range(m):
-        acc[0] = start
-        lines(x + j * p.gap * item, p.n, p.stride, 1, 0, out + j * p.out_gap * item, out_stride, 0, acc)
+    while m > 0:
+        side = SIDE if m >= SIDE else 1
+        for j in range(side):
+            acc[j] = start
+        lines(x, p.n, p.stride, side, p.gap, out, out_stride, p.out_gap, acc)
+        x += side * p.gap * item
+        out += side * p.out_gap * item
+        m -= side
 
 
 cdef void run_lines(Plan* p, lines_fn lines, Number start, const char* x, char* out, Py_ssize_t out_stride,
@@ -188,7 +194,7 @@ def histc(TensorBase x not None, Py_ssize_t bins=100, double low=0, double high=
 cdef bint equal_elements(TensorBase a, TensorBase b, equal_fn kernel) noexcept nogil:
     """Compare row by row along the last dim, after merging what is contiguous in both."""
     cdef Dims d
-    cdef int i, item = itemsize(a.dtype)
+    cdef int i, item = itemsize(a.dtype), threads, unlike = 0
     cdef Py_ssize_t row, n = 1, a_stride = 0, b_stride = 0
     d.n = 0
     for i in range(a.ndim):
@@ -197,6 +203,13 @@ cdef bint equal_elements(TensorBase a, TensorBase b, equal_fn kernel) noexcept n
     if d.n:
         d.n -= 1
         n, a_stride, b_stride = d.size[d.n], d.step[d.n], d.out[d.n]
+    if product(&d) == 1 and threads_for(n) > 1:
+        threads = threads_for(n)
+        for row in prange(threads, num_threads=threads, schedule="static"):
+            unlike |= not kernel(ptr(a) + n * row // threads * a_stride * item, a_stride,
+                                 ptr(b) + n * row // threads * b_stride * item, b_stride,
+                                 n * (row + 1) // threads - n * row // threads)
+        return not unlike
     for row in range(product(&d)):
         if not kernel(ptr(a) + locate(&d, d.step, row) * item, a_stride,
                       ptr(b) + locate(&d, d.out, row) * item, b_stride, n):

@@ -108,6 +108,26 @@ cdef void fill_half_row(uint16_t** p, Py_ssize_t n) noexcept nogil:
         p[0][i] = v
 
 
+cdef void ramp(target* y, Py_ssize_t first, Py_ssize_t n, double start, double step, int64_t whole_start,
+               int64_t whole_step, bint whole) noexcept nogil:
+    """start + i * step for n numbers from the first-th on: in doubles, or exactly if `whole`."""
+    cdef double steps[256]
+    cdef Py_ssize_t i, k, m
+    if whole:
+        for i in range(n):
+            y[i] = <target>(whole_start + (first + i) * whole_step)
+        return
+    for i in range(0, n, 256):
+        m = min(n - i, <Py_ssize_t>256)
+        for k in range(m):              # a loop of its own: the product is to be rounded, on every machine
+            steps[k] = <double>(first + i + k) * step
+        for k in range(m):
+            if target is float or target is double:
+                y[i + k] = <target>(start + steps[k])
+            else:
+                y[i + k] = <target><int64_t>(start + steps[k])
+
+
 cdef dict TYPES = {U8: "Byte", I8: "Char", I16: "Short", I32: "Int", I64: "Long", F32: "Float", F64: "Double"}
 
 
@@ -122,6 +142,7 @@ cdef register_target(target* tag, int dtype):
     put("from_Half", dtype, <void*>from_half_row[target])
     put("from_" + TYPES[dtype], dtype, <void*>copy_row[target])
     put("from_" + TYPES[dtype] + "_number", dtype, <void*>fill_row[target])
+    put("ramp", dtype, <void*>ramp[target])
 
 
 register_target(<uint8_t*>NULL, U8)

@@ -49,6 +49,12 @@ cdef void gather_lines(number* x, Py_ssize_t x_step, Py_ssize_t x_gap,
     gather_loops(x, x_step, x_gap, index, index_step, index_gap, out, out_step, out_gap, n, m)
 
 
+cdef inline void fill_row(number* to, number value, Py_ssize_t m) noexcept nogil:
+    cdef Py_ssize_t j
+    for j in range(m):
+        to[j] = value
+
+
 # x[index[i, j], j] = source[i, j], i ascending: of equal positions the last one wins.
 cdef void scatter_lines(number* x, Py_ssize_t x_step, Py_ssize_t x_gap,
                         const int64_t* index, Py_ssize_t index_step, Py_ssize_t index_gap,
@@ -57,6 +63,13 @@ cdef void scatter_lines(number* x, Py_ssize_t x_step, Py_ssize_t x_gap,
     if index_gap == 0 and x_gap == 1 and gap == 1:
         for i in range(n):
             memcpy(x + index[i * index_step] * x_step, source + i * step, m * sizeof(number))
+    elif index_gap == 0 and x_gap == 1 and gap == 0:
+        for i in range(n):
+            fill_row(x + index[i * index_step] * x_step, source[i * step], m)
+    elif x_step == 1 and index_step == 1 and step == 1:
+        for j in range(m):
+            for i in range(n):
+                x[index[j * index_gap + i] + j * x_gap] = source[j * gap + i]
     elif along_lines(x_step, x_gap, n, m):
         for j in range(m):
             for i in range(n):
@@ -82,6 +95,10 @@ cdef void scatter_add_lines(number* x, Py_ssize_t x_step, Py_ssize_t x_gap,
     if index_gap == 0 and x_gap == 1 and gap == 1:
         for i in range(n):
             add_row(x + index[i * index_step] * x_step, source + i * step, m)
+    elif x_step == 1 and index_step == 1 and step == 1:
+        for j in range(m):
+            for i in range(n):
+                x[index[j * index_gap + i] + j * x_gap] += source[j * gap + i]
     elif along_lines(x_step, x_gap, n, m):
         for j in range(m):
             for i in range(n):
@@ -90,6 +107,20 @@ cdef void scatter_add_lines(number* x, Py_ssize_t x_step, Py_ssize_t x_gap,
         for i in range(n):
             for j in range(m):
                 x[index[i * index_step + j * index_gap] * x_step + j * x_gap] += source[i * step + j * gap]
+
+
+# How many of n flags are 1, or -1 where some is neither 0 nor 1.
+cdef Py_ssize_t count_flags(const uint8_t* mask, Py_ssize_t n) noexcept nogil:
+    cdef Py_ssize_t i, first = 0, total = 0
+    cdef uint8_t seen = 0, ones
+    while first < n:                    # in bytes, as long as they hold the count
+        ones = 0
+        for i in range(first, min(n, first + 128)):
+            seen |= mask[i]
+            ones += mask[i] & 1
+        total += ones
+        first += 128
+    return total if seen <= 1 else -1
 
 
 # Take the elements of a row where the mask is 1, at most `most` of them; returns how many.
@@ -106,11 +137,11 @@ cdef Py_ssize_t masked_select_row(const number* x, Py_ssize_t stride, const uint
 # Put the next elements of source where the mask is 1; returns how many were put.
 cdef Py_ssize_t masked_scatter_row(number* x, Py_ssize_t stride, const uint8_t* mask, Py_ssize_t n,
                                    const number* source, Py_ssize_t most) noexcept nogil:
-    cdef Py_ssize_t i, used = 0
-    for i in range(n):
-        if mask[i]:
-            x[i * stride] = source[used]
-            used += 1
+    cdef Py_ssize_t i = 0, used = 0
+    while i < n and used < most:        # no branch for the mask: it would be guessed wrong half of the time
+        x[i * stride] = source[used] if mask[i] else x[i * stride]
+        used += mask[i]
+        i += 1
     return used
 
 
@@ -140,17 +171,33 @@ cdef Py_ssize_t count_nonzero(const number* x, Py_ssize_t stride, Py_ssize_t n) 
     return found
 
 
-# Write the positions of the nonzero elements of a row, after its own coordinates; returns how many.
+cdef inline bint all_zero(const number* x, Py_ssize_t stride, Py_ssize_t n) noexcept nogil:
+    cdef Py_ssize_t i
+    cdef int seen = 0
+    if stride == 1:
+        for i in range(n):
+            seen |= x[i] != 0
+        return not seen
+    return False
+
+
+# Write the positions of the nonzero elements of a row, at most `most`, after its own coordinates; returns how many.
+# A position is written for every element, and the next one over it if that was zero: no branch is guessed wrong.
 cdef Py_ssize_t nonzero_row(const number* x, Py_ssize_t stride, Py_ssize_t n, const int64_t* where, int ndim,
-                            int64_t* out) noexcept nogil:
-    cdef Py_ssize_t i, found = 0
+                            int64_t* out, Py_ssize_t most) noexcept nogil:
+    cdef Py_ssize_t i = 0, last, found = 0
     cdef int d
-    for i in range(n):
-        if x[i * stride] != 0:
+    while i < n and found < most:
+        last = min(n, i + 64)
+        if all_zero(x + i * stride, stride, last - i):
+            i = last
+        while i < last and found < most:
             for d in range(ndim - 1):
-                out[found * ndim + d] = where[d]
-            out[found * ndim + ndim - 1] = i
-            found += 1
+                out[d] = where[d]
+            out[ndim - 1] = i
+            out += ndim if x[i * stride] != 0 else 0
+            found += x[i * stride] != 0
+            i += 1
     return found
 
 
@@ -186,3 +233,4 @@ enter(<int64_t*>NULL, I64)
 enter(<float*>NULL, F32)
 enter(<double*>NULL, F64)
 put("any_outside", I64, <void*>any_outside)
+put("count_flags", U8, <void*>count_flags)

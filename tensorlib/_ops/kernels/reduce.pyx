@@ -1,9 +1,10 @@
 # Reduction loops. A strip is n elements at one stride, folded into one accumulator; columns are m strips
 # side by side, folded into m accumulators. An accumulator is a double for float types and an int64 for
 # integer types (integers wrap when they are stored). Floats add in lanes, pairwise between blocks.
-from libc.math cimport fabs, pow, sqrt
+from libc.math cimport fabs, isfinite, pow, sqrt
 
 from tensorlib._ops.dispatch cimport put
+from tensorlib._ops.mathfn cimport tl_exp, tl_log
 from tensorlib._ops.types cimport *
 
 cdef extern from "rowsum.h" nogil:
@@ -22,6 +23,8 @@ cdef enum:
     SQUARE = 2
     POWER = 3
     DEVIATION = 4
+    CUBE = 5
+    FLOAT_POWER = 6
 
 
 cdef inline double fold_lanes(real* lanes) noexcept nogil:
@@ -58,7 +61,7 @@ cdef inline double sum_short(const real* x, Py_ssize_t n) noexcept nogil:
 
 
 cdef inline double sum_reals(const real* x, Py_ssize_t n) noexcept nogil:
-    if n < 8 * LANES:
+    if n < 16:
         return sum_short(x, n)
     if real is float:
         return tl_row_sum_f32(x, n)
@@ -338,6 +341,10 @@ cdef void min_position(const number* x, Py_ssize_t n, Py_ssize_t stride, number*
 
 
 cdef inline double term(double v, double p, const int kind) noexcept nogil:
+    if kind == CUBE:
+        return v * v * fabs(v)
+    if kind == FLOAT_POWER:             # in vectors; p log v may lose what matters to doubles alone
+        return tl_exp(p * tl_log(fabs(v)))
     if kind == NONZERO:
         return v != 0
     if kind == ABSOLUTE:
@@ -383,6 +390,10 @@ cdef void norm_strip(const real* x, Py_ssize_t n, Py_ssize_t stride, void* acc, 
         add_terms(x, n, stride, total, 1, ABSOLUTE)
     elif arg[0] == 0:
         add_terms(x, n, stride, total, 0, NONZERO)
+    elif arg[0] == 3:
+        add_terms(x, n, stride, total, 3, CUBE)
+    elif real is float and isfinite(arg[0]):
+        add_terms(x, n, stride, total, arg[0], FLOAT_POWER)
     else:
         add_terms(x, n, stride, total, arg[0], POWER)
 
@@ -396,6 +407,10 @@ cdef void norm_columns(const real* x, Py_ssize_t n, Py_ssize_t stride, Py_ssize_
         add_terms_columns(x, n, stride, m, gap, total, arg, ABSOLUTE)
     elif arg[0] == 0:
         add_terms_columns(x, n, stride, m, gap, total, arg, NONZERO)
+    elif arg[0] == 3:
+        add_terms_columns(x, n, stride, m, gap, total, arg, CUBE)
+    elif real is float and isfinite(arg[0]):
+        add_terms_columns(x, n, stride, m, gap, total, arg, FLOAT_POWER)
     else:
         add_terms_columns(x, n, stride, m, gap, total, arg, POWER)
 

@@ -4,6 +4,39 @@ from tensorlib._ops.dispatch cimport put
 from tensorlib._ops.types cimport *
 
 
+cdef enum:
+    SIDE = 4            # lines that are worked off side by side, so that none waits for its last sum; scan.pyx knows it
+
+
+ctypedef fused wide:
+    int64_t
+    double
+
+
+cdef inline void running_alone(const number* x, Py_ssize_t n, Py_ssize_t stride, number* out, Py_ssize_t out_stride,
+                               wide* acc, const bint product) noexcept nogil:
+    """One line, its sum in a register."""
+    cdef Py_ssize_t i
+    cdef wide total = acc[0]
+    for i in range(n):
+        total = total * <wide>x[i * stride] if product else total + <wide>x[i * stride]
+        out[i * out_stride] = <number>total
+
+
+cdef inline void running_side(const number* x, Py_ssize_t n, Py_ssize_t stride, Py_ssize_t gap, number* out,
+                              Py_ssize_t out_stride, Py_ssize_t out_gap, wide* acc, const bint product) noexcept nogil:
+    cdef Py_ssize_t _i, j
+    cdef wide total[SIDE]
+    for j in range(SIDE):
+        total[j] = acc[j]
+    for _i in range(n):
+        for j in range(SIDE):
+            total[j] = total[j] * <wide>x[j * gap] if product else total[j] + <wide>x[j * gap]
+            out[j * out_gap] = <number>total[j]
+        x += stride
+        out += out_stride
+
+
 # Running sums and products of m neighbouring strips; acc holds m doubles or int64s.
 cdef inline void running(const number* x, Py_ssize_t n, Py_ssize_t stride, Py_ssize_t m, Py_ssize_t gap,
                          number* out, Py_ssize_t out_stride, Py_ssize_t out_gap, void* acc,
@@ -11,13 +44,18 @@ cdef inline void running(const number* x, Py_ssize_t n, Py_ssize_t stride, Py_ss
     cdef Py_ssize_t i, j
     cdef int64_t* whole = <int64_t*>acc
     cdef double* total = <double*>acc
-    cdef double sum = total[0]
-    if number not in integer:
-        if m == 1:                      # in a register
-            for i in range(n):
-                sum = sum * x[i * stride] if product else sum + x[i * stride]
-                out[i * out_stride] = <number>sum
-            return
+    if m == 1:
+        if number in integer:
+            running_alone(x, n, stride, out, out_stride, whole, product)
+        else:
+            running_alone(x, n, stride, out, out_stride, total, product)
+        return
+    if m == SIDE and gap != 1:
+        if number in integer:
+            running_side(x, n, stride, gap, out, out_stride, out_gap, whole, product)
+        else:
+            running_side(x, n, stride, gap, out, out_stride, out_gap, total, product)
+        return
     for i in range(n):
         for j in range(m):
             if number in integer:
@@ -85,11 +123,18 @@ cdef void histogram(const real* x, Py_ssize_t n, Py_ssize_t stride, double* bins
 # Whether two strips are equal.
 cdef bint equal_strip(const number* a, Py_ssize_t a_stride, const number* b, Py_ssize_t b_stride,
                       Py_ssize_t n) noexcept nogil:
-    cdef Py_ssize_t i
-    for i in range(n):
-        if a[i * a_stride] != b[i * b_stride]:
-            return False
-    return True
+    cdef Py_ssize_t i, first = 0, last
+    cdef int unlike = 0
+    while first < n and not unlike:     # blocks, which are looked at in vectors
+        last = min(n, first + 256)
+        if a_stride == 1 and b_stride == 1:
+            for i in range(first, last):
+                unlike |= a[i] != b[i]
+        else:
+            for i in range(first, last):
+                unlike |= a[i * a_stride] != b[i * b_stride]
+        first = last
+    return not unlike
 
 
 cdef int enter(number* type_of, int dtype) except -1:
