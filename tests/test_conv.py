@@ -113,7 +113,7 @@ def test_definition(case):
     close(conv.row.ref(x, w, b, *case[2:]), want, 1e-12)
 
 
-@pytest.fixture(params=["im2col", "direct", "winograd", "implicit"])
+@pytest.fixture(params=["im2col", "direct", "winograd", "implicit", "dots"])
 def path(request):
     """Each path of the kernels; one that does not apply falls back to another."""
     force_path(request.param)

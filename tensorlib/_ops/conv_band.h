@@ -39,7 +39,9 @@ ALWAYS_INLINE void NAME(copy_apart)(const real *in, ptrdiff_t n, ptrdiff_t step,
         NAME(copy_few)(in, n, out);
         return;
     }
-    if (step == 2)              /* in[2 * n - 1] may not exist */
+    for (; step == 2 && j + LANES < n; j += LANES)              /* in[2 * n - 1] may not exist */
+        for (ptrdiff_t l = 0; l < LANES; l++) out[j + l] = in[2 * (j + l)];
+    if (step == 2)
         for (; j + QUAD < n; j += QUAD)
             *(quad *)(out + j) = NAME(evens)(*(const quad *)(in + 2 * j), *(const quad *)(in + 2 * j + QUAD));
     for (; j < n; j++) out[j] = in[j * step];
@@ -453,10 +455,10 @@ static void NAME(weight_task)(const ConvShape *s, const bands *b, const real *dy
     }
 }
 
-/* The gradient for one output channel: the sum of all parts, turned. */
-static void NAME(weight_join)(const ConvShape *s, const real *sums, real *dw, ptrdiff_t channel)
+/* The gradient for one output channel: the sum of all parts, turned. Rows of sums are `all` apart. */
+static void NAME(weight_join)(const ConvShape *s, const real *sums, ptrdiff_t all, real *dw, ptrdiff_t channel)
 {
-    const ptrdiff_t all = NAME(padded_panels)(s), group = channel / s->cout, part = s->groups * s->depth * all;
+    const ptrdiff_t group = channel / s->cout, part = s->groups * s->depth * all;
     sums += group * s->depth * all + channel % s->cout;
     for (ptrdiff_t k = 0; k < s->depth; k++) {
         real total = 0;
@@ -495,13 +497,15 @@ static double NAME(direct_dx_plan)(ConvShape *s, int threads) { return NAME(dire
 
 static double NAME(direct_weight_plan)(ConvShape *s, int threads)
 {
+    enum { TURN = 40 };             /* what an element of the gradient costs that is turned, in products */
     bands b;
     if (s->groups * s->cout * s->depth > MOST_SUMS || !NAME(plan_bands)(s, 0, 1, threads, &b)) return 0;
     s->parts = limit(threads, 1, s->batch * s->groups * s->bands);
     s->scratch = NAME(weight_room)(s, &b);
     s->shared = NAME(sums_room)(s);
     if (NAME(few_channels)(s)) return (double)s->band * s->out[2] / NAME(band_length)(&b, s->band) / 2;
-    return NAME(share)(s->cout, TILE_N, TILE_N * 2 / 3) * NAME(share)(s->depth, TILE_M, 4);
+    return NAME(share)(s->cout, TILE_N, TILE_N * 2 / 3) * NAME(share)(s->depth, TILE_M, 4)
+        * s->depth / (s->depth + TURN);
 }
 
 static void NAME(run_direct)(const ConvShape *s, int gradient, const real *x, const real *w, const real *bias, real *y,
@@ -549,6 +553,6 @@ static void NAME(direct_weight)(const ConvShape *s, void *gemm, const void *dy, 
         #pragma omp for schedule(static)
         for (ptrdiff_t i = 0; i < s->parts; i++) NAME(weight_task)(s, &b, dy, x, sums, own, i);
         #pragma omp for schedule(static)
-        for (ptrdiff_t i = 0; i < s->groups * s->cout; i++) NAME(weight_join)(s, sums, dw, i);
+        for (ptrdiff_t i = 0; i < s->groups * s->cout; i++) NAME(weight_join)(s, sums, NAME(padded_panels)(s), dw, i);
     }
 }

@@ -100,9 +100,11 @@ static void find_all_offsets(const ConvShape *s, const bands *b, int *offsets)
 #define real float
 #include "gemm_tile.h"
 #include "conv_band.h"
+#include "conv_dots.h"
 #undef real
 #define real double
 #include "gemm_tile.h"
 #include "conv_band.h"
+#include "conv_dots.h"
 #undef real
 #endif

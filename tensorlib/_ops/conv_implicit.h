@@ -138,8 +138,10 @@ static double plan_implicit(ConvShape *s, const pass *m, int threads, ptrdiff_t 
         s->images = limit(fit < some ? fit : some, 1, s->batch);
     }
     s->blocks = (s->batch + s->images - 1) / s->images;
-    s->images = (s->batch + s->blocks - 1) / s->blocks;
     s->bands = (m->grid[0] + s->band - 1) / s->band;
+    if (s->bands == 1) s->blocks = fair_pieces(s->blocks, s->groups, s->batch, threads);
+    s->bands = fair_pieces(s->bands, s->groups * s->blocks, m->grid[0], threads);
+    s->images = (s->batch + s->blocks - 1) / s->blocks;
     s->band = (m->grid[0] + s->bands - 1) / s->bands;
     return (double)s->batch * s->groups * s->bands * copy_pixels(s, m) * m->in;
 }

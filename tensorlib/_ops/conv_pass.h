@@ -59,4 +59,13 @@ static ptrdiff_t phase_size(const pass *m, int dim, ptrdiff_t phase)
 }
 
 static ptrdiff_t limit(ptrdiff_t n, ptrdiff_t least, ptrdiff_t most) { return n < least ? least : n > most ? most : n; }
+
+/* n pieces of work, or up to `most`, so that all threads get as many: one more would show where they are few. There are
+   `each` of them again and again. */
+static ptrdiff_t fair_pieces(ptrdiff_t n, ptrdiff_t each, ptrdiff_t most, int threads)
+{
+    for (ptrdiff_t more = n; n * each < 4 * threads && more < n + threads && more <= most; more++)
+        if (more * each % threads == 0) return more;
+    return n;
+}
 #endif

@@ -170,7 +170,7 @@ static void plan_blocks(ConvShape *s, const tiling *t, ptrdiff_t most, int threa
     const ptrdiff_t image = t->across * t->down, fair = (s->batch * s->groups * image + threads - 1) / threads;
     if (most > fair) most = fair;
     s->images = image < most ? most / image : 1;
-    s->blocks = (s->batch + s->images - 1) / s->images;
+    s->blocks = fair_pieces((s->batch + s->images - 1) / s->images, s->groups, s->batch, threads);
     s->images = (s->batch + s->blocks - 1) / s->blocks;
     s->band = s->images > 1 || most >= image ? t->down : most < t->across ? 1 : most / t->across;
     s->bands = (t->down + s->band - 1) / s->band;
