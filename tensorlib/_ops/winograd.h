@@ -1,4 +1,4 @@
-/* Winograd convolution for float and double: images of two dims, kernels of two to twelve places in each.
+/* Winograd convolution for float and double: images of two dims, kernels of up to twelve places in each.
 
    Two by two outputs of a 3x3 kernel are made of a tile of four by four inputs with 16 products for each pair of
    channels instead of 36 (Lavin and Gray, Fast Algorithms for Convolutional Neural Networks, 2016). With the matrices
@@ -7,12 +7,14 @@
        forward             Y  = At [ (G w Gt) . (Bt d B) ] A        summed over input channels
        gradient of weight  dw = Gt [ (Bt d B) . (A dY At) ] G       summed over tiles
 
-   where the dots are 16 matrix products, one for each place in the tile. Other kernels are cut into pieces of two or
+   where the dots are 16 matrix products, one for each place in the tile. Other kernels are cut into pieces of one to
    three places in each dim, and with a stride into pieces of places that are one stride apart. Each piece reads a tile
    of its own, and all of them are summed before the last transform, as if they were more input channels. A piece of two
-   places has zeros in the last line or column of G w Gt, whose products are left out: so 5x5 takes 49 products instead
-   of 100, and all sums are as short, and errors as small, as those of 3x3. The gradient of the input is a forward pass
-   too (see conv_pass.h). Vectors run along channels, so that any image size will do. */
+   places has zeros in the last line or column of G w Gt, whose products are left out; a piece of one place has two
+   products for two outputs, which the first and the last line or column of the tile can take. So 5x5 takes 49 products
+   instead of 100, 3x3 with stride 2 takes 25 instead of 36, and all sums are as short, and errors as small, as those of
+   3x3 with stride 1. Where there is but one line of outputs, as in one dim, tiles have one line too. The gradient of the
+   input is a forward pass (see conv_pass.h). Vectors run along channels, so that any image size will do. */
 #ifndef TENSORLIB_WINOGRAD_H
 #define TENSORLIB_WINOGRAD_H
 #include <string.h>
@@ -24,7 +26,12 @@
 #define MOST_STRIPS 4                           /* pieces of one dim */
 #define MOST_TAPS 12                            /* of one dim of the kernel */
 
-/* Two or three places of the kernel in one dim. The last of two may not exist. */
+/* A case of a switch for each pair of numbers of taps, see HAS_PLACE. */
+#define EACH_PIECE(CASE) \
+    CASE(3, 3) CASE(3, 2) CASE(3, 1) CASE(2, 3) CASE(2, 2) CASE(2, 1) CASE(1, 3) CASE(1, 2) CASE(1, 1) CASE(0, 3) \
+    CASE(0, 2) CASE(0, 1)
+
+/* One to three places of the kernel in one dim. */
 typedef struct {
     int taps, tap[3];                           /* -1: no such place */
     ptrdiff_t from;                             /* pixel that the first one reads, from a position's first pixel on */
@@ -46,20 +53,23 @@ static int find_strips(const ConvShape *s, const pass *m, int dim, ptrdiff_t pha
             tap[n++] = t;
         }
         while (done < n) {
-            const int rest = n - done, taps = rest == 1 || rest == 2 || rest == 4 ? 2 : 3;
+            const int rest = n - done, taps = rest == 4 ? 2 : rest < 3 ? rest : 3;
             if (count == MOST_STRIPS) return 0;
             strip *to = strips + count++;
             to->taps = taps;
             to->from = first + done * m->step[dim];
-            for (int i = 0; i < 3; i++) to->tap[i] = i < taps && done + i < n ? tap[done + i] : -1;
+            for (int i = 0; i < 3; i++) to->tap[i] = i < taps ? tap[done + i] : -1;
             done += taps;
         }
     }
     return count;
 }
 
+/* Whether pieces of so many taps have products in a line or column of the tile. No tap: one, for a single output. */
+#define HAS_PLACE(taps, i) ((i) == 0 || ((taps) == 1 ? (i) == 3 : (i) <= (taps)))
+
 typedef struct {
-    int rows, columns;                          /* taps of each dim: two or three */
+    int rows, columns;                          /* taps of each dim, as for HAS_PLACE */
     int tap[9];                                 /* places of the kernel as three by three, -1: none */
     ptrdiff_t from[2];
     int slot[PLACES];                           /* how many pieces before this one have a place too, -1: it has not */
@@ -73,6 +83,9 @@ typedef struct {
     piece piece[MOST_STRIPS * MOST_STRIPS];
 } pieces;
 
+/* Whether there is one line of outputs, made of one line of inputs. */
+static int is_flat(const ConvShape *s, const pass *m) { return s->kernel[1] == 1 && m->out_size[0] == 1; }
+
 static void find_pieces(const ConvShape *s, const pass *m, ptrdiff_t index, pieces *p)
 {
     strip rows[MOST_STRIPS], columns[MOST_STRIPS];
@@ -84,7 +97,7 @@ static void find_pieces(const ConvShape *s, const pass *m, ptrdiff_t index, piec
     for (int i = 0; i < down; i++)
         for (int j = 0; j < across; j++) {
             piece *to = p->piece + p->count++;
-            to->rows = rows[i].taps;
+            to->rows = is_flat(s, m) ? 0 : rows[i].taps;
             to->columns = columns[j].taps;
             to->from[0] = rows[i].from;
             to->from[1] = columns[j].from;
@@ -93,7 +106,7 @@ static void find_pieces(const ConvShape *s, const pass *m, ptrdiff_t index, piec
                 to->tap[k] = y < 0 || x < 0 ? -1 : y * (int)s->kernel[2] + x;
             }
             for (int k = 0; k < PLACES; k++)
-                to->slot[k] = k / 4 <= to->rows && k % 4 <= to->columns ? p->slots[k]++ : -1;
+                to->slot[k] = HAS_PLACE(to->rows, k / 4) && HAS_PLACE(to->columns, k % 4) ? p->slots[k]++ : -1;
         }
     for (int k = 0; k < PLACES; k++) p->all += p->slots[k];
 }
@@ -103,6 +116,7 @@ typedef struct {
     pass m;
     ptrdiff_t down, across;                     /* tiles of an image, for each phase */
     ptrdiff_t span[2];                          /* pixels that a tile reads in each dim */
+    int flat;                                   /* tiles have one line of outputs */
     int phases, most;                           /* phases of the output; most pieces of one */
     int all;                                    /* slots of all phases */
 } tiling;
@@ -116,6 +130,7 @@ static int find_tiling(const ConvShape *s, int gradient, tiling *t)
     for (int i = 1; i < 3; i++)
         if (s->kernel[i] > MOST_TAPS || s->stride[i] > 2 || s->stride[i] > s->kernel[i] || s->dilation[i] > 1) return 0;
     t->m = describe_pass(s, gradient);
+    t->flat = is_flat(s, &t->m);
     t->phases = (int)(t->m.phases[0] * t->m.phases[1]);
     t->down = (t->m.grid[0] + 1) / 2;
     t->across = (t->m.grid[1] + 1) / 2;
@@ -135,11 +150,11 @@ static int find_tiling(const ConvShape *s, int gradient, tiling *t)
     return 1;
 }
 
-/* One block of work: some images, and some lines of tiles in each. */
+/* One block of work: some images, and some lines of tiles in each, or a part of one. */
 typedef struct {
     ptrdiff_t group, image, images;
     ptrdiff_t top, lines;                       /* in tiles */
-    ptrdiff_t across;                           /* tiles in a line */
+    ptrdiff_t left, across;                     /* tiles in a line */
     ptrdiff_t tiles;                            /* images * lines * across */
     ptrdiff_t height, width;                    /* pixels of the copy of an image that the tiles read */
 } tile_block;
@@ -152,8 +167,10 @@ static ptrdiff_t pixels_under(const tiling *t, int dim, ptrdiff_t tiles)
 static tile_block find_block(const ConvShape *s, const tiling *t, ptrdiff_t task)
 {
     tile_block b;
-    b.across = t->across;
+    b.left = task / s->groups % s->chunks * s->tile;
+    b.across = limit(t->across - b.left, 0, s->tile);
     b.group = task % s->groups;
+    task /= s->chunks;
     b.top = task / s->groups % s->bands * s->band;
     b.lines = t->down - b.top < s->band ? t->down - b.top : s->band;
     b.image = task / s->groups / s->bands * s->images;
@@ -169,6 +186,8 @@ static void plan_blocks(ConvShape *s, const tiling *t, ptrdiff_t most, int threa
 {
     const ptrdiff_t image = t->across * t->down, fair = (s->batch * s->groups * image + threads - 1) / threads;
     if (most > fair) most = fair;
+    s->chunks = 2 * most < t->across ? (t->across + most - 1) / most : 1;
+    s->tile = (t->across + s->chunks - 1) / s->chunks;
     s->images = image < most ? most / image : 1;
     s->blocks = fair_pieces((s->batch + s->images - 1) / s->images, s->groups, s->batch, threads);
     s->images = (s->batch + s->blocks - 1) / s->blocks;
@@ -177,6 +196,8 @@ static void plan_blocks(ConvShape *s, const tiling *t, ptrdiff_t most, int threa
     s->band = (t->down + s->bands - 1) / s->bands;
     s->bands = (t->down + s->band - 1) / s->band;
 }
+
+static ptrdiff_t all_blocks(const ConvShape *s) { return s->groups * s->chunks * s->bands * s->blocks; }
 
 #define real float
 #include "gemm_tile.h"

@@ -9,36 +9,42 @@ static ptrdiff_t NAME(apart)(ptrdiff_t n) { return n * sizeof(real) % 1024 ? n :
 
 /* ---- transforms -------------------------------------------------------------------------------------------------- */
 
-/* Bt d B of four by four pixels that are `line` and `pitch` apart, to out + to[place]: as many lines and columns of it
-   as a piece of `rows` x `columns` places of the kernel needs. */
+/* Bt d B of four by four pixels that are `line` and `pitch` apart, to out + to[place]: those lines and columns of it
+   that a piece of `rows` x `columns` places of the kernel has. */
 ALWAYS_INLINE void NAME(input_body)(const int rows, const int columns, const real *in, ptrdiff_t line, ptrdiff_t pitch,
                                     const ptrdiff_t *to, real *out)
 {
     vec d[4][4];
     #pragma GCC unroll 4
-    for (int j = 0; j <= columns; j++) {
-        const vec a = LOAD(in + j * pitch), b = LOAD(in + line + j * pitch), c = LOAD(in + 2 * line + j * pitch);
-        d[0][j] = a - c;
+    for (int j = 0; j <= columns; j++, in += pitch) {
+        const vec a = LOAD(in), b = LOAD(in + (rows > 0) * line), c = LOAD(in + (rows > 1) * 2 * line);
+        d[0][j] = a;
         d[1][j] = b + c;
         d[2][j] = c - b;
-        if (rows == 3) d[3][j] = b - LOAD(in + 3 * line + j * pitch);
+        d[3][j] = -b;
+        if (rows > 1) d[0][j] = a - c;
+        if (rows == 3) d[3][j] = b - LOAD(in + 3 * line);
     }
     #pragma GCC unroll 4
-    for (int i = 0; i <= rows; i++, to += 4) {
-        STORE(out + to[0]) = d[i][0] - d[i][2];
-        STORE(out + to[1]) = d[i][1] + d[i][2];
-        STORE(out + to[2]) = d[i][2] - d[i][1];
+    for (int i = 0; i < 4; i++, to += 4) {
+        if (!HAS_PLACE(rows, i)) continue;
+        if (columns == 1) STORE(out + to[0]) = d[i][0];
+        if (columns == 1) STORE(out + to[3]) = -d[i][1];
+        if (columns > 1) STORE(out + to[0]) = d[i][0] - d[i][2];
+        if (columns > 1) STORE(out + to[1]) = d[i][1] + d[i][2];
+        if (columns > 1) STORE(out + to[2]) = d[i][2] - d[i][1];
         if (columns == 3) STORE(out + to[3]) = d[i][1] - d[i][3];
     }
 }
 
-/* A dY At of the two by two pixels at `in`. */
-ALWAYS_INLINE void NAME(gradient_tile)(const real *in, ptrdiff_t line, ptrdiff_t pitch, ptrdiff_t place, real *out)
+/* A dY At of the two by two pixels at `in`, or of two where tiles have one line. */
+ALWAYS_INLINE void NAME(gradient_tile)(const int flat, const real *in, ptrdiff_t line, ptrdiff_t pitch, ptrdiff_t place,
+                                       real *out)
 {
     vec d[4][2];
     #pragma GCC unroll 2
     for (int j = 0; j < 2; j++) {
-        const vec a = LOAD(in + j * pitch), b = LOAD(in + line + j * pitch);
+        const vec a = LOAD(in + j * pitch), b = flat ? a : LOAD(in + line + j * pitch);
         d[0][j] = a;
         d[1][j] = a + b;
         d[2][j] = a - b;
@@ -46,6 +52,7 @@ ALWAYS_INLINE void NAME(gradient_tile)(const real *in, ptrdiff_t line, ptrdiff_t
     }
     #pragma GCC unroll 4
     for (int i = 0; i < 4; i++, out += 4 * place) {
+        if (flat && i > 0) break;
         STORE(out) = d[i][0];
         STORE(out + place) = d[i][0] + d[i][1];
         STORE(out + 2 * place) = d[i][0] - d[i][1];
@@ -59,8 +66,8 @@ static void NAME(copy_input)(const ConvShape *s, const tiling *t, const tile_blo
     const ptrdiff_t pitch = NAME(whole_vectors)(t->m.in), pixels = t->m.in_size[0] * t->m.in_size[1];
     for (ptrdiff_t n = 0; n < b->images; n++)
         NAME(channels_last)(x + ((b->image + n) * s->groups + b->group) * t->m.in * pixels, t->m.in, t->m.in_size,
-                            2 * b->top * t->m.step[0] + t->m.low[0], t->m.low[1], b->height, b->width, pitch,
-                            copy + n * b->height * b->width * pitch);
+                            2 * b->top * t->m.step[0] + t->m.low[0], 2 * b->left * t->m.step[1] + t->m.low[1],
+                            b->height, b->width, pitch, copy + n * b->height * b->width * pitch);
 }
 
 /* The transform of all tiles of a block for one piece: tile after tile `tile` apart, vectors of channels `vector` apart
@@ -80,16 +87,16 @@ ALWAYS_INLINE void NAME(transform_body)(const int rows, const int columns, const
             }
 }
 
+#define TRANSFORM_CASE(rows, columns) \
+    case rows * 4 + columns: NAME(transform_body)(rows, columns, t, b, copy, to, tile, panel, out); break;
 static __attribute__((noinline)) void NAME(transform)(const piece *p, const tiling *t, const tile_block *b,
                                                       const real *copy, const ptrdiff_t *to, ptrdiff_t tile,
                                                       ptrdiff_t panel, real *out)
 {
     copy += (p->from[0] * b->width + p->from[1]) * NAME(whole_vectors)(t->m.in);
-    if (p->rows == 3 && p->columns == 3) NAME(transform_body)(3, 3, t, b, copy, to, tile, panel, out);
-    else if (p->rows == 3) NAME(transform_body)(3, 2, t, b, copy, to, tile, panel, out);
-    else if (p->columns == 3) NAME(transform_body)(2, 3, t, b, copy, to, tile, panel, out);
-    else NAME(transform_body)(2, 2, t, b, copy, to, tile, panel, out);
+    switch (p->rows * 4 + p->columns) { EACH_PIECE(TRANSFORM_CASE) }
 }
+#undef TRANSFORM_CASE
 
 /* G w Gt of three by three vectors, to out + to[place] like input_body. */
 ALWAYS_INLINE void NAME(weight_body)(const int rows, const int columns, const vec g[9], const ptrdiff_t *to, real *out)
@@ -101,25 +108,25 @@ ALWAYS_INLINE void NAME(weight_body)(const int rows, const int columns, const ve
         t[0][j] = a;
         t[1][j] = half + b * (real)0.5;
         t[2][j] = half - b * (real)0.5;
-        t[3][j] = c;
+        t[3][j] = rows == 1 ? a : c;
     }
     #pragma GCC unroll 4
-    for (int i = 0; i <= rows; i++, to += 4) {
+    for (int i = 0; i < 4; i++, to += 4) {
         const vec half = (t[i][0] + t[i][2]) * (real)0.5, b = t[i][1] * (real)0.5;
+        if (!HAS_PLACE(rows, i)) continue;
         STORE(out + to[0]) = t[i][0];
-        STORE(out + to[1]) = half + b;
-        STORE(out + to[2]) = half - b;
-        if (columns == 3) STORE(out + to[3]) = t[i][2];
+        if (columns > 1) STORE(out + to[1]) = half + b;
+        if (columns > 1) STORE(out + to[2]) = half - b;
+        if (HAS_PLACE(columns, 3)) STORE(out + to[3]) = columns == 1 ? t[i][0] : t[i][2];
     }
 }
 
+#define WEIGHT_CASE(rows, columns) case rows * 4 + columns: NAME(weight_body)(rows, columns, g, to, out); break;
 static void NAME(weight_tile)(const piece *p, const vec g[9], const ptrdiff_t *to, real *out)
 {
-    if (p->rows == 3 && p->columns == 3) NAME(weight_body)(3, 3, g, to, out);
-    else if (p->rows == 3) NAME(weight_body)(3, 2, g, to, out);
-    else if (p->columns == 3) NAME(weight_body)(2, 3, g, to, out);
-    else NAME(weight_body)(2, 2, g, to, out);
+    switch (p->rows * 4 + p->columns) { EACH_PIECE(WEIGHT_CASE) }
 }
+#undef WEIGHT_CASE
 
 /* ---- weights: [group][phase][panel of outputs][place][slot][input channel][TILE_N] ------------------------------- */
 
@@ -172,21 +179,35 @@ static void NAME(transform_weight)(const ConvShape *s, const tiling *t, const re
 
 /* ---- forward, and gradient of the input -------------------------------------------------------------------------- */
 
-/* At m A: two by two outputs from 16 products, plus the bias. */
-ALWAYS_INLINE void NAME(output_tile)(const real *m, ptrdiff_t place, vec bias, real *out, ptrdiff_t line)
+/* At m A: two by two outputs from 16 products, or one line of two from four, plus the bias. */
+ALWAYS_INLINE void NAME(output_tile)(const int flat, const real *m, ptrdiff_t place, vec bias, real *out,
+                                     ptrdiff_t line)
 {
     vec t[2][4];
     #pragma GCC unroll 4
     for (int j = 0; j < 4; j++, m += place) {
-        const vec a = LOAD(m), b = LOAD(m + 4 * place), c = LOAD(m + 8 * place), d = LOAD(m + 12 * place);
-        t[0][j] = a + b + c;
+        t[0][j] = t[1][j] = LOAD(m);
+        if (flat) continue;
+        const vec b = LOAD(m + 4 * place), c = LOAD(m + 8 * place), d = LOAD(m + 12 * place);
+        t[0][j] += b + c;
         t[1][j] = b - c - d;
     }
     #pragma GCC unroll 2
     for (int i = 0; i < 2; i++, out += line) {
+        if (flat && i > 0) break;
         STORE(out) = t[i][0] + t[i][1] + t[i][2] + bias;
         STORE(out + TILE_N) = t[i][1] - t[i][2] - t[i][3] + bias;
     }
+}
+
+/* A line of tiles: one or two lines of outputs of [column][TILE_N]. */
+ALWAYS_INLINE void NAME(output_line)(const int flat, const tile_block *b, ptrdiff_t channels, const real *products,
+                                     const real *biases, real *lines)
+{
+    for (ptrdiff_t x = 0; x < b->across; x++, products += TILE_N, lines += 2 * TILE_N)
+        for (ptrdiff_t v = 0; v < channels; v += LANES)
+            NAME(output_tile)(flat, products + v, NAME(apart)(b->tiles * TILE_N), LOAD(biases + v), lines + v,
+                              2 * b->across * TILE_N);
 }
 
 /* Outputs of one phase and one panel of channels from their products [place][tile][TILE_N]. */
@@ -195,16 +216,16 @@ static void NAME(write_panel)(const ConvShape *s, const tiling *t, const pieces 
 {
     const pass *m = &t->m;
     const ptrdiff_t channels = m->out - first < TILE_N ? m->out - first : TILE_N, line = 2 * b->across * TILE_N;
-    const ptrdiff_t plane = m->out_size[0] * m->out_size[1], width = phase_size(m, 1, p->phase[1]);
+    const ptrdiff_t plane = m->out_size[0] * m->out_size[1], left = 2 * b->left;
+    const ptrdiff_t width = limit(phase_size(m, 1, p->phase[1]) - left, 0, 2 * b->across);
     real biases[TILE_N] = {0};
     if (bias) memcpy(biases, bias + b->group * m->out + first, channels * sizeof(real));
     for (ptrdiff_t n = 0; n < b->images; n++) {
-        real *out = y + (((b->image + n) * s->groups + b->group) * m->out + first) * plane + p->phase[1];
-        for (ptrdiff_t row = 2 * b->top; row < 2 * (b->top + b->lines); row += 2) {
-            for (ptrdiff_t x = 0; x < b->across; x++, products += TILE_N)
-                for (ptrdiff_t v = 0; v < channels; v += LANES)
-                    NAME(output_tile)(products + v, NAME(apart)(b->tiles * TILE_N), LOAD(biases + v),
-                                      lines + 2 * x * TILE_N + v, line);
+        real *out = y + (((b->image + n) * s->groups + b->group) * m->out + first) * plane + p->phase[1]
+            + left * m->phases[1];
+        for (ptrdiff_t row = 2 * b->top; row < 2 * (b->top + b->lines); row += 2, products += b->across * TILE_N) {
+            if (t->flat) NAME(output_line)(1, b, channels, products, biases, lines);
+            else NAME(output_line)(0, b, channels, products, biases, lines);
             for (int i = 0; i < 2; i++) {
                 const ptrdiff_t at = (row + i) * m->phases[0] + p->phase[0];
                 if (at >= m->out_size[0]) break;
@@ -242,7 +263,7 @@ static void NAME(panel_products)(const tiling *t, const pieces *p, const tile_bl
 {
     enum { STEP = 128 };                        /* rows of the weights that stay in the first level cache */
     const ptrdiff_t row = NAME(input_row)(t);
-    for (int i = 0; i < PLACES; i++, products += NAME(apart)(b->tiles * TILE_N)) {
+    for (int i = 0; i < (t->flat ? 4 : PLACES); i++, products += NAME(apart)(b->tiles * TILE_N)) {
         const real *place = inputs + i * NAME(input_place)(t, b->tiles);
         const ptrdiff_t all = p->slots[i] * t->m.in;
         for (ptrdiff_t c = 0; c < all || c == 0; c += STEP) {
@@ -258,12 +279,12 @@ static void NAME(panel_products)(const tiling *t, const pieces *p, const tile_bl
     }
 }
 
-static ptrdiff_t NAME(most_tiles)(const ConvShape *s, const tiling *t) { return s->images * s->band * t->across; }
+static ptrdiff_t NAME(most_tiles)(const ConvShape *s, const tiling *t) { return s->images * s->band * s->tile; }
 
 /* Elements of the copy of a block, of all its transforms, and of all that a thread needs; whole cache lines. */
 static ptrdiff_t NAME(copy_room)(const ConvShape *s, const tiling *t)
 {
-    return s->images * pixels_under(t, 0, s->band) * pixels_under(t, 1, t->across) * NAME(whole_panels)(t->m.in);
+    return s->images * pixels_under(t, 0, s->band) * pixels_under(t, 1, s->tile) * NAME(whole_panels)(t->m.in);
 }
 
 static ptrdiff_t NAME(rows_room)(const ConvShape *s, const tiling *t)
@@ -273,7 +294,7 @@ static ptrdiff_t NAME(rows_room)(const ConvShape *s, const tiling *t)
 
 static ptrdiff_t NAME(forward_room)(const ConvShape *s, const tiling *t)
 {
-    const ptrdiff_t products = PLACES * NAME(apart)(NAME(most_tiles)(s, t) * TILE_N), lines = 4 * t->across * TILE_N;
+    const ptrdiff_t products = PLACES * NAME(apart)(NAME(most_tiles)(s, t) * TILE_N), lines = 4 * s->tile * TILE_N;
     return NAME(copy_room)(s, t) + NAME(rows_room)(s, t) + products + lines;
 }
 
@@ -320,7 +341,7 @@ static ptrdiff_t NAME(panels_place)(ptrdiff_t tiles, ptrdiff_t channels)
 
 static ptrdiff_t NAME(gradient_room)(const ConvShape *s, const tiling *t)
 {
-    return s->images * 2 * s->band * 2 * t->across * NAME(whole_panels)(s->cout);
+    return s->images * 2 * s->band * 2 * s->tile * NAME(whole_panels)(s->cout);
 }
 
 static ptrdiff_t NAME(weight_room)(const ConvShape *s, const tiling *t)
@@ -329,19 +350,29 @@ static ptrdiff_t NAME(weight_room)(const ConvShape *s, const tiling *t)
     return (x > dy ? x : dy) + PLACES * (NAME(panels_place)(tiles, s->cin) + NAME(panels_place)(tiles, s->cout));
 }
 
-/* Copy and transform the gradient of a block: two by two pixels of each tile. */
-static void NAME(transform_gradient)(const ConvShape *s, const tile_block *b, const real *dy, real *copy, real *out)
+/* The transform of a line of tiles, which are pixels of a copy. */
+ALWAYS_INLINE void NAME(gradient_line)(const int flat, const tile_block *b, const real *copy, ptrdiff_t pitch,
+                                       ptrdiff_t place, real *out)
 {
-    const ptrdiff_t height = 2 * b->lines, width = 2 * b->across, pitch = NAME(whole_vectors)(s->cout);
+    for (ptrdiff_t x = 0; x < b->across; x++, copy += 2 * pitch, out += TILE_N)
+        for (ptrdiff_t v = 0; v < pitch / LANES; v++)
+            NAME(gradient_tile)(flat, copy + v * LANES, 2 * b->across * pitch, pitch, place,
+                                out + v / 2 * b->tiles * TILE_N + v % 2 * LANES);
+}
+
+/* Copy and transform the gradient of a block: two by two pixels of each tile. */
+static void NAME(transform_gradient)(const ConvShape *s, const tiling *t, const tile_block *b, const real *dy,
+                                     real *copy, real *out)
+{
+    const ptrdiff_t height = t->flat ? 1 : 2 * b->lines, width = 2 * b->across, pitch = NAME(whole_vectors)(s->cout);
     const ptrdiff_t place = NAME(panels_place)(b->tiles, s->cout);
     for (ptrdiff_t n = 0; n < b->images; n++)
         NAME(channels_last)(dy + ((b->image + n) * s->groups + b->group) * s->cout * s->positions, s->cout, s->out + 1,
-                            2 * b->top, 0, height, width, pitch, copy + n * height * width * pitch);
-    for (ptrdiff_t i = 0; i < b->images * b->lines; i++)
-        for (ptrdiff_t x = 0; x < b->across; x++, out += TILE_N)
-            for (ptrdiff_t v = 0; v < pitch / LANES; v++)
-                NAME(gradient_tile)(copy + (2 * i * width + 2 * x) * pitch + v * LANES, width * pitch, pitch, place,
-                                    out + v / 2 * b->tiles * TILE_N + v % 2 * LANES);
+                            2 * b->top, 2 * b->left, height, width, pitch, copy + n * height * width * pitch);
+    for (ptrdiff_t i = 0; i < b->images * b->lines; i++, out += b->across * TILE_N) {
+        if (t->flat) NAME(gradient_line)(1, b, copy + i * width * pitch, pitch, place, out);
+        else NAME(gradient_line)(0, b, copy + 2 * i * width * pitch, pitch, place, out);
+    }
 }
 
 static void NAME(add_products)(const ConvShape *s, const piece *p, const tile_block *b, const real *inputs,
@@ -368,7 +399,7 @@ static void NAME(add_products)(const ConvShape *s, const piece *p, const tile_bl
 static void NAME(weight_part)(const ConvShape *s, const tiling *t, const real *dy, const real *x, real *sums,
                               real *scratch, ptrdiff_t part)
 {
-    const ptrdiff_t tasks = s->groups * s->bands * s->blocks, last = tasks * (part + 1) / s->parts;
+    const ptrdiff_t tasks = all_blocks(s), last = tasks * (part + 1) / s->parts;
     const ptrdiff_t tiles = NAME(most_tiles)(s, t);
     real *inputs = scratch, *grads = inputs + PLACES * NAME(panels_place)(tiles, s->cin);
     real *copy = grads + PLACES * NAME(panels_place)(tiles, s->cout);
@@ -381,7 +412,7 @@ static void NAME(weight_part)(const ConvShape *s, const tiling *t, const real *d
         ptrdiff_t to[PLACES];
         if (b.tiles <= 0) continue;
         for (int k = 0; k < PLACES; k++) to[k] = k * NAME(panels_place)(b.tiles, s->cin);
-        NAME(transform_gradient)(s, &b, dy, copy, grads);
+        NAME(transform_gradient)(s, t, &b, dy, copy, grads);
         NAME(copy_input)(s, t, &b, x, copy);
         for (int i = 0; i < p.count; i++) {
             NAME(transform)(p.piece + i, t, &b, copy, to, TILE_N, b.tiles * TILE_N, inputs);
@@ -427,6 +458,10 @@ static void NAME(join_piece)(const ConvShape *s, const piece *p, const real *sum
             __builtin_prefetch(sums + k * place + 4 * row);
             for (ptrdiff_t i = 0; i < s->parts; i++) u[k] += LOAD(sums + i * part + k * place);
         }
+        if (p->rows == 1)               /* its products are those of one place */
+            for (int k = 0; k < 4; k++) u[k] += u[12 + k];
+        if (p->columns == 1)
+            for (int k = 0; k < PLACES; k += 4) u[k] += u[k + 3];
         NAME(join_tile)(u, out);
         for (ptrdiff_t l = 0; l < lanes; l++)
             for (int k = 0; k < 9; k++)
@@ -453,11 +488,12 @@ static double NAME(winograd_gain)(const ConvShape *s, const tiling *t)
 {
     enum { COPY = 40, TRANSFORM = 60, LEAST = 8 };      /* what a vector costs that is copied or transformed */
     const double tiles = (double)s->batch * s->groups * t->down * t->across, slots = (double)t->all / PLACES;
+    const double lines = t->flat ? 0.5 : 1;             /* of a tile, beside two */
     const double in = NAME(whole_vectors)(t->m.in), out = NAME(whole_vectors)(t->m.out);
     const double plain = (double)s->depth * s->cout * s->positions * s->batch * s->groups;
     const double weights = slots * PLACES * s->groups * in * out;
-    return plain / (tiles * (t->all * (t->m.in < LEAST ? LEAST : t->m.in) * out + COPY * (in + t->phases * out)
-                             + TRANSFORM * (slots * in + t->phases * out)) + weights * LANES);
+    return plain / (tiles * (t->all * (t->m.in < LEAST ? LEAST : t->m.in) * out + lines * COPY * (in + t->phases * out)
+                             + TRANSFORM * (slots * in + lines * t->phases * out)) + weights * LANES);
 }
 
 static double NAME(winograd_pass)(ConvShape *s, int gradient, int threads)
@@ -485,7 +521,7 @@ static double NAME(winograd_weight_plan)(ConvShape *s, int threads)
     const ptrdiff_t tiles = CACHED / (ptrdiff_t)sizeof(real) * 4 / (PLACES * channels);
     const ptrdiff_t most = SUMS / (ptrdiff_t)sizeof(real) / (s->groups * NAME(group_sums)(s, &t));
     plan_blocks(s, &t, limit(tiles, LEAST, MOST), threads);
-    s->parts = limit(limit(threads, 1, most < 1 ? 1 : most), 1, s->groups * s->blocks * s->bands);
+    s->parts = limit(limit(threads, 1, most < 1 ? 1 : most), 1, all_blocks(s));
     s->scratch = NAME(weight_room)(s, &t);
     s->shared = NAME(sums_room)(s, &t);
     return NAME(winograd_gain)(s, &t);
@@ -495,7 +531,7 @@ static void NAME(run_pass)(const ConvShape *s, int gradient, const real *x, cons
                            real *scratch, int threads)
 {
     real *weights = scratch + threads * s->scratch;
-    const ptrdiff_t tasks = s->groups * s->blocks * s->bands;
+    const ptrdiff_t tasks = all_blocks(s);
     tiling t;
     find_tiling(s, gradient, &t);
     #pragma omp parallel num_threads(threads)
