@@ -25,6 +25,7 @@
 #define PLACES 16                               /* of a tile of four by four */
 #define MOST_STRIPS 4                           /* pieces of one dim */
 #define MOST_TAPS 12                            /* of one dim of the kernel */
+#define TURNED 96                               /* places of kernels that are turned at once */
 
 /* A case of a switch for each pair of numbers of taps, see HAS_PLACE. */
 #define EACH_PIECE(CASE) \
@@ -119,6 +120,7 @@ typedef struct {
     int flat;                                   /* tiles have one line of outputs */
     int phases, most;                           /* phases of the output; most pieces of one */
     int all;                                    /* slots of all phases */
+    pieces pieces[4];                           /* of each phase */
 } tiling;
 
 /* Returns 0 where this path does not apply. */
@@ -135,15 +137,14 @@ static int find_tiling(const ConvShape *s, int gradient, tiling *t)
     t->down = (t->m.grid[0] + 1) / 2;
     t->across = (t->m.grid[1] + 1) / 2;
     for (int i = 0; i < t->phases; i++) {
-        pieces p;
-        find_pieces(s, &t->m, i, &p);
-        if (p.count == 0) return 0;
-        if (p.count > t->most) t->most = p.count;
-        t->all += p.all;
-        for (int k = 0; k < p.count; k++)
+        pieces *p = t->pieces + i;
+        find_pieces(s, &t->m, i, p);
+        if (p->count == 0) return 0;
+        if (p->count > t->most) t->most = p->count;
+        t->all += p->all;
+        for (const piece *own = p->piece; own < p->piece + p->count; own++)
             for (int d = 0; d < 2; d++) {
-                const ptrdiff_t taps = d ? p.piece[k].columns : p.piece[k].rows;
-                const ptrdiff_t last = p.piece[k].from[d] + taps * t->m.step[d];
+                const ptrdiff_t last = own->from[d] + (d ? own->columns : own->rows) * t->m.step[d];
                 if (last >= t->span[d]) t->span[d] = last + 1;
             }
     }

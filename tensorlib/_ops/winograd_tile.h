@@ -98,17 +98,22 @@ static __attribute__((noinline)) void NAME(transform)(const piece *p, const tili
 }
 #undef TRANSFORM_CASE
 
-/* G w Gt of three by three vectors, to out + to[place] like input_body. */
-ALWAYS_INLINE void NAME(weight_body)(const int rows, const int columns, const vec g[9], const ptrdiff_t *to, real *out)
+/* G w Gt of rows x columns vectors, which lie at w + tap * LANES, to out + to[place] like input_body. */
+ALWAYS_INLINE void NAME(weight_body)(const int rows, const int columns, const real *w, const int *tap,
+                                     const ptrdiff_t *to, real *out)
 {
     vec t[4][3];
     #pragma GCC unroll 3
     for (int j = 0; j < 3; j++) {
-        const vec a = g[j], b = g[3 + j], c = g[6 + j], half = (a + c) * (real)0.5;
-        t[0][j] = a;
-        t[1][j] = half + b * (real)0.5;
-        t[2][j] = half - b * (real)0.5;
-        t[3][j] = rows == 1 ? a : c;
+        vec g[3] = {{0}, {0}, {0}};
+        #pragma GCC unroll 3
+        for (int i = 0; i < 3; i++)
+            if (i <= (rows > 0 ? rows - 1 : 0) && j < columns) g[i] = LOAD(w + tap[3 * i + j] * LANES);
+        const vec half = (g[0] + g[2]) * (real)0.5;
+        t[0][j] = g[0];
+        t[1][j] = half + g[1] * (real)0.5;
+        t[2][j] = half - g[1] * (real)0.5;
+        t[3][j] = rows == 1 ? g[0] : g[2];
     }
     #pragma GCC unroll 4
     for (int i = 0; i < 4; i++, to += 4) {
@@ -121,8 +126,8 @@ ALWAYS_INLINE void NAME(weight_body)(const int rows, const int columns, const ve
     }
 }
 
-#define WEIGHT_CASE(rows, columns) case rows * 4 + columns: NAME(weight_body)(rows, columns, g, to, out); break;
-static void NAME(weight_tile)(const piece *p, const vec g[9], const ptrdiff_t *to, real *out)
+#define WEIGHT_CASE(rows, columns) case rows * 4 + columns: NAME(weight_body)(rows, columns, w, p->tap, to, out); break;
+static void NAME(weight_tile)(const piece *p, const real *w, const ptrdiff_t *to, real *out)
 {
     switch (p->rows * 4 + p->columns) { EACH_PIECE(WEIGHT_CASE) }
 }
@@ -130,51 +135,66 @@ static void NAME(weight_tile)(const piece *p, const vec g[9], const ptrdiff_t *t
 
 /* ---- weights: [group][phase][panel of outputs][place][slot][input channel][TILE_N] ------------------------------- */
 
-static ptrdiff_t NAME(weight_tasks)(const ConvShape *s, const tiling *t)
+static ptrdiff_t NAME(panels)(const ConvShape *s, const tiling *t)
 {
     return s->groups * NAME(whole_panels)(t->m.out) / TILE_N;
 }
 
 static ptrdiff_t NAME(weights_room)(const ConvShape *s, const tiling *t)
 {
-    return NAME(weight_tasks)(s, t) * t->all * t->m.in * TILE_N;
+    return NAME(panels)(s, t) * t->all * t->m.in * TILE_N;
 }
 
-/* One panel of outputs of a group and a phase. */
-static void NAME(transform_panel)(const ConvShape *s, const tiling *t, const pieces *p, const real *w, ptrdiff_t first,
-                                  real *out)
+/* Input channels whose kernels are turned at once: what is stored in parts can be loaded whole a little later only. */
+static ptrdiff_t NAME(some_channels)(const ConvShape *s) { return limit(TURNED / s->taps, 1, TURNED); }
+
+/* Kernels of some input channels and a vector of outputs, or fewer, as [channel][place of the kernel][LANES]. */
+static void NAME(turn_kernels)(const ConvShape *s, const pass *m, const real *w, ptrdiff_t channels, ptrdiff_t lanes,
+                               real *out)
+{
+    if (!m->gradient) NAME(turn_line)(w, lanes, s->depth, 0, channels * s->taps, LANES, out);
+    else
+        for (ptrdiff_t c = 0; c < channels; c++)
+            NAME(turn_line)(w + c * s->depth, lanes, s->taps, 0, s->taps, LANES, out + c * s->taps * LANES);
+}
+
+/* Some input channels from c on and one panel of outputs of a group, for all phases; there are `panels` of a phase in
+   `out`, and this is the one that has number `panel`. */
+static void NAME(transform_kernels)(const ConvShape *s, const tiling *t, const real *w, ptrdiff_t first, ptrdiff_t c,
+                                    real *out, ptrdiff_t panel, ptrdiff_t panels)
 {
     const ptrdiff_t along_in = t->m.gradient ? s->depth : s->taps, along_out = t->m.gradient ? s->taps : s->depth;
-    real g[9][LANES];
-    for (int i = 0; i < p->count; i++) {
-        const piece *own = p->piece + i;
-        ptrdiff_t to[PLACES], before = 0;
-        for (int k = 0; k < PLACES; before += p->slots[k++]) to[k] = (before + own->slot[k]) * t->m.in * TILE_N;
-        for (ptrdiff_t o = first; o < first + TILE_N; o += LANES) {
-            const ptrdiff_t lanes = limit(t->m.out - o, 0, LANES);
-            memset(g, 0, sizeof g);
-            for (ptrdiff_t c = 0; c < t->m.in; c++) {
-                const real *from = w + o * along_out + c * along_in;
-                for (int k = 0; k < 9; k++)
-                    if (own->tap[k] >= 0)
-                        for (ptrdiff_t l = 0; l < lanes; l++) g[k][l] = from[l * along_out + own->tap[k]];
-                NAME(weight_tile)(own, (const vec *)g, to, out + c * TILE_N + o - first);
-            }
+    const ptrdiff_t channels = limit(t->m.in - c, 0, NAME(some_channels)(s)), all = t->m.in * TILE_N;
+    real kernels[2][(TURNED + MOST_TAPS * MOST_TAPS) * LANES];
+    for (int v = 0; v < 2; v++)
+        NAME(turn_kernels)(s, &t->m, w + (first + v * LANES) * along_out + c * along_in, channels,
+                           limit(t->m.out - first - v * LANES, 0, LANES), kernels[v]);
+    for (int i = 0; i < t->phases; i++) {
+        const pieces *p = t->pieces + i;
+        for (const piece *own = p->piece; own < p->piece + p->count; own++) {
+            ptrdiff_t to[PLACES], before = panel * p->all;
+            for (int k = 0; k < PLACES; before += p->slots[k++]) to[k] = (before + own->slot[k]) * all;
+            for (ptrdiff_t k = 0; k < channels; k++)
+                for (int v = 0; v < 2; v++)
+                    NAME(weight_tile)(own, kernels[v] + k * s->taps * LANES, to, out + (c + k) * TILE_N + v * LANES);
         }
+        out += panels * p->all * all;
     }
+}
+
+/* Tasks of transforming all weights: each takes some channels of a panel. */
+static ptrdiff_t NAME(weight_steps)(const ConvShape *s, const tiling *t)
+{
+    return (t->m.in + NAME(some_channels)(s) - 1) / NAME(some_channels)(s);
 }
 
 static void NAME(transform_weight)(const ConvShape *s, const tiling *t, const real *w, real *out, ptrdiff_t task)
 {
-    const ptrdiff_t panels = NAME(weight_tasks)(s, t) / s->groups, group = task / panels, panel = task % panels;
-    w += group * s->cout * s->depth;
-    out += group * panels * t->all * t->m.in * TILE_N;
-    for (int i = 0; i < t->phases; i++) {
-        pieces p;
-        find_pieces(s, &t->m, i, &p);
-        NAME(transform_panel)(s, t, &p, w, panel * TILE_N, out + panel * p.all * t->m.in * TILE_N);
-        out += panels * p.all * t->m.in * TILE_N;
-    }
+    const ptrdiff_t panels = NAME(panels)(s, t) / s->groups, steps = NAME(weight_steps)(s, t);
+    const ptrdiff_t group = task / steps / panels, panel = task / steps % panels;
+    NAME(transform_kernels)(s, t, w + group * s->cout * s->depth, panel * TILE_N,
+                            task % steps * NAME(some_channels)(s), out + group * panels * t->all * t->m.in * TILE_N,
+                            panel, panels);
 }
 
 /* ---- forward, and gradient of the input -------------------------------------------------------------------------- */
@@ -292,30 +312,79 @@ static ptrdiff_t NAME(rows_room)(const ConvShape *s, const tiling *t)
     return (PLACES * NAME(input_place)(t, NAME(most_tiles)(s, t)) + 15) / 16 * 16;
 }
 
-static ptrdiff_t NAME(forward_room)(const ConvShape *s, const tiling *t)
-{
-    const ptrdiff_t products = PLACES * NAME(apart)(NAME(most_tiles)(s, t) * TILE_N), lines = 4 * s->tile * TILE_N;
-    return NAME(copy_room)(s, t) + NAME(rows_room)(s, t) + products + lines;
-}
-
 static void NAME(forward_task)(const ConvShape *s, const tiling *t, const real *x, const real *weights,
                                const real *bias, real *y, real *scratch, ptrdiff_t task)
 {
     const tile_block b = find_block(s, t, task);
-    const ptrdiff_t panels = NAME(weight_tasks)(s, t) / s->groups;
+    const ptrdiff_t panels = NAME(panels)(s, t) / s->groups;
     real *inputs = scratch + NAME(copy_room)(s, t), *products = inputs + NAME(rows_room)(s, t);
     real *lines = products + PLACES * NAME(apart)(NAME(most_tiles)(s, t) * TILE_N);
     if (b.tiles <= 0) return;
     weights += b.group * panels * t->all * t->m.in * TILE_N;
     NAME(copy_input)(s, t, &b, x, scratch);
     for (int i = 0; i < t->phases; i++) {
-        pieces p;
-        find_pieces(s, &t->m, i, &p);
-        NAME(transform_rows)(t, &p, &b, scratch, inputs);
-        for (ptrdiff_t o = 0; o < t->m.out; o += TILE_N, weights += p.all * t->m.in * TILE_N) {
-            NAME(panel_products)(t, &p, &b, inputs, weights, t->m.out - o <= LANES, products);
-            NAME(write_panel)(s, t, &p, &b, o, products, bias, lines, y);
+        const pieces *p = t->pieces + i;
+        NAME(transform_rows)(t, p, &b, scratch, inputs);
+        for (ptrdiff_t o = 0; o < t->m.out; o += TILE_N, weights += p->all * t->m.in * TILE_N) {
+            NAME(panel_products)(t, p, &b, inputs, weights, t->m.out - o <= LANES, products);
+            NAME(write_panel)(s, t, p, &b, o, products, bias, lines, y);
         }
+    }
+}
+
+/* ---- the same, panel after panel, for small images with many channels: their transforms take less memory than those of
+   the weights. So inputs are kept, and a panel of weights lives in a thread's cache while it is used by all blocks. ---- */
+
+static ptrdiff_t NAME(kept_room)(const ConvShape *s, const tiling *t)
+{
+    return all_blocks(s) * t->phases * NAME(rows_room)(s, t);
+}
+
+static int NAME(goes_by_panels)(const ConvShape *s, const tiling *t, int threads)
+{
+    enum { SMALL = 1 << 20 };                   /* bytes that stay in a cache in any order */
+    const ptrdiff_t weights = NAME(weights_room)(s, t), tasks = NAME(panels)(s, t);
+    return weights * (ptrdiff_t)sizeof(real) > SMALL && NAME(kept_room)(s, t) <= weights
+        && (tasks % threads == 0 || tasks >= 4 * threads);
+}
+
+static ptrdiff_t NAME(forward_room)(const ConvShape *s, const tiling *t, int threads)
+{
+    const ptrdiff_t products = PLACES * NAME(apart)(NAME(most_tiles)(s, t) * TILE_N), lines = 4 * s->tile * TILE_N;
+    const ptrdiff_t panel = NAME(goes_by_panels)(s, t, threads) ? t->all * t->m.in * TILE_N : NAME(rows_room)(s, t);
+    return NAME(copy_room)(s, t) + panel + products + lines;
+}
+
+static void NAME(keep_block)(const ConvShape *s, const tiling *t, const real *x, real *kept, real *copy,
+                             ptrdiff_t task)
+{
+    const tile_block b = find_block(s, t, task);
+    if (b.tiles <= 0) return;
+    NAME(copy_input)(s, t, &b, x, copy);
+    for (int i = 0; i < t->phases; i++) {
+        const pieces *p = t->pieces + i;
+        NAME(transform_rows)(t, p, &b, copy, kept + (task * t->phases + i) * NAME(rows_room)(s, t));
+    }
+}
+
+static void NAME(panel_task)(const ConvShape *s, const tiling *t, const real *kept, const real *w, const real *bias,
+                             real *y, real *scratch, ptrdiff_t task)
+{
+    const ptrdiff_t panels = NAME(panels)(s, t) / s->groups, first = task % panels * TILE_N, group = task / panels;
+    real *weights = scratch + NAME(copy_room)(s, t), *products = weights + t->all * t->m.in * TILE_N;
+    real *lines = products + PLACES * NAME(apart)(NAME(most_tiles)(s, t) * TILE_N);
+    for (ptrdiff_t c = 0; c < t->m.in; c += NAME(some_channels)(s))
+        NAME(transform_kernels)(s, t, w + group * s->cout * s->depth, first, c, weights, 0, 1);
+    for (int phase = 0; phase < t->phases; phase++) {
+        const pieces *p = t->pieces + phase;
+        for (ptrdiff_t i = group; i < all_blocks(s); i += s->groups) {
+            const tile_block b = find_block(s, t, i);
+            if (b.tiles <= 0) continue;
+            NAME(panel_products)(t, p, &b, kept + (i * t->phases + phase) * NAME(rows_room)(s, t), weights,
+                                 t->m.out - first <= LANES, products);
+            NAME(write_panel)(s, t, p, &b, first, products, bias, lines, y);
+        }
+        weights += p->all * t->m.in * TILE_N;
     }
 }
 
@@ -376,7 +445,7 @@ static void NAME(transform_gradient)(const ConvShape *s, const tiling *t, const 
 }
 
 static void NAME(add_products)(const ConvShape *s, const piece *p, const tile_block *b, const real *inputs,
-                               const real *grads, real *sums)
+                               const real *grads, int fresh, real *sums)
 {
     const ptrdiff_t in = NAME(panels_place)(b->tiles, s->cin), out = NAME(panels_place)(b->tiles, s->cout);
     const ptrdiff_t row = NAME(whole_vectors)(s->cout), panel = b->tiles * TILE_N;
@@ -389,7 +458,7 @@ static void NAME(add_products)(const ConvShape *s, const piece *p, const tile_bl
                 real *to = sums + c * row + o;
                 (s->cout - o <= LANES ? NAME(tile_half_panel) : NAME(tile_panel))(
                     height, b->tiles, inputs + c / TILE_N * panel + c % TILE_N, 1, TILE_N, grads + o / TILE_N * panel,
-                    TILE_N, 1, 1, to, row, to, row);
+                    TILE_N, 1, !fresh, to, row, to, row);
                 c += height;
             }
     }
@@ -403,10 +472,10 @@ static void NAME(weight_part)(const ConvShape *s, const tiling *t, const real *d
     const ptrdiff_t tiles = NAME(most_tiles)(s, t);
     real *inputs = scratch, *grads = inputs + PLACES * NAME(panels_place)(tiles, s->cin);
     real *copy = grads + PLACES * NAME(panels_place)(tiles, s->cout);
-    pieces p;
-    find_pieces(s, &t->m, 0, &p);
+    const pieces *p = t->pieces;
     sums += part * s->groups * NAME(group_sums)(s, t);
-    memset(sums, 0, s->groups * NAME(group_sums)(s, t) * sizeof(real));
+    int fresh = s->groups == 1;                 /* the first products need nothing to add to */
+    if (!fresh) memset(sums, 0, s->groups * NAME(group_sums)(s, t) * sizeof(real));
     for (ptrdiff_t task = tasks * part / s->parts; task < last; task++) {
         const tile_block b = find_block(s, t, task);
         ptrdiff_t to[PLACES];
@@ -414,16 +483,18 @@ static void NAME(weight_part)(const ConvShape *s, const tiling *t, const real *d
         for (int k = 0; k < PLACES; k++) to[k] = k * NAME(panels_place)(b.tiles, s->cin);
         NAME(transform_gradient)(s, t, &b, dy, copy, grads);
         NAME(copy_input)(s, t, &b, x, copy);
-        for (int i = 0; i < p.count; i++) {
-            NAME(transform)(p.piece + i, t, &b, copy, to, TILE_N, b.tiles * TILE_N, inputs);
-            NAME(add_products)(s, p.piece + i, &b, inputs, grads,
+        for (int i = 0; i < p->count; i++) {
+            NAME(transform)(p->piece + i, t, &b, copy, to, TILE_N, b.tiles * TILE_N, inputs);
+            NAME(add_products)(s, p->piece + i, &b, inputs, grads, fresh,
                                sums + b.group * NAME(group_sums)(s, t) + i * PLACES * NAME(place_sums)(s));
         }
+        fresh = 0;
     }
+    if (fresh) memset(sums, 0, NAME(group_sums)(s, t) * sizeof(real));
 }
 
-/* Gt u G for one vector of outputs; u[place] are the sums. */
-ALWAYS_INLINE void NAME(join_tile)(const vec u[PLACES], real out[9][LANES])
+/* Gt u G for one vector of outputs, to out + tap * TILE_N; u[place] are the sums. */
+ALWAYS_INLINE void NAME(join_tile)(const piece *p, const vec u[PLACES], real *out)
 {
     vec t[3][4];
     #pragma GCC unroll 4
@@ -436,21 +507,21 @@ ALWAYS_INLINE void NAME(join_tile)(const vec u[PLACES], real out[9][LANES])
     #pragma GCC unroll 3
     for (int i = 0; i < 3; i++) {
         const vec half = (t[i][1] + t[i][2]) * (real)0.5;
-        STORE(out[3 * i]) = t[i][0] + half;
-        STORE(out[3 * i + 1]) = (t[i][1] - t[i][2]) * (real)0.5;
-        STORE(out[3 * i + 2]) = half + t[i][3];
+        if (p->tap[3 * i] >= 0) STORE(out + p->tap[3 * i] * TILE_N) = t[i][0] + half;
+        if (p->tap[3 * i + 1] >= 0) STORE(out + p->tap[3 * i + 1] * TILE_N) = (t[i][1] - t[i][2]) * (real)0.5;
+        if (p->tap[3 * i + 2] >= 0) STORE(out + p->tap[3 * i + 2] * TILE_N) = half + t[i][3];
     }
 }
 
 static ptrdiff_t NAME(join_tasks)(const ConvShape *s) { return s->groups * NAME(whole_vectors)(s->cout) / LANES; }
 
-/* The gradient at one piece of the kernel for a vector of output channels: the sum of all parts, transformed. */
-static void NAME(join_piece)(const ConvShape *s, const piece *p, const real *sums, ptrdiff_t part, ptrdiff_t lanes,
-                             real *dw)
+/* The gradient at one piece of the kernel for some input channels and a vector of outputs: the sum of all parts,
+   transformed, to [input channel][place of the kernel][TILE_N]. */
+static void NAME(join_piece)(const ConvShape *s, const piece *p, const real *sums, ptrdiff_t part, ptrdiff_t channels,
+                             real *out)
 {
     const ptrdiff_t row = NAME(whole_vectors)(s->cout), place = NAME(place_sums)(s);
-    real out[9][LANES];
-    for (ptrdiff_t c = 0; c < s->cin; c++, sums += row, dw += s->taps) {
+    for (ptrdiff_t c = 0; c < channels; c++, sums += row, out += s->taps * TILE_N) {
         vec u[PLACES];
         for (int k = 0; k < PLACES; k++) {
             u[k] = (vec){0};
@@ -462,22 +533,25 @@ static void NAME(join_piece)(const ConvShape *s, const piece *p, const real *sum
             for (int k = 0; k < 4; k++) u[k] += u[12 + k];
         if (p->columns == 1)
             for (int k = 0; k < PLACES; k += 4) u[k] += u[k + 3];
-        NAME(join_tile)(u, out);
-        for (ptrdiff_t l = 0; l < lanes; l++)
-            for (int k = 0; k < 9; k++)
-                if (p->tap[k] >= 0) dw[l * s->depth + p->tap[k]] = out[k][l];
+        NAME(join_tile)(p, u, out);
     }
 }
 
 static void NAME(weight_join)(const ConvShape *s, const tiling *t, const real *sums, real *dw, ptrdiff_t task)
 {
     const ptrdiff_t vectors = NAME(whole_vectors)(s->cout) / LANES, group = task / vectors, o = task % vectors * LANES;
-    pieces p;
-    find_pieces(s, &t->m, 0, &p);
+    const pieces *p = t->pieces;
+    const ptrdiff_t some = NAME(some_channels)(s), row = NAME(whole_vectors)(s->cout);
+    real kernels[(TURNED + MOST_TAPS * MOST_TAPS) * TILE_N];
     sums += group * NAME(group_sums)(s, t) + o;
-    for (int i = 0; i < p.count; i++)
-        NAME(join_piece)(s, p.piece + i, sums + i * PLACES * NAME(place_sums)(s), s->groups * NAME(group_sums)(s, t),
-                         s->cout - o < LANES ? s->cout - o : LANES, dw + (group * s->cout + o) * s->depth);
+    dw += (group * s->cout + o) * s->depth;
+    for (ptrdiff_t c = 0; c < s->cin; c += some) {
+        const ptrdiff_t channels = limit(s->cin - c, 0, some);
+        for (int i = 0; i < p->count; i++)
+            NAME(join_piece)(s, p->piece + i, sums + i * PLACES * NAME(place_sums)(s) + c * row,
+                             s->groups * NAME(group_sums)(s, t), channels, kernels);
+        NAME(channels_first)(kernels, limit(s->cout - o, 0, LANES), s->depth, channels * s->taps, 1, dw + c * s->taps);
+    }
 }
 
 /* ---- plans and kernels, as conv.pxd describes them --------------------------------------------------------------- */
@@ -503,8 +577,8 @@ static double NAME(winograd_pass)(ConvShape *s, int gradient, int threads)
     if (!find_tiling(s, gradient, &t)) return 0;
     const ptrdiff_t tiles = CACHED / (ptrdiff_t)sizeof(real) * 4 / (PLACES * t.most * NAME(whole_vectors)(t.m.in));
     plan_blocks(s, &t, limit(tiles, LEAST, MOST), threads);
-    s->scratch = NAME(forward_room)(s, &t);
-    s->shared = NAME(weights_room)(s, &t);
+    s->scratch = NAME(forward_room)(s, &t, threads);
+    s->shared = NAME(goes_by_panels)(s, &t, threads) ? NAME(kept_room)(s, &t) : NAME(weights_room)(s, &t);
     return NAME(winograd_gain)(s, &t);
 }
 
@@ -530,17 +604,23 @@ static double NAME(winograd_weight_plan)(ConvShape *s, int threads)
 static void NAME(run_pass)(const ConvShape *s, int gradient, const real *x, const real *w, const real *bias, real *y,
                            real *scratch, int threads)
 {
-    real *weights = scratch + threads * s->scratch;
-    const ptrdiff_t tasks = all_blocks(s);
+    real *shared = scratch + threads * s->scratch;
     tiling t;
     find_tiling(s, gradient, &t);
+    const int by_panels = NAME(goes_by_panels)(s, &t, threads);
+    const ptrdiff_t panels = by_panels ? NAME(panels)(s, &t) : 0;
+    const ptrdiff_t weights = by_panels ? 0 : NAME(panels)(s, &t) * NAME(weight_steps)(s, &t);
     #pragma omp parallel num_threads(threads)
     {
         real *own = scratch + tl_thread_id() * s->scratch;
         #pragma omp for schedule(static)
-        for (ptrdiff_t i = 0; i < NAME(weight_tasks)(s, &t); i++) NAME(transform_weight)(s, &t, w, weights, i);
+        for (ptrdiff_t i = 0; i < weights; i++) NAME(transform_weight)(s, &t, w, shared, i);
         #pragma omp for schedule(static)
-        for (ptrdiff_t i = 0; i < tasks; i++) NAME(forward_task)(s, &t, x, weights, bias, y, own, i);
+        for (ptrdiff_t i = 0; i < all_blocks(s); i++)
+            if (by_panels) NAME(keep_block)(s, &t, x, shared, own, i);
+            else NAME(forward_task)(s, &t, x, shared, bias, y, own, i);
+        #pragma omp for schedule(static)
+        for (ptrdiff_t i = 0; i < panels; i++) NAME(panel_task)(s, &t, shared, w, bias, y, own, i);
     }
 }
 
