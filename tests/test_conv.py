@@ -64,6 +64,11 @@ def geometries():
         cases[-1] = (cases[-1][0], (cases[-1][1][0], cases[-1][0][1] // groups) + kernel, *cases[-1][2:])
     cases.append(((2, 300, 5, 6), (8, 300, 3, 3), (1, 1), (1, 1), (1, 1), 1))      # more inputs than one step of a sum
     cases.append(((2, 3, 5000), (2, 3, 5), (1,), (2,), (1,), 1))
+    for stride in (1, 2):                                       # weights that take more memory than images
+        cases.append(((3, 130, 5, 6), (200, 130, 4, 3), (stride, stride), (1, 1), (1, 1), 1))
+    cases.append(((2, 200, 4, 4), (260, 100, 3, 3), (1, 1), (1, 1), (1, 1), 2))
+    cases.append(((2, 20, 700), (40, 20, 3), (1,), (1,), (1,), 1))                 # long lines
+    cases.append(((2, 5, 3, 1400), (7, 5, 1, 4), (1, 2), (0, 1), (1, 1), 1))
     cases.append(((40, 2, 4, 4), (3, 2, 3, 3), (1, 1), (0, 0), (1, 1), 1))
     cases.append(((2, 2, 1, 4, 3), (8, 1, 1, 2, 1), (3, 3, 2), (1, 3, 1), (3, 1, 2), 2))   # one plane, padded
     return [tuple(tuple(map(int, part)) if isinstance(part, tuple) else int(part) for part in case) for case in cases]

@@ -188,9 +188,10 @@ static void NAME(dots_part)(const ConvShape *s, const real *dy, const real *x, r
     memset(sums, 0, s->groups * group_sums * sizeof(real));
     for (ptrdiff_t t = tasks * part / s->parts; t < last; t++) {
         const ptrdiff_t top = t % s->bands * s->band, group = t / s->bands % s->groups;
-        const ptrdiff_t image = t / s->bands / s->groups * s->images, first = image * s->groups + group;
-        const ptrdiff_t rows = limit(s->out[1] - top, 0, s->band), images = limit(s->batch - image, 0, s->images);
-        if (rows == 0 || images == 0) continue;
+        const ptrdiff_t block = t / s->bands / s->groups, image = s->batch * block / s->blocks;
+        const ptrdiff_t images = s->batch * (block + 1) / s->blocks - image, first = image * s->groups + group;
+        const ptrdiff_t rows = limit(s->out[1] - top, 0, s->band);
+        if (rows == 0) continue;
         NAME(dots_block)(s, &d, images, top, rows, dy + first * s->cout * s->positions + top * s->out[2],
                          x + first * s->cin * s->pixels, scratch, sums + group * group_sums);
     }

@@ -84,8 +84,8 @@ static block find_block(const ConvShape *s, const pass *m, ptrdiff_t task)
     b.group = task % s->groups;
     b.top = task / s->groups % s->bands * s->band;
     b.lines = m->grid[0] - b.top < s->band ? m->grid[0] - b.top : s->band;
-    b.image = task / s->groups / s->bands * s->images;
-    b.images = s->batch - b.image < s->images ? s->batch - b.image : s->images;
+    b.image = s->batch * (task / s->groups / s->bands) / s->blocks;
+    b.images = s->batch * (task / s->groups / s->bands + 1) / s->blocks - b.image;
     b.height = (b.lines - 1) * m->step[0] + m->extent[0];
     b.width = (m->grid[1] - 1) * m->step[1] + m->extent[1];
     return b;

@@ -174,8 +174,8 @@ static tile_block find_block(const ConvShape *s, const tiling *t, ptrdiff_t task
     task /= s->chunks;
     b.top = task / s->groups % s->bands * s->band;
     b.lines = t->down - b.top < s->band ? t->down - b.top : s->band;
-    b.image = task / s->groups / s->bands * s->images;
-    b.images = s->batch - b.image < s->images ? s->batch - b.image : s->images;
+    b.image = s->batch * (task / s->groups / s->bands) / s->blocks;
+    b.images = s->batch * (task / s->groups / s->bands + 1) / s->blocks - b.image;
     b.tiles = b.images * b.lines * b.across;
     b.height = pixels_under(t, 0, b.lines);
     b.width = pixels_under(t, 1, b.across);

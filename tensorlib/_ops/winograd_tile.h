@@ -560,13 +560,13 @@ static void NAME(weight_join)(const ConvShape *s, const tiling *t, const real *s
    input channels sums are so short that most of their time goes into beginning and ending them. */
 static double NAME(winograd_gain)(const ConvShape *s, const tiling *t)
 {
-    enum { COPY = 40, TRANSFORM = 60, LEAST = 8 };      /* what a vector costs that is copied or transformed */
+    enum { COPY = 50, TRANSFORM = 70, LEAST = 10 };     /* what a vector costs that is copied or transformed */
     const double tiles = (double)s->batch * s->groups * t->down * t->across, slots = (double)t->all / PLACES;
     const double lines = t->flat ? 0.5 : 1;             /* of a tile, beside two */
     const double in = NAME(whole_vectors)(t->m.in), out = NAME(whole_vectors)(t->m.out);
     const double plain = (double)s->depth * s->cout * s->positions * s->batch * s->groups;
     const double weights = slots * PLACES * s->groups * in * out;
-    return plain / (tiles * (t->all * (t->m.in < LEAST ? LEAST : t->m.in) * out + lines * COPY * (in + t->phases * out)
+    return plain / (1.05 * tiles * (t->all * (t->m.in < LEAST ? LEAST : t->m.in) * out + lines * COPY * (in + t->phases * out)
                              + TRANSFORM * (slots * in + lines * t->phases * out)) + weights * LANES);
 }
 
