@@ -10,6 +10,7 @@ from tensorlib import autograd
 from tensorlib._ops.storage import memory_stats
 from tensorlib.autograd import Function, Variable, gradcheck, gradgradcheck
 from tensorlib.autograd.function import once_differentiable
+from tensorlib.nn import functional as F
 
 
 def variable(*values, **flags):
@@ -410,3 +411,27 @@ def test_numpy_never_takes_a_variable_out_of_its_graph():
     for operate in (lambda: np.ones(2) * x, lambda: x + np.ones(2), lambda: np.sqrt(x)):
         with pytest.raises(TypeError):
             operate()
+
+
+@pytest.mark.parametrize("call, derivative", [
+    (lambda x: F.relu(x), lambda x: x > 0), (lambda x: F.relu6(x), lambda x: (x > 0) & (x < 6)),
+    (lambda x: F.hardtanh(x, -0.5, 0.5), lambda x: np.abs(x) < 0.5),
+    (lambda x: F.leaky_relu(x, 0.1), lambda x: np.where(x > 0, 1, 0.1)),
+    (lambda x: F.threshold(x, 0.5, 0), lambda x: x > 0.5), (lambda x: (x + 4).sqrt(), lambda x: 0.5 / np.sqrt(x + 4)),
+    (lambda x: x.tan(), lambda x: 1 / np.cos(x) ** 2)])
+def test_outputs_that_may_be_changed_in_place(call, derivative):
+    """v0.2 kept the input of these: `out = F.relu(x); out += shortcut` was usual, and has a gradient."""
+    array = np.random.RandomState(0).randn(4, 5) * 0.7
+    for scale, change in ((1, lambda y: y.add_(-3)), (2, lambda y: y.mul_(2)), (3, lambda y: y.mul_(3).add_(1) * 1)):
+        x = Variable(tensorlib.from_numpy(array.copy()), requires_grad=True)
+        change(call(x)).sum().backward()
+        np.testing.assert_allclose(x.grad.data.numpy(), scale * derivative(array), rtol=1e-12)
+    x = Variable(tensorlib.from_numpy(array.copy()), requires_grad=True)
+    y = call(x)
+    y += 1
+    (first,) = autograd.grad([y.sum()], [x], create_graph=True)
+    np.testing.assert_allclose(first.data.numpy(), derivative(array), rtol=1e-12)
+    y[0] = 5
+    y.sum().backward()
+    np.testing.assert_allclose(x.grad.data.numpy()[0], 0)
+    np.testing.assert_allclose(x.grad.data.numpy()[1:], derivative(array)[1:], rtol=1e-12)

@@ -4,6 +4,7 @@ a node in the graph where a gradient may be asked for.
 from cpython.object cimport PyObject
 
 from .classes cimport new_object, new_tuple, put, tuple_of
+from .copying import dense_copy
 from .node cimport Node, node_class, show_node
 from .row cimport INPUT, OUTPUT, REST, SIZE, Op, name_row, row_named, set_recorders
 from .tensor cimport (ADD, DIV, EQ, GE, GT, LE, LT, MOD, MUL, NE, POW, RDIV, RSUB, SUB, TensorBase, is_sparse,
@@ -189,6 +190,7 @@ cdef object record_inplace(Op op, PyObject** args, Py_ssize_t n):
     need = need and not inert and op.differentiable and not silent
     if need:
         node = new_node(op, class_of(op, args), args, n, raw, target.data_, target)
+    spare_output(target)
     op.run_inplace(raw, sparse)
     note_change(target)
     if silent:                      # inside no_grad() the values change, and nothing else
@@ -196,6 +198,26 @@ cdef object record_inplace(Op op, PyObject** args, Py_ssize_t n):
     target.fn, target.output_nr, target.creator = node, 0, class_of(op, args)
     target.requires_grad_, target.volatile_ = need, inert
     return target
+
+
+cdef int spare_output(VariableBase target) except -1:
+    """Before target is changed in place: the node that it came out of may need it as it is."""
+    cdef Node node
+    cdef int place, code
+    cdef list saved
+    if not isinstance(target.fn, Node) or (<Node>target.fn).saved is None:
+        return 0
+    node = <Node>target.fn
+    if node.op is None or not node.op.spares_output or target.version is None:
+        return 0
+    for place in range(node.op.n_kept):
+        code = node.op.kept[place]
+        if (code & 7 == OUTPUT and node.saved[3 * place + 1] is target.version
+                and node.saved[3 * place + 2] == target.version.value):
+            saved = list(node.saved)
+            saved[3 * place:3 * place + 3] = dense_copy(target.data_), Version.__new__(Version), 0
+            node.saved = tuple(saved)
+    return 0
 
 
 cdef VariableBase check_inplace(object candidate):

@@ -37,6 +37,7 @@ cdef class Op:
     cdef int kept[MAXNAMES]         # codes of what a node keeps
     cdef unsigned long long users[MAXNAMES]     # of each, as bits, the parameters whose formulas name it; 0: joint
     cdef bint keeps_output
+    cdef bint spares_output         # the output may be changed in place: a node that kept it takes a copy first
     cdef void* vectorcall
     cdef bint differentiable
     cdef bint constant              # x + 2 has a node of another name than x + y

@@ -29,12 +29,13 @@ cdef class Op:
 
     def __init__(self, str name, str signature, params, defaults, kernel, grad, joint=None, view=False,
                  broadcast=False, variadic=False, inplace_kernel=None, node_name=None, constant=False, composite=None,
-                 sparse=None, sparse_inplace=None):
+                 sparse=None, sparse_inplace=None, spares_output=False):
         self.name, self.signature, self.kernel = name, signature, kernel
         self.params, self.defaults = tuple(params), tuple(defaults)
         self.view, self.broadcast, self.variadic = view, broadcast, variadic
         self.inplace_kernel, self.composite = inplace_kernel, composite
         self.sparse_kernel, self.sparse_inplace = sparse, sparse_inplace
+        self.spares_output = spares_output
         self.node_name = node_name or "".join([part.capitalize() for part in name.split("_")])
         unknown = set(grad) - set(self.params)
         if unknown:

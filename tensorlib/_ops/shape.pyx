@@ -512,7 +512,7 @@ def setitem(TensorBase self not None, key, value):
 
 
 def scatter_window(TensorBase self not None, size, str kind, arguments, value=0):
-    """A tensor of `size` filled with a value, with self put into the view that `kind` (select, narrow, ...) makes of it.
+    """A tensor of `size` full of a value, with self put into the view that `kind` (select, narrow, ...) makes of it.
 
     The derivative of a view. Windows of `unfold` may overlap, so that elements add up.
     """

@@ -57,7 +57,8 @@ def parse(signature):
 
 def op(signature, kernel, grad=None, joint=None, types=REAL, inplace=False, view=False, broadcast=False, number=False,
        public=True, variable=True, function=True, ref=None, samples=(), tolerance=None, cuda=None, doc="",
-       node_name=None, constant=False, composite=None, sparse=None, sparse_inplace=None):
+       node_name=None, constant=False, composite=None, sparse=None, sparse_inplace=None,
+       spares_output=False):
     """Declare a row.
 
     Args:
@@ -73,6 +74,7 @@ def op(signature, kernel, grad=None, joint=None, types=REAL, inplace=False, view
         tolerance: relative, where the default does not do. cuda: a C expression or the name of a kernel.
         node_name: what `grad_fn` is called, without "Backward"; constant: with "Constant" behind it for x + 2.
         sparse: the kernel where some tensor is sparse; sparse_inplace: the same in place.
+        spares_output: v0.2 kept the input, so code may change the output in place although a formula names `out`.
     """
     name, params, defaults = parse(signature)
     variadic = bool(params) and params[-1].startswith("*")
@@ -84,7 +86,7 @@ def op(signature, kernel, grad=None, joint=None, types=REAL, inplace=False, view
         inplace = kernel.inplace if isinstance(kernel, Pointwise) else in_place(kernel)
     row = Op(name, signature, params, defaults, kernel, grad or {}, joint, view=view, broadcast=broadcast,
              variadic=variadic, inplace_kernel=inplace or None, node_name=node_name, constant=constant,
-             composite=composite, sparse=sparse, sparse_inplace=sparse_inplace)
+             composite=composite, sparse=sparse, sparse_inplace=sparse_inplace, spares_output=spares_output)
     row.row = Row(tuple(types), ref, samples, tolerance, cuda, doc)
     TABLE[name] = row
     if public:

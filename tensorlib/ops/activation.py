@@ -32,8 +32,7 @@ threshold = pointwise(
 
 threshold_below = pointwise(
     "threshold_below(Tensor self, Number threshold, Number value)", kernel="threshold", public=False,
-    node_name="Threshold",
-    cuda="select(self > threshold, self, value)",
+    node_name="Threshold", spares_output=True, cuda="select(self > threshold, self, value)",
     grad=dict(self=lambda g, out, threshold: threshold_grad(g, out, threshold)),
     ref="np.where(self > threshold, self, value)", samples=unary(-2, 2, threshold=0.25, value=-1.5),
     doc="threshold for a value that is not above the threshold itself: its output tells what passed.")
@@ -46,7 +45,7 @@ threshold_grad = pointwise(
     doc="dy where x is above the threshold, else 0: derivative of threshold.")
 
 relu = pointwise(
-    "relu(Tensor self)", public=False, node_name="Threshold", cuda="select(self > 0, self, 0)",
+    "relu(Tensor self)", public=False, spares_output=True, node_name="Threshold", cuda="select(self > 0, self, 0)",
     grad=dict(self=lambda g, out: relu_grad(g, out)),
     ref="np.maximum(self, 0)", samples=unary(-2, 2),
     doc="self where it is positive, else 0.")
@@ -70,7 +69,8 @@ leaky_relu = pointwise(
     doc="self where it is positive, else self * negative_slope; the slope may be a tensor that broadcasts.")
 
 leaky_relu_positive = pointwise(
-    "leaky_relu_positive(Tensor self, Number negative_slope)", public=False, node_name="LeakyReLU", kernel="leaky_relu",
+    "leaky_relu_positive(Tensor self, Number negative_slope)", public=False, spares_output=True, node_name="LeakyReLU",
+    kernel="leaky_relu",
     cuda="select(self > 0, self, self * negative_slope)",
     grad=dict(self=lambda g, out, negative_slope: leaky_relu_grad(g, out, negative_slope)),
     ref="np.where(self > 0, self, self * negative_slope)", samples=unary(-2, 2, negative_slope=0.1),
@@ -129,7 +129,7 @@ selu_grad = pointwise(
 # ---- hard limits --------------------------------------------------------------------------------------------------
 
 hardtanh = pointwise(
-    "hardtanh(Tensor self, Number min_val, Number max_val)", public=False,
+    "hardtanh(Tensor self, Number min_val, Number max_val)", public=False, spares_output=True,
     cuda="select(self < min_val, min_val, select(self > max_val, max_val, self))",
     grad=dict(self=lambda g, out, min_val, max_val: hardtanh_grad(g, out, min_val, max_val)),
     ref="np.clip(self, min_val, max_val)", samples=unary(-2, 2, min_val=-0.5, max_val=0.75),
