@@ -59,6 +59,65 @@ def elementwise():
         a > 0, 0), MIDDLE), 1
 
 
+def more_elementwise():
+    for name in ("abs", "neg", "floor", "round", "frac", "sign", "rsqrt", "reciprocal", "log1p", "sin", "cos", "tan",
+                 "atan", "asin", "sinh"):
+        yield name + " 10^6", both(lambda m, a, name=name: getattr(a, name)(), MIDDLE), 1
+    for name in ("add_", "sub_", "mul_", "div_"):
+        yield name + " number 10^6", both(lambda m, a, name=name: getattr(a, name)(1.0), MIDDLE), 1
+        yield name + " 10^6", both(lambda m, a, b, name=name: getattr(a, name)(b), MIDDLE, MIDDLE), 1
+    yield "1 - x 10^6", both(lambda m, a: 1 - a, MIDDLE), 1
+    yield "1 / x 10^6", both(lambda m, a: 1 / a, MIDDLE), 1
+    yield "div 10^6", both(lambda m, a, b: a / b, MIDDLE, MIDDLE), 1
+    yield "remainder 10^6", both(lambda m, a: a.remainder(2), MIDDLE), 1
+    yield "fmod 10^6", both(lambda m, a: a.fmod(2), MIDDLE), 1
+    yield "max of two 10^6", both(lambda m, a, b: m.max(a, b), MIDDLE, MIDDLE), 1
+    yield "clamp_ 10^6", both(lambda m, a: a.clamp_(-1, 1), MIDDLE), 1
+    yield "clamp min 10^6", both(lambda m, a: a.clamp(min=0), MIDDLE), 1
+    yield "compare with number 10^6", both(lambda m, a: a > 0, MIDDLE), 1
+    yield "equal elements long 10^6", both(lambda m, a, b: a == b, MIDDLE, MIDDLE, kind="long"), 1
+    for exponent in (3, 0.5, -1):
+        yield "pow %g 10^6" % exponent, both(lambda m, a, e=exponent: a.pow(e), MIDDLE), 1
+    yield "pow of tensors 10^6", both(lambda m, a, b: m.pow(a.abs(), b), MIDDLE, MIDDLE), 1
+    yield "addcdiv 10^6", both(lambda m, a, b: m.addcdiv(a, b, b), MIDDLE, MIDDLE), 1
+    yield "lerp 10^6", both(lambda m, a, b: m.lerp(a, b, 0.5), MIDDLE, MIDDLE), 1
+    yield "masked_fill_ 10^6", both(lambda m, a, b: a.masked_fill_(b > 0, 0), MIDDLE, MIDDLE), 1
+    for kind in ("byte", "short", "int"):
+        yield "add %s 10^6" % kind, both(lambda m, a, b: a + b, MIDDLE, MIDDLE, kind=kind), 1
+    for name in ("log", "tanh", "sigmoid", "sin"):
+        yield name + " double 10^6", both(lambda m, a, name=name: getattr(a.abs(), name)(), MIDDLE, kind="double"), 1
+    for source, kind in (("float", "half"), ("float", "byte"), ("byte", "float"), ("float", "long"), ("long", "float"),
+                         ("double", "float")):
+        yield "%s to %s 10^6" % (source, kind), both(lambda m, a, kind=kind: getattr(a, kind)(), MIDDLE, kind=source), 1
+    yield "add to channels 16x64x32x32", both(lambda m, a, b: a + b, (16, 64, 32, 32), (1, 64, 1, 1)), 1
+    yield "outer add 10^6", both(lambda m, a, b: a + b, (1000, 1), (1, 1000)), 1
+
+
+def more_reductions():
+    for dim in (0, 1):
+        for name in ("mean", "min", "std", "var", "prod"):
+            yield "%s dim %d 10^6" % (name, dim), both(lambda m, a, dim=dim, n=name: getattr(a, n)(dim), MIDDLE), 1
+        yield "norm dim %d 10^6" % dim, both(lambda m, a, dim=dim: a.norm(2, dim), MIDDLE), 1
+        yield "cumprod dim %d 10^6" % dim, both(lambda m, a, dim=dim: a.cumprod(dim), MIDDLE), 1
+    for name in ("max", "prod", "var"):
+        yield name + " 10^6", both(lambda m, a, name=name: getattr(a, name)(), MIDDLE), 1
+    for p in (1, 3):
+        yield "norm %d 10^6" % p, both(lambda m, a, p=p: a.norm(p), MIDDLE), 1
+    for kind in ("int", "byte", "long"):
+        yield "max dim 1 %s 10^6" % kind, both(lambda m, a: a.max(1), MIDDLE, kind=kind), 1
+    yield "sum of rows of 100", both(lambda m, a: a.sum(1), (10000, 100)), 1
+    yield "max of rows of 10", both(lambda m, a: a.max(1), (100000, 10)), 1
+    yield "sum dim 1 100x100x100", both(lambda m, a: a.sum(1), (100, 100, 100)), 1
+    yield "mean of two dims 32x64x28x28", both(lambda m, a: a.mean(3).mean(2), (32, 64, 28, 28)), 1
+    yield "equal 10^6", both(lambda m, a: m.equal(a, a.clone()), MIDDLE), 1
+    yield "count of equals 10^6", both(lambda m, a, b: (a == b).sum(), MIDDLE, MIDDLE, kind="long"), 1
+    yield "dot 10^6", both(lambda m, a, b: m.dot(a, b), (1000000,), (1000000,)), 1
+    yield "dist 10^6", both(lambda m, a, b: m.dist(a, b), MIDDLE, MIDDLE), 1
+    yield "ger 10^6", both(lambda m, a, b: m.ger(a, b), (1000,), (1000,)), 1
+    yield "cumsum long 10^6", both(lambda m, a: a.cumsum(1), MIDDLE, kind="long"), 1
+    yield "median of rows of 1000", both(lambda m, a: a.median(1), MIDDLE), 1
+
+
 def reductions():
     yield "sum 10^7", both(lambda m, a: a.sum(), BIG), 1
     for dim in (0, 1):
@@ -99,6 +158,41 @@ def movement():
     yield "masked_select", both(lambda m, a: a.masked_select(a > 0), MIDDLE), 1
     yield "sort rows of 1000", both(lambda m, a: a.sort(1), MIDDLE), 1
     yield "topk 10 of 1000", both(lambda m, a: a.topk(10, 1), MIDDLE), 1
+
+
+def more_movement():
+    def indices(count, most, *size):
+        return lambda m: (m.from_numpy(tensorlib.randperm(count).remainder(most).view(*size).numpy()),)
+    yield "zeros 10^6", both(lambda m, a: m.zeros(1000, 1000), (1,)), 1
+    yield "fill_ 10^6", both(lambda m, a: a.fill_(2), MIDDLE), 1
+    yield "clone 10^6", both(lambda m, a: a.clone(), MIDDLE), 1
+    yield "arange 10^6", both(lambda m, a: m.arange(0, 1000000.0), (1,)), 1
+    yield "permuted to channels last", both(lambda m, a: a.permute(0, 2, 3, 1).contiguous(), (32, 64, 28, 28)), 1
+    yield "windows of 10, dense", both(lambda m, a: a.unfold(1, 10, 5).contiguous(), MIDDLE), 1
+    yield "repeat 4x4 of 256x256", both(lambda m, a: a.repeat(4, 4), (256, 256)), 1
+    yield "stack dim 1", both(lambda m, a, b: m.stack([a, b], 1), MIDDLE, MIDDLE), 1
+    yield "cat of chunks", both(lambda m, a: m.cat(a.chunk(4, 1), 0), MIDDLE), 1
+    yield "tril 10^6", both(lambda m, a: a.tril(), MIDDLE), 1
+    yield "nonzero 10^6", both(lambda m, a: (a > 0).nonzero(), MIDDLE), 1
+    yield "masked_scatter_ 10^6", both(lambda m, a, b: a.masked_scatter_(b > 0, b), MIDDLE, MIDDLE), 1
+    yield "index_select columns", both(lambda m, a, i: a.index_select(1, i), MIDDLE,
+                                       prepare=indices(1000, 1000, 1000)), 1
+    yield "gather dim 0", both(lambda m, a, i: a.gather(0, i), MIDDLE, prepare=indices(1000000, 1000, 1000, 1000)), 1
+    for dim in (0, 1):
+        yield "scatter_ dim %d" % dim, both(lambda m, a, b, i, dim=dim: a.scatter_(dim, i, b), MIDDLE, MIDDLE,
+                                            prepare=indices(1000000, 1000, 1000, 1000)), 1
+    yield "one hot 1000x1000", both(lambda m, a, i: a.zero_().scatter_(1, i, 1), MIDDLE,
+                                    prepare=indices(1000, 1000, 1000, 1)), 1
+    yield "index_fill_ rows", both(lambda m, a, i: a.index_fill_(0, i, 1.0), MIDDLE, prepare=indices(500, 1000, 500)), 1
+    yield "index_copy_ rows", both(lambda m, a, b, i: a.index_copy_(0, i, b), MIDDLE, MIDDLE,
+                                   prepare=indices(1000, 1000, 1000)), 1
+    yield "index_add_ of 10^6 to 1000", both(lambda m, a, b, i: a.index_add_(0, i, b), (1000,), (1000000,),
+                                             prepare=indices(1000000, 1000, 1000000)), 1
+    yield "sort long rows of 1000", both(lambda m, a: a.sort(1), MIDDLE, kind="long"), 1
+    yield "sort rows of 10", both(lambda m, a: a.sort(1), (100000, 10)), 1
+    yield "sort 10^6", both(lambda m, a: a.sort(0), (1000000,)), 1
+    yield "randperm 10^5", both(lambda m, a: m.randperm(100000), (1,)), 1
+    yield "multinomial 10 of 1000", both(lambda m, a: m.multinomial(a.abs(), 10, True), MIDDLE), 1
 
 
 def randomness():
@@ -176,7 +270,8 @@ def unit_of(name):
 
 
 def cases(suite):
-    for family in (elementwise, reductions, layers, movement, randomness, differentiated, trained):
+    for family in (elementwise, more_elementwise, reductions, more_reductions, layers, movement, more_movement,
+                   randomness, differentiated, trained):
         for name, (ours, theirs), goal in family():
             suite.compare(name, ours, theirs, goal=goal, work=TRAFFIC.get(name), unit=unit_of(name))
 

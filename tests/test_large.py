@@ -162,3 +162,30 @@ def test_ramps():
     np.testing.assert_allclose(tensorlib.linspace(-3, 5, 40001).numpy(), np.linspace(-3, 5, 40001), rtol=1e-6)
     with pytest.raises(OverflowError):
         tensorlib.arange(2 ** 63 - 5, 2 ** 63 + 5, out=out)
+
+
+@pytest.mark.parametrize("size", [(300, 400), (50, 4, 300), (9, 20000)], ids=str)
+def test_slices_named_more_than_once(size):
+    """Threads share rows by their positions: sums keep their order, and of copies the last one stays."""
+    index = np.random.RandomState(5).randint(0, size[0], 3 * size[0])
+    x, y = numbers(size, "float32"), numbers((len(index),) + size[1:], "float32", 1)
+    added, copied = x.copy(), x.copy()
+    for i, row in zip(index, y):
+        added[i] += row
+        copied[i] = row
+    assert (of(x).index_add_(0, of(index), of(y)).numpy() == added).all()
+    assert (of(x).index_copy_(0, of(index), of(y)).numpy() == copied).all()
+
+
+@pytest.mark.parametrize("reach", [0, 1, 200, 256, 70000, 2 ** 32 - 1, 2 ** 32, 2 ** 62])
+@pytest.mark.parametrize("descending", [False, True])
+def test_sorting_long_numbers_of_a_range(reach, descending):
+    """Keys are as short as the range lets them be; equal elements keep their order."""
+    rng = np.random.RandomState(6)
+    for start in (-reach // 2, 2 ** 63 - 1 - reach, -2 ** 63):
+        x = np.array([start + int(v) for v in rng.randint(0, reach + 1, 6000)]).astype(np.int64).reshape(20, 300)
+        x[0, :2] = start, start + reach
+        values, places = of(x).sort(1, descending)
+        wanted = np.argsort(~x if descending else x, axis=1, kind="stable")
+        assert (places.numpy() == wanted).all()
+        assert (values.numpy() == np.take_along_axis(x, wanted, 1)).all()

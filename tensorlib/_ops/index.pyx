@@ -153,8 +153,16 @@ cdef void run_group(const Lines* l, lines_fn kernel, Py_ssize_t group, Py_ssize_
            n, m)
 
 
+cdef void write_own(const Lines* l, lines_fn kernel, Py_ssize_t group, int t, int threads) noexcept nogil:
+    """The rows of a group that thread t writes: those of every threads-th eight positions."""
+    cdef Py_ssize_t i
+    for i in range(l.n):
+        if l.index[i * l.step[1]] // 8 % threads == t:
+            run_group(l, kernel, group, i, 1, 0, l.size[l.ndim - 1])
+
+
 cdef void run_lines(const Lines* l, lines_fn kernel) noexcept nogil:
-    """All lines. Readers may be cut anywhere; writers only between lines, which never meet."""
+    """All lines. Readers may be cut anywhere; writers only between lines, which never meet, or by positions."""
     cdef Py_ssize_t groups = 1, m = l.size[l.ndim - 1], t, tasks
     cdef int d, threads
     for d in range(l.ndim - 1):
@@ -166,6 +174,10 @@ cdef void run_lines(const Lines* l, lines_fn kernel) noexcept nogil:
     elif groups >= threads:
         for t in prange(groups, num_threads=threads, schedule="static"):
             run_group(l, kernel, t, 0, l.n, 0, m)
+    elif l.writes and l.gap[1][l.ndim - 1] == 0 and l.gap[0][l.ndim - 1] == 1 and m >= 64:
+        for t in prange(threads, num_threads=threads, schedule="static"):
+            for d in range(<int>groups):
+                write_own(l, kernel, d, <int>t, threads)
     elif l.writes or l.step[0] <= l.gap[0][l.ndim - 1] or l.n < 4 * threads:     # not by n: whole lines, or few rows
         tasks = groups * threads
         for t in prange(tasks, num_threads=threads, schedule="static"):
@@ -215,7 +227,7 @@ cdef void start_lines(Lines* l, TensorBase x, int dim, TensorBase index, TensorB
     l.step[2] = 0 if number else other.strides[dim]
     l.x, l.other, l.index = ptr(x), ptr(other), <const int64_t*>ptr(index)
     l.item = itemsize(x.dtype)
-    l.writes = True
+    l.writes = not number               # a number may be written in any order
 
 
 # ---- by an index of one dim ----------------------------------------------------------------------------

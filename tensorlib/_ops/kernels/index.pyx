@@ -138,8 +138,10 @@ cdef Py_ssize_t masked_select_row(const number* x, Py_ssize_t stride, const uint
 cdef Py_ssize_t masked_scatter_row(number* x, Py_ssize_t stride, const uint8_t* mask, Py_ssize_t n,
                                    const number* source, Py_ssize_t most) noexcept nogil:
     cdef Py_ssize_t i = 0, used = 0
+    cdef number either[2]
     while i < n and used < most:        # no branch for the mask: it would be guessed wrong half of the time
-        x[i * stride] = source[used] if mask[i] else x[i * stride]
+        either[0], either[1] = x[i * stride], source[used]
+        x[i * stride] = either[mask[i]]
         used += mask[i]
         i += 1
     return used

@@ -1,5 +1,6 @@
 # Sorting and selecting along one line. Elements become 64-bit keys whose unsigned order is theirs (NaN last, -0 equal
-# to 0), each with its position, so that one radix sort and one quickselect serve every type. Sorting is stable.
+# to 0), each with its position, so that one radix sort and one quickselect serve every type. Sorting is stable. Where
+# keys need 32 bits at most, key and position are sorted as the halves of one number.
 from libc.stdint cimport uint32_t, uint64_t
 
 from tensorlib._ops.dispatch cimport put
@@ -13,6 +14,10 @@ cdef enum:
 cdef struct Pair:
     uint64_t key
     int64_t position
+
+ctypedef fused record:
+    Pair
+    uint64_t            # the key, then the position
 
 cdef union Bits:
     float f32
@@ -52,34 +57,48 @@ cdef inline uint64_t all_bits(int nbytes) noexcept nogil:
     return (~<uint64_t>0) >> (64 - 8 * nbytes)
 
 
-cdef void insertion_sort(Pair* pairs, Py_ssize_t n) noexcept nogil:
+cdef inline uint64_t key_in(record r) noexcept nogil:
+    if record is Pair:
+        return r.key
+    else:
+        return r >> 32
+
+
+cdef inline Py_ssize_t position_in(record r) noexcept nogil:
+    if record is Pair:
+        return r.position
+    else:
+        return r & 0xffffffffu
+
+
+cdef void insertion_sort(record* pairs, Py_ssize_t n) noexcept nogil:
     cdef Py_ssize_t i, j
-    cdef Pair p
+    cdef record p
     for i in range(1, n):
         p = pairs[i]
         j = i
-        while j > 0 and pairs[j - 1].key > p.key:
+        while j > 0 and key_in(pairs[j - 1]) > key_in(p):
             pairs[j] = pairs[j - 1]
             j -= 1
         pairs[j] = p
 
 
-cdef Pair* radix_sort(Pair* pairs, Pair* spare, Py_ssize_t n, int nbytes) noexcept nogil:
+cdef record* radix_sort(record* pairs, record* spare, Py_ssize_t n, int nbytes) noexcept nogil:
     """Sort by the lowest nbytes of the keys, a byte a pass; returns which of the two buffers holds the result."""
     cdef Py_ssize_t counts[8][256]
     cdef Py_ssize_t i, total, count
     cdef uint64_t key
     cdef int b, digit
-    cdef Pair* swap
+    cdef record* swap
     for b in range(nbytes):
         for digit in range(256):
             counts[b][digit] = 0
     for i in range(n):
-        key = pairs[i].key
+        key = key_in(pairs[i])
         for b in range(nbytes):
             counts[b][(key >> (8 * b)) & 255] += 1
     for b in range(nbytes):
-        if counts[b][(pairs[0].key >> (8 * b)) & 255] == n:     # all alike: nothing to do
+        if counts[b][(key_in(pairs[0]) >> (8 * b)) & 255] == n:     # all alike: nothing to do
             continue
         total = 0
         for digit in range(256):
@@ -87,7 +106,7 @@ cdef Pair* radix_sort(Pair* pairs, Pair* spare, Py_ssize_t n, int nbytes) noexce
             counts[b][digit] = total
             total += count
         for i in range(n):
-            digit = (pairs[i].key >> (8 * b)) & 255
+            digit = (key_in(pairs[i]) >> (8 * b)) & 255
             spare[counts[b][digit]] = pairs[i]
             counts[b][digit] += 1
         swap = pairs
@@ -96,7 +115,7 @@ cdef Pair* radix_sort(Pair* pairs, Pair* spare, Py_ssize_t n, int nbytes) noexce
     return pairs
 
 
-cdef inline Pair* sort_pairs(Pair* pairs, Pair* spare, Py_ssize_t n, int nbytes) noexcept nogil:
+cdef inline record* sort_pairs(record* pairs, record* spare, Py_ssize_t n, int nbytes) noexcept nogil:
     if n <= FEW:
         insertion_sort(pairs, n)
         return pairs
@@ -141,11 +160,48 @@ cdef void select_pair(Pair* pairs, Py_ssize_t n, Py_ssize_t k) noexcept nogil:
         swap_pairs(pairs, low, high)
 
 
+# The least and the greatest key of a line.
+cdef inline void key_range(const number* x, Py_ssize_t step, Py_ssize_t n, uint64_t* low,
+                           uint64_t* high) noexcept nogil:
+    cdef uint64_t key
+    cdef Py_ssize_t i
+    low[0], high[0] = ~<uint64_t>0, 0
+    for i in range(n):
+        key = key_of(x[i * step])
+        low[0] = key if key < low[0] else low[0]
+        high[0] = key if key > high[0] else high[0]
+
+
+# Sort a line whose keys, less `low`, need nbytes of 4 at most.
+cdef inline void sort_packed(const number* x, Py_ssize_t step, Py_ssize_t n, uint64_t* keys, uint64_t low,
+                             uint64_t flip, int nbytes, number* values, int64_t* where,
+                             Py_ssize_t out_step) noexcept nogil:
+    cdef Py_ssize_t i, at
+    cdef uint64_t* result
+    for i in range(n):
+        keys[i] = ((key_of(x[i * step]) - low) ^ flip) << 32 | <uint64_t>i
+    result = sort_pairs(keys, keys + n, n, nbytes)
+    for i in range(n):
+        at = position_in(result[i])
+        values[i * out_step] = x[at * step]
+        where[i * out_step] = at
+
+
 # Sort a line; LARGEST: descending.
 cdef void sort_line(const number* x, Py_ssize_t step, Py_ssize_t n, Pair* pairs, Py_ssize_t k, int flags,
                     number* values, int64_t* where, Py_ssize_t out_step) noexcept nogil:
     cdef Py_ssize_t i
     cdef Pair* result
+    cdef uint64_t low = 0, high = all_bits(sizeof(number))
+    cdef int nbytes = 1
+    if number is int64_t:
+        key_range(x, step, n, &low, &high)
+    if high - low <= 0xffffffffu and n >> 32 == 0:
+        while nbytes < 4 and (high - low) >> (8 * nbytes) != 0:
+            nbytes += 1
+        sort_packed(x, step, n, <uint64_t*>pairs, low, all_bits(nbytes) if flags & LARGEST else 0, nbytes, values,
+                    where, out_step)
+        return
     make_pairs(x, step, n, pairs, all_bits(sizeof(number)) if flags & LARGEST else 0)
     result = sort_pairs(pairs, pairs + n, n, sizeof(number))
     for i in range(n):
