@@ -52,6 +52,10 @@ cdef inline double sum_short(const real* x, Py_ssize_t n) noexcept nogil:
             i += 8
         for k in range(4):
             lanes[k] += lanes[k + 4]
+        if n - i >= 4:
+            for k in range(4):
+                lanes[k] += x[i + k]
+            i += 4
         total = (<double>lanes[0] + lanes[1]) + (<double>lanes[2] + lanes[3])
     else:
         i = 0
@@ -61,7 +65,7 @@ cdef inline double sum_short(const real* x, Py_ssize_t n) noexcept nogil:
 
 
 cdef inline double sum_reals(const real* x, Py_ssize_t n) noexcept nogil:
-    if n < 16:
+    if n < 64:
         return sum_short(x, n)
     if real is float:
         return tl_row_sum_f32(x, n)
