@@ -7,6 +7,7 @@
 #define SMALL ((ptrdiff_t)(16384 / sizeof(real)))
 #define TINY 128                /* multiplications that take less time than to prepare a tile */
 #define FAR (1 << 20)           /* bytes that a column of A spans where its elements do not stay in a cache */
+#define PAGE 4096
 #define GEMV_ROWS 512
 #define DOTS_K 1024
 #define DOTS_N (VECTOR_REGISTERS == 32 ? 6 : 3)
@@ -44,10 +45,19 @@ static void NAME(block)(const NAME(product) *g, ptrdiff_t m, ptrdiff_t n, ptrdif
     }
 }
 
-/* Whether all of B is packed: always if its columns are apart, else if enough rows of A will use it. */
+/* Whether all of B is packed: always if its columns are apart, else if many rows of A will use it. */
 static int NAME(packs_b)(const NAME(product) *g)
 {
-    return g->cb != 1 || (g->m > 3 * TILE_M && g->k * g->n > SMALL);
+    return g->cb != 1 || (g->m > 24 * TILE_M && g->k * g->n > SMALL);
+}
+
+/* Whether A is packed for n columns. Where its elements are easily reached that takes many: but columns that are far apart
+   leave the cache, and rows a multiple of a page apart share a few lines of the inner cache. */
+static int NAME(packs_a)(const NAME(product) *g, ptrdiff_t n)
+{
+    const ptrdiff_t row = g->ra * (ptrdiff_t)sizeof(real), column = g->ca * (ptrdiff_t)sizeof(real);
+    if (column * g->k > FAR) return n > TILE_N;
+    return n > (row % PAGE == 0 || column % PAGE == 0 ? 4 : 16) * TILE_N;
 }
 
 /* The product block by block, B as far as needed packed into pack_b, A into pack_a if that is given. */
@@ -59,8 +69,7 @@ static void NAME(blocks)(const NAME(product) *g, real *pack_b, real *pack_a)
         for (ptrdiff_t pc = 0; pc < g->k; pc += kc) {
             const ptrdiff_t n = g->n - jc < g->nc ? g->n - jc : g->nc, k = g->k - pc < kc ? g->k - pc : kc;
             const real *b = g->b + pc * g->rb + jc * g->cb;
-            const int far_a = g->ca * g->k * (ptrdiff_t)sizeof(real) > FAR;
-            const int reuse_a = pack_a && n > (far_a ? TILE_N : 4 * TILE_N);
+            const int reuse_a = pack_a && NAME(packs_a)(g, n);
             if (whole_b)
                 for (ptrdiff_t j = 0; j < n; j += GROUP_N)
                     NAME(pack_b)(k, n - j < GROUP_N ? n - j : GROUP_N, b + j * g->cb, g->rb, g->cb, pack_b + j * k);
