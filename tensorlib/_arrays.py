@@ -1,4 +1,5 @@
 """Memory shared with NumPy, and by its protocols with other libraries."""
+from ._ops import array as arrays
 from ._ops import storage as storages
 from ._ops import tensor as core
 
@@ -20,6 +21,9 @@ def from_numpy(array):
     An array that must not be written is copied, and so is one whose elements are not aligned.
     Raises: RuntimeError for other types, a dim of size 0, or negative strides.
     """
+    made = arrays.from_array(array)
+    if made is not None:
+        return made
     if not hasattr(array, "strides") or not (type(array).__module__ == "numpy"
                                              or hasattr(array, "__array_interface__")):
         raise RuntimeError("from_numpy expects an np.ndarray but got %s" % type(array).__name__)
@@ -56,30 +60,13 @@ def from_dlpack(obj):
     return from_numpy(numpy.from_dlpack(obj))
 
 
-class ArrayInterface:
-    """Lets NumPy see the memory of a tensor, and keeps the tensor alive."""
-
-    def __init__(self, tensor):
-        code = core.code_of(tensor)
-        item = tensor.element_size()
-        self.tensor = tensor
-        self.__array_interface__ = {
-            "version": 3, "typestr": NUMPY_TYPES[code], "data": (tensor.data_ptr(), False),
-            "shape": tuple(tensor.size()), "strides": tuple(s * item for s in tensor.stride())}
-
-
-NUMPY_TYPES = ("|u1", "|i1", "<i2", "<i4", "<i8", "<f2", "<f4", "<f8")
-
-
 def as_array(tensor, dtype=None, copy=None):
-    import numpy
-    if tensor.is_cuda:
-        raise RuntimeError("can't convert a GPU tensor to an array; copy it to the CPU first: cpu()")
-    if tensor.numel() == 0:
+    array = arrays.to_array(tensor)
+    if array is None:
+        if tensor.is_cuda:
+            raise RuntimeError("can't convert a GPU tensor to an array; copy it to the CPU first: cpu()")
+        import numpy
         array = numpy.empty((0,), NUMPY_NAMES[core.code_of(tensor)])
-    else:
-        array = numpy.asarray(ArrayInterface(tensor))
-        storages.pin_size(tensor.storage())
     if dtype is not None and array.dtype != dtype:
         return array.astype(dtype)
     return array.copy() if copy else array

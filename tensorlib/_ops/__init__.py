@@ -43,8 +43,9 @@ def _load_kernels():
 
 
 # Modules whose functions work on memory of any device, or are no drivers.
-NEUTRAL = ("backward", "blocks", "copying", "dispatch", "driver", "elementwise", "guard", "module", "node", "numbers",
-           "plan", "recording", "row", "shape", "signature", "sparse", "sparse_math", "storage", "tensor", "variable")
+NEUTRAL = ("array", "backward", "blocks", "copying", "dispatch", "driver", "elementwise", "guard", "module", "node",
+           "numbers", "plan", "recording", "row", "shape", "signature", "sparse", "sparse_math", "storage", "tensor",
+           "variable")
 
 
 def _guard_drivers():
