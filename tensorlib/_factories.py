@@ -32,9 +32,18 @@ def sizes_of(sizes, size=None):
     return tuple([operator.index(n) for n in sizes])
 
 
+def blank(sizes, size, out):
+    """`out` in a size, or an uninitialised tensor of the default type."""
+    if size is None and out is None and Default.code is not None:
+        made = core.empty_of(Default.code, sizes)
+        if made is not None:
+            return made
+    return core.resize_(target(out), sizes_of(sizes, size))
+
+
 def zeros(*sizes, size=None, out=None):
     """Return a tensor of zeros of the default type."""
-    return filled(sizes_of(sizes, size), 0, out)
+    return copying.fill_(blank(sizes, size, out), 0)
 
 
 def zero(tensor):
@@ -46,13 +55,7 @@ def zero(tensor):
 
 def ones(*sizes, size=None, out=None):
     """Return a tensor of ones of the default type."""
-    return filled(sizes_of(sizes, size), 1, out)
-
-
-def filled(sizes, value, out):
-    short = out is None and Default.code is not None
-    made = core.make_empty(Default.code, sizes) if short else core.resize_(target(out), sizes)
-    return copying.fill_(made, value)
+    return copying.fill_(blank(sizes, size, out), 1)
 
 
 def eye(n, m=None, *, out=None):

@@ -1,8 +1,7 @@
 """The random generator's seed and state, and random tensors of the default type. Fills are methods: see ops.random."""
+from ._factories import blank
 from ._ops.random import Generator, default_generator, normal_, uniform_
-from ._ops.tensor import resize_
 from .ops.random import randperm
-from .tensor import sizes_of, target
 
 __all__ = ["Generator", "default_generator", "get_rng_state", "initial_seed", "manual_seed", "rand", "randn",
            "randperm", "seed", "set_rng_state"]
@@ -71,7 +70,7 @@ def rand(*sizes, size=None, generator=None, out=None):
         >>> "%.4f" % tensorlib.rand(2, 3)[0, 0]
         '0.7576'
     """
-    return uniform_(resize_(target(out), sizes_of(sizes, size)), 0, 1, generator)
+    return uniform_(blank(sizes, size, out), 0, 1, generator)
 
 
 def randn(*sizes, size=None, generator=None, out=None):
@@ -83,4 +82,4 @@ def randn(*sizes, size=None, generator=None, out=None):
         >>> "%.4f" % tensorlib.randn(2, 3)[0, 0]
         '0.6614'
     """
-    return normal_(resize_(target(out), sizes_of(sizes, size)), 0, 1, generator)
+    return normal_(blank(sizes, size, out), 0, 1, generator)

@@ -57,17 +57,6 @@ class Methods:
         """Return an ndarray that shares memory; the tensor cannot be resized any more."""
         return as_array(self)
 
-    def tolist(self):
-        """Return a nested list of Python numbers."""
-        return sequences.to_list(self)
-
-    def item(self):
-        """Return the number of a tensor of one element."""
-        if self.numel() != 1:
-            raise ValueError("only tensors of one element can become a number, but the size is %s"
-                             % (tuple(self.size()),))
-        return core.get_item(self)
-
     def type(self, new_type=None, non_blocking=False, **kwargs):
         """Return the name of the type; or cast to a type given as class or name, self if it has that type."""
         if new_type is None:
@@ -399,7 +388,7 @@ PROTOCOLS = ("__array_priority__", "__array_wrap__", "__dir__", "__dlpack__", "_
 for _name, _hook in dict(construct=construct, getitem=views.getitem, setitem=views.setitem, repr=tensor_text,
                          getitem_by_others=indexing.getitem, setitem_by_others=indexing.setitem, contains=contains,
                          reduce=reduce, setstate=setstate, deepcopy=deepcopy, array=as_array, neg=negative,
-                         invert=invert, matmul=matmul).items():
+                         invert=invert, matmul=matmul, tolist=sequences.to_list).items():
     core.set_hook(_name, _hook)
 for _name, _method in vars(Methods).items():
     if hasattr(_method, "__code__"):

@@ -184,7 +184,9 @@ cdef int itemsize(int dtype) noexcept nogil:
     return ITEMSIZE[dtype]
 
 
-@cython.freelist(64)
+# Out of the garbage collector's sight, which takes time for each: owners are memory, and know nothing of storages.
+@cython.no_gc
+@cython.freelist(256)
 cdef class Storage:
     def __cinit__(self):
         self.device = -1

@@ -14,9 +14,16 @@ from .types cimport F16, F32, F64, I8, I16, I32, I64, MAXDIM, NDTYPE, U8
 
 cdef extern from *:
     """
-    /* what tuple.__new__(cls, *items) does */
-    static inline PyObject* tl_tuple_of_class(PyObject* cls, PyObject* items) {
-        return PyTuple_Type.tp_new((PyTypeObject*)cls, items, NULL);
+    /* what tuple.__new__(cls, ints) does */
+    static inline PyObject* tl_tuple_of_ints(PyObject* cls, const Py_ssize_t* ints, int n) {
+        PyObject* made = ((PyTypeObject*)cls)->tp_alloc((PyTypeObject*)cls, n);
+        PyObject* number;
+        int i;
+        for (i = 0; made && i < n; ++i) {
+            number = PyLong_FromSsize_t(ints[i]);
+            if (number) PyTuple_SET_ITEM(made, i, number); else Py_CLEAR(made);
+        }
+        return made;
     }
     /* a + b * c, and whether that is more than any position can be */
     static inline int tl_advance(Py_ssize_t a, Py_ssize_t b, Py_ssize_t c, Py_ssize_t* sum) {
@@ -24,7 +31,7 @@ cdef extern from *:
         return __builtin_mul_overflow(b, c, &product) || __builtin_add_overflow(a, product, sum);
     }
     """
-    object tuple_of_class "tl_tuple_of_class"(object cls, object items)
+    object tuple_of_ints "tl_tuple_of_ints"(object cls, const Py_ssize_t* ints, int n)
     bint advance "tl_advance"(Py_ssize_t a, Py_ssize_t b, Py_ssize_t c, Py_ssize_t* total) noexcept nogil
 
 cdef tuple NO_ARGUMENTS = ()
@@ -286,6 +293,17 @@ cdef class TensorBase:
         """Return the storage."""
         return storage_of(self)
 
+    def item(self):
+        """Return the number of a tensor of one element."""
+        if self.numel_ != 1:
+            raise ValueError("only tensors of one element can become a number, but the size is %s"
+                             % (tuple((<object>self).size()),))
+        return item(self, self.offset)
+
+    def tolist(self):
+        """Return a nested list of Python numbers."""
+        return hooks["tolist"](self)
+
     @property
     def is_cuda(self):
         return self.device >= 0
@@ -393,8 +411,7 @@ for _class in CPU_CLASSES + CUDA_CLASSES:
 
 
 cdef object size_of(TensorBase t):
-    cdef int d
-    return tuple_of_class(Size, ([t.sizes[d] for d in range(t.ndim)],))
+    return tuple_of_ints(Size, t.sizes, t.ndim)
 
 
 # ---- the C interface ----------------------------------------------------------------------------------
@@ -627,6 +644,21 @@ def make_empty(int dtype, sizes=(), int device=-1):
     """Return an uninitialised tensor, on the CPU or a GPU."""
     cdef Py_ssize_t[MAXDIM] c
     return empty(dtype, read_sizes(sizes, c), c, device)
+
+
+def empty_of(int dtype, tuple sizes not None):
+    """An uninitialised tensor of sizes given as ints, or as one sequence of ints; None where they are anything else."""
+    cdef Py_ssize_t[MAXDIM] c
+    cdef int d
+    if len(sizes) == 1 and isinstance(sizes[0], tuple):
+        sizes = <tuple>sizes[0]
+    if not 0 < len(sizes) <= MAXDIM:
+        return None
+    for d in range(len(sizes)):
+        if type(sizes[d]) is not int or not 0 < sizes[d] < (1 << 40):
+            return None
+        c[d] = sizes[d]
+    return empty(dtype, len(sizes), c)
 
 
 def init_empty(TensorBase t not None, int dtype, sizes, int device=-1):
