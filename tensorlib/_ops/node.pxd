@@ -5,6 +5,7 @@ from .variable cimport VariableBase, Version
 
 cdef class Node:
     cdef readonly Op op
+    cdef object shown_as            # the class that it takes when somebody looks at it; see `shown`
     cdef tuple positions            # argument position of each edge
     cdef tuple targets              # Node, leaf Variable or None, for each edge
     cdef tuple slots                # which output of the target each edge comes from; None where all are the first
@@ -29,6 +30,7 @@ cdef class FunctionNode(Node):      # a node whose backward is written by the us
     cdef public bint freed          # backward has run, and let go of it
 
 cdef object node_class(Op op, bint constant)
+cdef object shown(object target)
 cdef object show_node(VariableBase v)
 cdef object to_dense(object g)
 

@@ -5,7 +5,7 @@ calling rows inside them records again. The walk over nodes is in backward.pyx.
 """
 from cpython.object cimport PyObject
 
-from .classes cimport new_object, vectorcall
+from .classes cimport become, keep_objects, new_object, vectorcall
 from .copying cimport fill
 from .row cimport (GRAD, GRAD_OR_NONE, GRADS, INPUT, MAXNAMES, OUTPUT, REST, REST_SIZES, SIZE, Formula, Op, row_named)
 from .tensor cimport TensorBase
@@ -16,7 +16,7 @@ cdef tuple NO_ARGUMENTS = ()
 cdef tuple FIRST = (0,)
 
 NODES = "tensorlib.autograd.function"       # where the classes of nodes say they are, as in v0.2
-NAMED = {}                                  # (class of a node, name) -> the same class under that name
+cdef dict NAMED = {}                        # name -> {class of a node: the same class under that name}
 
 
 cdef class Node:
@@ -37,7 +37,8 @@ cdef class Node:
         if op is None or op.spelled is None:
             return 0
         if self.targets[last] is not None:
-            turn = <Node>new_object(node_class(t, False), NO_ARGUMENTS)
+            turn = Node.__new__(Node)
+            turn.shown_as = node_class(t, False)
             turn.op, turn.positions, turn.n_outputs = t, FIRST, 1
             turn.targets, turn.slots = self.targets[last:], None if self.slots is None else self.slots[last:]
             self.targets = self.targets[:last] + (turn,)
@@ -157,8 +158,8 @@ cdef class Node:
     def next_functions(self):
         """Where the gradients go: a tuple of (function or None, output number)."""
         self.spell_out()
-        return tuple([(AccumulateGrad(target), 0) if isinstance(target, VariableBase) else (target, slot_of(self, e))
-                      for e, target in enumerate(self.targets or ())])
+        return tuple([(AccumulateGrad(target), 0) if isinstance(target, VariableBase)
+                      else (shown(target), slot_of(self, e)) for e, target in enumerate(self.targets or ())])
 
     def register_hook(self, hook):
         """Call hook(grad_inputs, grad_outputs) when gradients pass; returns a handle that removes it."""
@@ -168,6 +169,27 @@ cdef class Node:
     def name(self):
         """The name of the class."""
         return type(self).__name__
+
+
+cdef void release(PyObject* o) noexcept:
+    """Empty a dead node: the next one takes its memory. What every new one sets stays as it is."""
+    cdef Node node = <Node>o
+    node.targets = None
+    if node.saved is not None:
+        node.saved = None
+    if node.slots is not None:
+        node.slots = None
+    if node.sizes is not None:
+        node.sizes = None
+    if node.output_like is not None:
+        node.output_like = None
+    if node.pre_hooks is not None:
+        node.pre_hooks = None
+    if node.post_hooks is not None:
+        node.post_hooks = None
+
+
+keep_objects(Node, Node, release)
 
 
 cdef object to_dense(object g):
@@ -277,7 +299,17 @@ cdef object show_node(VariableBase v):
     """What `grad_fn` shows."""
     if v.fn is None and v.creator is not None and not v.volatile_:
         v.fn = unrecorded(v.creator)
-    return v.fn
+    return shown(v.fn)
+
+
+cdef object shown(object target):
+    """A node in the class that tells what made it, for Python to see; None and other classes as they are.
+
+    Nodes are made as plain Nodes, which Python makes and frees several times as fast. The classes differ in names only.
+    """
+    if type(target) is Node:
+        become(target, (<Node>target).shown_as)
+    return target
 
 
 cdef Node unrecorded(object cls):
@@ -297,20 +329,32 @@ def name_node(value, str name):
 
     A layer that is made of several rows shows the last of them under this name. Returns the value.
     """
-    cdef VariableBase v
-    for v in value if isinstance(value, tuple) else (value,):
-        made = v.creator if v.fn is None else type(v.fn)
-        if made is None:
-            continue
-        cls = NAMED.get((made, name))
-        if cls is None:
-            cls = NAMED[made, name] = type(name + "Backward", (made,), {"__slots__": (), "__module__": NODES})
-        if v.fn is None:
-            v.creator = cls
-        elif made is not cls and made.__name__ != cls.__name__:
-            node = v.fn
-            node.__class__ = cls
+    if isinstance(value, tuple):
+        for one in <tuple>value:
+            name_one(one, name)
+    else:
+        name_one(value, name)
     return value
+
+
+cdef int name_one(VariableBase v, str name) except -1:
+    cdef dict known = NAMED.get(name)
+    made = v.creator if v.fn is None else (<Node>v.fn).shown_as if type(v.fn) is Node else type(v.fn)
+    if made is None:
+        return 0
+    if known is None:
+        known = NAMED[name] = {}
+    cls = known.get(made)
+    if cls is None:
+        cls = known[made] = type(name + "Backward", (made,), {"__slots__": (), "__module__": NODES})
+    if v.fn is None:
+        v.creator = cls
+    elif type(v.fn) is Node:
+        (<Node>v.fn).shown_as = cls
+    elif made is not cls and made.__name__ != cls.__name__:
+        node = v.fn
+        node.__class__ = cls
+    return 0
 
 
 cdef object new_handle = None       # makes utils.hooks.RemovableHandle; set by the Python layer

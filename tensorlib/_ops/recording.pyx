@@ -2,17 +2,21 @@
 a node in the graph where a gradient may be asked for.
 """
 from cpython.object cimport PyObject
+from cpython.ref cimport Py_DECREF, Py_INCREF
 
-from .classes cimport new_object, new_tuple, put, tuple_of
+from .classes cimport new_tuple, put, tuple_items, tuple_of
 from .copying import dense_copy
 from .node cimport Node, node_class, show_node
 from .row cimport INPUT, OUTPUT, REST, SIZE, Op, name_row, row_named, set_recorders
+from .sparse cimport geometry
 from .tensor cimport (ADD, DIV, EQ, GE, GT, LE, LT, MOD, MUL, NE, POW, RDIV, RSUB, SUB, TensorBase, is_sparse,
-                      same_size, type_name)
-from .variable cimport NONE, RPOW, VariableBase, Version, note_change, set_hooks, version_of, wrap
+                      same_size, size_of, type_name)
+from .variable cimport NONE, RPOW, VariableBase, Version, is_variable, note_change, set_hooks, version_of, wrap
 
-cdef tuple NO_ARGUMENTS = ()
 cdef tuple FIRST = (0,)
+
+cdef enum:
+    FEW = 12                            # arguments that need no tuple
 
 cdef extern from *:
     """
@@ -21,38 +25,80 @@ cdef extern from *:
     int silent "tl_silent"              # set inside no_grad(); each thread has its own
 
 
-cdef object record(Op op, PyObject** args, Py_ssize_t n):
-    """Run op on the tensors inside args; remember it if a gradient may be asked for."""
-    cdef VariableBase v, first = None
-    cdef Node node = None
-    cdef bint need = False, inert = False, sparse = False
-    cdef tuple raw = new_tuple(n)
+# What the arguments of a call say.
+cdef struct Seen:
+    bint need           # some want a gradient
+    bint inert          # some are volatile
+    bint sparse
+    PyObject* first     # the first Variable, borrowed
+
+
+cdef Seen unwrap(PyObject** args, Py_ssize_t n, PyObject** raw):
+    """Put the tensors inside Variables, and all that is no Variable, into raw, which owns them."""
+    cdef Seen seen
     cdef PyObject* x
     cdef Py_ssize_t i
+    seen.need = seen.inert = seen.sparse = False
+    seen.first = NULL
     for i in range(n):
         x = args[i]
-        if isinstance(<object>x, VariableBase):
-            v = <VariableBase>x
-            x = <PyObject*>v.data_
-            need |= v.requires_grad_
-            inert |= v.volatile_
-            if first is None:
-                first = v
-        sparse |= is_sparse(<object>x)
-        put(raw, i, x)
-    need = need and not inert and op.differentiable and not silent
+        if is_variable(<object>x):
+            if seen.first == NULL:
+                seen.first = x
+            seen.need |= (<VariableBase>x).requires_grad_
+            seen.inert |= (<VariableBase>x).volatile_
+            x = <PyObject*>(<VariableBase>x).data_
+        seen.sparse |= is_sparse(<object>x)
+        Py_INCREF(<object>x)
+        raw[i] = x
+    return seen
+
+
+cdef object record(Op op, PyObject** args, Py_ssize_t n):
+    """Run op on the tensors inside args; remember it if a gradient may be asked for."""
+    cdef PyObject* few[FEW]
+    cdef PyObject** raw = few
+    cdef tuple many = new_tuple(n) if n > FEW else None
+    cdef Seen seen
+    cdef Py_ssize_t i
+    if many is not None:
+        raw = tuple_items(many)
+    seen = unwrap(args, n, raw)
+    try:
+        return recorded(op, args, n, raw, &seen)
+    finally:
+        if many is None:
+            for i in range(n):
+                Py_DECREF(<object>few[i])
+
+
+cdef object recorded(Op op, PyObject** args, Py_ssize_t n, PyObject** raw, Seen* seen):
+    """The results of op on raw, as Variables."""
+    cdef VariableBase first = <VariableBase>seen.first
+    cdef bint need = seen.need and not seen.inert and op.differentiable and not silent
+    cdef Node node = None
     if need and op.composite is not None:
         return op.composite(*tuple_of(args, n))
-    result = op.run(raw, sparse)
+    result = op.run(raw, n, seen.sparse)
     cls = class_of(op, args)
     if need:
         node = new_node(op, cls, args, n, raw, result, None)
     if isinstance(result, TensorBase):
-        return output(op, cls, first, <TensorBase>result, node, 0, inert)
+        return output(op, cls, first, <TensorBase>result, node, 0, seen.inert)
     if isinstance(result, tuple):
-        return tuple([output(op, cls, first, <TensorBase>t, node, i, inert) if isinstance(t, TensorBase) else t
-                      for i, t in enumerate(result)])
+        return outputs(op, cls, first, <tuple>result, node, seen.inert)
     return result
+
+
+cdef tuple outputs(Op op, object cls, VariableBase first, tuple results, Node node, bint inert):
+    cdef tuple made = new_tuple(len(results))
+    cdef Py_ssize_t i
+    for i in range(len(results)):
+        one = results[i]
+        if isinstance(one, TensorBase):
+            one = output(op, cls, first, <TensorBase>one, node, i, inert)
+        put(made, i, <PyObject*>one)
+    return made
 
 
 cdef VariableBase output(Op op, object cls, VariableBase first, TensorBase data, Node node, int number, bint inert):
@@ -79,22 +125,23 @@ cdef VariableBase output(Op op, object cls, VariableBase first, TensorBase data,
 
 cdef inline bint has_edge(Op op, PyObject** args, Py_ssize_t i):
     """Whether gradients may go to argument i."""
-    return isinstance(<object>args[i], VariableBase) and (op.joint is not None or op.formulas[i] is not None)
+    return is_variable(<object>args[i]) and (op.joint is not None or op.formulas[i] is not None)
 
 
-cdef Node new_node(Op op, object cls, PyObject** args, Py_ssize_t n, tuple raw, object result, VariableBase changed):
+cdef Node new_node(Op op, object cls, PyObject** args, Py_ssize_t n, PyObject** raw, object result,
+                   VariableBase changed):
     """The node of an applied row: its edges, and the values that its formulas name.
 
     changed: the Variable that the row works on in place, or None.
     """
-    cdef Node node = <Node>new_object(cls, NO_ARGUMENTS)
+    cdef Node node = Node.__new__(Node)
     cdef VariableBase v
     cdef Py_ssize_t i, e = 0, edges = 0
     cdef unsigned long long want = 0        # bit i: the gradient of argument i is wanted
     cdef bint resized = False, other_outputs = False
     for i in range(n):
         edges += has_edge(op, args, i)
-    node.op = op
+    node.op, node.shown_as = op, cls
     node.targets = new_tuple(edges)
     for i in range(n):
         if not has_edge(op, args, i):
@@ -118,25 +165,30 @@ cdef Node new_node(Op op, object cls, PyObject** args, Py_ssize_t n, tuple raw, 
     if other_outputs:
         node.slots = tuple([(<VariableBase>args[i]).output_nr for i in node.positions])
     if resized:
-        node.sizes = tuple([(<TensorBase>raw[i]).size() for i in node.positions])
+        node.sizes = tuple([sizes_in(<object>raw[<Py_ssize_t>i]) for i in node.positions])
     node.n_outputs = 1
     if isinstance(result, tuple):
         node.n_outputs = len(result)
-        node.output_like = tuple([t.size() if isinstance(t, TensorBase) else None for t in result])
+        node.output_like = tuple([sizes_in(t) for t in result])
     if op.n_kept:
-        node.saved = keep(op, args, raw, result, want, changed)
+        node.saved = keep(op, args, n, raw, result, want, changed)
     return node
 
 
 cdef inline object class_of(Op op, PyObject** args):
     """The class of the node: `x + 2` is an AddConstant, `x + y` an Add."""
-    cdef bint constant = op.constant and not (isinstance(<object>args[0], VariableBase)
-                                              and isinstance(<object>args[1], VariableBase))
+    cdef bint constant = op.constant and not (is_variable(<object>args[0])
+                                              and is_variable(<object>args[1]))
     made = op.constant_class if constant else op.node_class
     return node_class(op, constant) if made is None else made
 
 
-cdef tuple keep(Op op, PyObject** args, tuple raw, object result, unsigned long long want, VariableBase changed):
+cdef inline object sizes_in(object x):
+    return size_of(geometry(<TensorBase>x)) if isinstance(x, TensorBase) else None
+
+
+cdef tuple keep(Op op, PyObject** args, Py_ssize_t n, PyObject** raw, object result, unsigned long long want,
+                VariableBase changed):
     """What the formulas of the wanted gradients name, each with the version of its Variable."""
     cdef tuple kept = new_tuple(3 * op.n_kept)
     cdef Version version
@@ -149,20 +201,20 @@ cdef tuple keep(Op op, PyObject** args, tuple raw, object result, unsigned long 
         if op.users[place] and not op.users[place] & want:
             value = None
         elif kind == INPUT:
-            value = raw[i]
-            if isinstance(<object>args[i], VariableBase):
+            value = <object>raw[i]
+            if is_variable(<object>args[i]):
                 version = version_of(<VariableBase>args[i])
                 at = version.value
         elif kind == SIZE:
-            value = (<TensorBase>raw[i]).size() if isinstance(raw[i], TensorBase) else None
+            value = sizes_in(<object>raw[i])
         elif kind == OUTPUT:
             value = result[i] if isinstance(result, tuple) else result
             version = Version.__new__(Version) if changed is None else version_of(changed)
             at = 0 if changed is None else version.value + 1        # the change itself is yet to come
         elif kind == REST:
-            value = list(raw[op.n_params - 1:])
+            value = [<object>raw[i] for i in range(op.n_params - 1, n)]
         else:
-            value = [t.size() for t in raw[op.n_params - 1:]]
+            value = [sizes_in(<object>raw[i]) for i in range(op.n_params - 1, n)]
         number = at
         put(kept, 3 * place, <PyObject*>value)
         put(kept, 3 * place + 1, <PyObject*>version)
@@ -172,31 +224,35 @@ cdef tuple keep(Op op, PyObject** args, tuple raw, object result, unsigned long 
 
 cdef object record_inplace(Op op, PyObject** args, Py_ssize_t n):
     """Run op on args[0] in place, and make the result its new history."""
-    cdef VariableBase target = check_inplace(<object>args[0]), v
-    cdef bint need = False, inert = False, sparse = False
-    cdef tuple raw = new_tuple(n)
-    cdef PyObject* x
+    cdef VariableBase target = check_inplace(<object>args[0])
+    cdef PyObject* few[FEW]
+    cdef PyObject** raw = few
+    cdef tuple many = new_tuple(n) if n > FEW else None
+    cdef Seen seen
     cdef Py_ssize_t i
+    if many is not None:
+        raw = tuple_items(many)
+    seen = unwrap(args, n, raw)
+    try:
+        return recorded_inplace(op, args, n, raw, &seen, target)
+    finally:
+        if many is None:
+            for i in range(n):
+                Py_DECREF(<object>few[i])
+
+
+cdef object recorded_inplace(Op op, PyObject** args, Py_ssize_t n, PyObject** raw, Seen* seen, VariableBase target):
+    cdef bint need = seen.need and not seen.inert and op.differentiable and not silent
     cdef Node node = None
-    for i in range(n):
-        x = args[i]
-        if isinstance(<object>x, VariableBase):
-            v = <VariableBase>x
-            x = <PyObject*>v.data_
-            need |= v.requires_grad_
-            inert |= v.volatile_
-        sparse |= is_sparse(<object>x)
-        put(raw, i, x)
-    need = need and not inert and op.differentiable and not silent
     if need:
         node = new_node(op, class_of(op, args), args, n, raw, target.data_, target)
     spare_output(target)
-    op.run_inplace(raw, sparse)
+    op.run_inplace(raw, n, seen.sparse)
     note_change(target)
     if silent:                      # inside no_grad() the values change, and nothing else
         return target
     target.fn, target.output_nr, target.creator = node, 0, class_of(op, args)
-    target.requires_grad_, target.volatile_ = need, inert
+    target.requires_grad_, target.volatile_ = need, seen.inert
     return target
 
 
@@ -256,11 +312,11 @@ cdef dict OPERATOR_CODES = dict(add=ADD, sub=SUB, rsub=RSUB, mul=MUL, div=DIV, r
 cdef object operate(int code, int reflected, object a, object b):
     """a operator b, where one is a Variable; reflected: the code of the operator with its operands exchanged."""
     cdef PyObject* args[2]
-    if not isinstance(a, VariableBase):
+    if not is_variable(a):
         if reflected == NONE:
             return NotImplemented
         a, b, code = b, a, reflected
-    if not isinstance(b, (VariableBase, float, int)):
+    if not (is_variable(b) or isinstance(b, (float, int))):
         return operate_on_other(code, a, b)
     args[0], args[1] = <PyObject*>a, <PyObject*>b
     return record(<Op>operators[code], args, 2)

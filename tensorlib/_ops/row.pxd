@@ -46,8 +46,9 @@ cdef class Op:
     cdef public object row          # the Python side: ref, samples, doc, ...
     cdef Formula formula(self, function)
     cdef object call(self, PyObject** args, Py_ssize_t n)
-    cdef object run(self, tuple raw, bint sparse)
-    cdef object run_inplace(self, tuple raw, bint sparse)
+    cdef object call_inplace(self, PyObject** args, Py_ssize_t n)
+    cdef object run(self, PyObject** raw, Py_ssize_t n, bint sparse)
+    cdef object run_inplace(self, PyObject** raw, Py_ssize_t n, bint sparse)
 
 cdef Op row_named(str name)         # a row that the layers above call by themselves
 cdef void name_row(str name, Op row)

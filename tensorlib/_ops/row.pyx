@@ -7,7 +7,7 @@ from cpython.object cimport PyObject
 
 from .classes cimport call_through, count_of, dict_of, tuple_items, tuple_of, vectorcall
 from .tensor cimport TensorBase, is_sparse, type_name
-from .variable cimport VariableBase
+from .variable cimport is_variable
 
 REQUIRED = object()                     # default of a parameter that has none
 PASSES = eval("lambda g: g").__code__.co_code
@@ -105,23 +105,23 @@ cdef class Op:
         cdef bint sparse = False
         cdef Py_ssize_t i
         for i in range(n):
-            if isinstance(<object>args[i], VariableBase):
+            if is_variable(<object>args[i]):
                 return record_call(self, args, n)
             sparse |= is_sparse(<object>args[i])
         if sparse:
             return self.run_sparse(self.sparse_kernel, tuple_of(args, n))
         return vectorcall(self.kernel, args, n, NULL)
 
-    cdef object run(self, tuple raw, bint sparse):
+    cdef object run(self, PyObject** raw, Py_ssize_t n, bint sparse):
         """Run the kernel on Tensors and numbers, dense or sparse."""
         if sparse:
-            return self.run_sparse(self.sparse_kernel, raw)
-        return vectorcall(self.kernel, tuple_items(raw), len(raw), NULL)
+            return self.run_sparse(self.sparse_kernel, tuple_of(raw, n))
+        return vectorcall(self.kernel, raw, n, NULL)
 
-    cdef object run_inplace(self, tuple raw, bint sparse):
+    cdef object run_inplace(self, PyObject** raw, Py_ssize_t n, bint sparse):
         if sparse:
-            return self.run_sparse(self.sparse_inplace, raw)
-        return vectorcall(self.inplace_kernel, tuple_items(raw), len(raw), NULL)
+            return self.run_sparse(self.sparse_inplace, tuple_of(raw, n))
+        return vectorcall(self.inplace_kernel, raw, n, NULL)
 
     def run_sparse(self, kernel, args):
         """Run what the row does to sparse tensors. TypeError where it does nothing."""
@@ -147,14 +147,19 @@ cdef class Op:
 
     def inplace(self, *args):
         """Run the row on its first argument in place, and record that."""
+        cdef tuple full = args if len(args) >= self.n_params else self.complete(args, {})
+        return self.call_inplace(tuple_items(full), len(full))
+
+    cdef object call_inplace(self, PyObject** args, Py_ssize_t n):
         cdef bint sparse = False
-        if len(args) < self.n_params:
-            args = self.complete(args, {})
-        for a in args:
-            if isinstance(a, VariableBase):
-                return record_inplace_call(self, tuple_items(args), len(args))
-            sparse |= is_sparse(a)
-        return self.run_inplace(args, sparse)
+        cdef Py_ssize_t i
+        for i in range(n):
+            if is_variable(<object>args[i]):
+                return record_inplace_call(self, args, n)
+            sparse |= is_sparse(<object>args[i])
+        if sparse:
+            return self.run_sparse(self.sparse_inplace, tuple_of(args, n))
+        return vectorcall(self.inplace_kernel, args, n, NULL)
 
     def formula_of(self, str param):
         """The formula of a parameter, or None."""
@@ -203,3 +208,29 @@ cdef void name_row(str name, Op row):
 def spell_out_as(Op row not None, Op spelled not None):
     """Let nodes of a row, which turns its last argument, become nodes of one that gets it turned, and of t()."""
     row.spelled = spelled
+
+
+cdef class UnlessDim:
+    """Two rows as one callable (self, dim=None, keepdim=None): of everything, or along a dim if one is given."""
+    cdef Op whole, along
+    cdef void* vectorcall
+
+    def __init__(self, Op whole not None, Op along not None):
+        self.whole, self.along, self.vectorcall = whole, along, <void*>reduce
+
+
+cdef UnlessDim _both = UnlessDim.__new__(UnlessDim)
+call_through(UnlessDim, <char*>&_both.vectorcall - <char*><void*>_both)
+
+
+cdef object reduce(object rows, PyObject** args, size_t n, PyObject* names):
+    cdef PyObject* full[3]
+    cdef UnlessDim self = <UnlessDim>rows
+    cdef object keepdim
+    if names != NULL or count_of(n) != 3:
+        raise TypeError("expected (self, dim, keepdim)")
+    if <object>args[1] is None:
+        return self.whole.call(args, 1)
+    keepdim = bool(<object>args[2])
+    full[0], full[1], full[2] = args[0], args[1], <PyObject*>keepdim
+    return self.along.call(full, 3)

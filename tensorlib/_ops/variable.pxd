@@ -24,12 +24,18 @@ cdef enum:
     NONE = RPOW + 1
 
 cdef VariableBase wrap(TensorBase data)
+cdef object variable_class          # autograd.Variable
 
 # Hooks: an operator; a row by its name; `grad_fn`.
 ctypedef object (*operate_fn)(int code, int reflected, object a, object b)
 ctypedef object (*call_fn)(str name, PyObject** args, Py_ssize_t n)
 ctypedef object (*show_fn)(VariableBase v)
 cdef void set_hooks(operate_fn operator, call_fn call, show_fn show) noexcept
+
+
+cdef inline bint is_variable(object x):
+    """isinstance, which finds the usual class at once."""
+    return type(x) is variable_class or isinstance(x, VariableBase)
 
 
 cdef inline bint holds_sparse(object x):

@@ -5,14 +5,14 @@ Rows, and what recording makes of them, come in by hooks from the layers above: 
 cimport cython
 from cpython.object cimport PyObject
 
-from .classes cimport new_object, set_class_attribute, slot_of_number
+from .classes cimport keep_objects, new_object, set_class_attribute, slot_of_number
 from .shape cimport plain_key
 from .sparse cimport geometry
 from .tensor cimport (ADD, DIV, EQ, GE, GT, LE, LT, MOD, MUL, NE, POW, RDIV, RSUB, SUB, TensorBase, hooks, same_size,
                       size_text, type_name)
 
 cdef tuple NO_ARGUMENTS = ()
-cdef object variable_class = None       # autograd.Variable, set by `set_variable_class`
+variable_class = None                   # autograd.Variable, set by `set_variable_class`
 cdef operate_fn operate = NULL
 cdef call_fn call_row = NULL
 cdef show_fn show_node = NULL
@@ -248,6 +248,26 @@ cdef VariableBase wrap(TensorBase data):
     return v
 
 
+cdef void release(PyObject* o) noexcept:
+    """Empty a dead Variable: the next one takes its memory. What is empty as a rule is looked at only."""
+    cdef VariableBase v = <VariableBase>o
+    if v.version is not None:
+        v.version.live -= 1
+        v.version = None
+    v.data_ = None
+    if v.grad_ is not None:
+        v.grad_ = None
+    if v.fn is not None:
+        v.fn = None
+    if v.creator is not None:
+        v.creator = None
+    if v._backward_hooks is not None:
+        v._backward_hooks = None
+    if v._accumulated_hooks is not None:
+        v._accumulated_hooks = None
+    v.output_nr, v.requires_grad_, v.volatile_ = 0, False, False
+
+
 cdef void set_hooks(operate_fn operator, call_fn call, show_fn show) noexcept:
     """What the layers above do for Variables: operators, rows by their names, what `grad_fn` shows."""
     global operate, call_row, show_node
@@ -259,6 +279,7 @@ cdef void set_hooks(operate_fn operator, call_fn call, show_fn show) noexcept:
 def set_variable_class(cls):
     global variable_class
     variable_class = cls
+    keep_objects(cls, VariableBase, release)
 
 
 def init_variable(VariableBase v not None, TensorBase data, bint requires_grad, bint volatile):
@@ -278,6 +299,40 @@ def share_version(VariableBase a not None, VariableBase b not None):
         b.version.live -= 1
     b.version = version_of(a)
     b.version.live += 1
+
+
+def go_together(int ndim, input, weight, bias):
+    """Whether these are Variables of one type, input with ndim dims: what a layer expects as a rule. bias may be None.
+    """
+    cdef TensorBase x
+    if not isinstance(input, VariableBase):
+        return False
+    x = (<VariableBase>input).data_
+    if x is None or x.ndim != ndim or x.sparse:
+        return False
+    for other in (weight, bias):
+        if other is not None and not (isinstance(other, VariableBase) and type((<VariableBase>other).data_) is type(x)):
+            return False
+    return True
+
+
+def of_each_channel(input, *others):
+    """Whether input is a Variable of 2 dims or more, and the others, None aside, tensors or Variables of its type with
+    an element for each channel: what normalisation expects as a rule."""
+    cdef TensorBase x
+    if not isinstance(input, VariableBase):
+        return False
+    x = (<VariableBase>input).data_
+    if x is None or x.ndim < 2:
+        return False
+    for other in others:
+        if other is None:
+            continue
+        if isinstance(other, VariableBase):
+            other = (<VariableBase>other).data_
+        if type(other) is not type(x) or (<TensorBase>other).numel_ != x.sizes[1]:
+            return False
+    return True
 
 
 def bump_version(VariableBase v not None):

@@ -9,6 +9,7 @@ import operator
 from .._ops import reduce as kernels
 from .._ops import scan
 from .._ops.copying import copy_
+from .._ops.row import UnlessDim
 from .._ops.storage import storage_from_buffer
 from .._ops.tensor import make_view
 from ._samples import arguments, reference, unary
@@ -247,13 +248,6 @@ def renorm_(self, p, dim, maxnorm):
     return copy_(self, renorm(self, p, dim, maxnorm))
 
 
-def unless_dim(whole, along):
-    """The Variable's form of a reduction: of everything, or along a dim if one is given."""
-    def reduce(self, dim=None, keepdim=None):
-        return whole(self) if dim is None else along(self, dim, bool(keepdim))
-    return reduce
-
-
 def norm_variable(self, p=2, dim=None, keepdim=None):
     return norm_all(self, p) if dim is None else norm_dim(self, p, dim, bool(keepdim))
 
@@ -271,7 +265,7 @@ for _name, _types, _number, _all, _dim, _doc in (
         ("mean", REAL, kernels.mean_number, mean_all, mean_dim, "Mean of all elements, or along a dim."),
         ("prod", ALL, kernels.prod_number, prod_all, prod_dim, "Product of all elements, or along a dim.")):
     public(_name, {"(Tensor self)": _number, "(Tensor self, int dim, bool keepdim=False)": _dim}, types=_types,
-           variable={OPTIONAL_DIM: unless_dim(_all, _dim)}, doc=_doc)
+           variable={OPTIONAL_DIM: UnlessDim(_all, _dim)}, doc=_doc)
 
 for _name, _number, _all, _dim, _pair, _doc in (
         ("max", kernels.max_number, max_all, max_dim, cmax, "Largest element, (values, positions) along a dim, "
@@ -280,7 +274,7 @@ for _name, _number, _all, _dim, _pair, _doc in (
          "or the smaller of each two.")):
     public(_name, {"(Tensor self)": _number, "(Tensor self, Tensor other)": _pair,
                    "(Tensor self, int dim, bool keepdim=False)": _dim}, types=ALL,
-           variable={OPTIONAL_DIM: unless_dim(_all, _dim), "(Tensor self, Tensor other)": _pair}, doc=_doc)
+           variable={OPTIONAL_DIM: UnlessDim(_all, _dim), "(Tensor self, Tensor other)": _pair}, doc=_doc)
 
 for _name, _number, _all, _dim, _doc in (
         ("var", kernels.var_number, var_all, var_dim, "Variance of all elements, or along a dim; over n - 1 unless "
