@@ -9,7 +9,7 @@ import warnings
 from cpython.object cimport PyObject
 
 from .copying cimport copy_into
-from .classes cimport call_through, count_of, dict_of, method_descriptor, tuple_items, tuple_of
+from .classes cimport call_through, count_of, dict_of, method_descriptor, tuple_items, tuple_of, vectorcall
 from .dispatch import DTYPE_NAMES
 from .row cimport Op
 from .shape cimport is_int
@@ -21,11 +21,13 @@ from .variable cimport VariableBase, holds_sparse
 
 cdef extern from "Python.h":
     object PyMethod_New(object function, object self)
-    PyObject** list_items "PySequence_Fast_ITEMS"(list items)
 
 cdef object MISSING = object()          # no argument for a parameter
 cdef bint warn_of_keepdim = False       # utils.backcompat.keepdim_warning
 cdef object NO_MATCH = object()         # the arguments do not fit a signature
+
+cdef enum:
+    MOST = 16                           # values that a target is called with
 
 cdef enum Kind:
     TENSOR, SPARSE, NUMBER, INT, FLOAT, BOOL, SIZES, TENSORS, STORAGE, CALLABLE, ANY
@@ -140,12 +142,14 @@ cdef class Form:
     cdef readonly int self_position     # of self among the positional parameters; -1: a function without self
     cdef readonly bint of_sparse        # self is a SparseTensor
     cdef readonly object target
+    cdef Op row                         # the target where it is a row, or None
     cdef readonly bint number           # a Tensor call gives a Python number
     cdef readonly bint inplace
     cdef Py_ssize_t keepdim_position, dim_position      # among params, or -1
 
     def __init__(self, str text, target, number=False, inplace=False):
         self.text, self.target, self.number, self.inplace = text, target, number, inplace
+        self.row = <Op>target if isinstance(target, Op) else None
         self.params, self.self_position = [], -1
         keyword_only = False
         self.keepdim_position = self.dim_position = -1
@@ -161,27 +165,37 @@ cdef class Form:
                     self.keepdim_position = len(self.params) - 1
                 elif self.params[-1].name == "dim":
                     self.dim_position = len(self.params) - 1
+        if len(self.params) >= MOST:
+            raise ValueError("%s: more than %d parameters" % (text, MOST - 1))
 
     cdef object match(self, object me, PyObject** args, Py_ssize_t n, Py_ssize_t start, dict kwargs, int self_dtype,
-                      bint variables):
-        """What to call the target with, self first, for args[start:n]; or NO_MATCH."""
-        cdef list values = [me] if self.self_position >= 0 else []
-        cdef Py_ssize_t i = start, used = 0
+                      bint variables, PyObject** values):
+        """Set the values to call the target with, self first, for args[start:n]; NO_MATCH where they do not fit.
+
+        What is returned else keeps values alive that were made here.
+        """
+        cdef Py_ssize_t i = start, used = 0, count = 0
         cdef PyObject* one
         cdef Param param
-        if self.self_position >= 0 and holds_sparse(me) != self.of_sparse:
-            return NO_MATCH
+        cdef object made = None
+        if self.self_position >= 0:
+            if holds_sparse(me) != self.of_sparse:
+                return NO_MATCH
+            values[0], count = <PyObject*>me, 1
         for param in self.params:
             if i < n and not param.keyword_only:
                 if param.kind == SIZES:
                     sizes = read_sizes(args, n, i)
                     if sizes is MISSING:
                         return NO_MATCH
-                    values.append(sizes)
+                    made = sizes if made is None else (made, sizes)
+                    values[count] = <PyObject*>sizes
+                    count += 1
                     i = n
                     continue
                 if param.takes(<object>args[i], self_dtype, variables):
-                    values.append(<object>args[i])
+                    values[count] = args[i]
+                    count += 1
                     i += 1
                     continue
                 if not param.optional or not self.tensor_after(param):
@@ -192,27 +206,46 @@ cdef class Form:
                     return NO_MATCH
                 if param.kind != SIZES and param.kind == NUMBER and self.tensor_after(param) and n > start:
                     return NO_MATCH         # such numbers are positional only
-                one = <PyObject*>value
-                values.append(read_sizes(&one, 1, 0) if param.kind == SIZES else value)
+                if param.kind == SIZES:
+                    one = <PyObject*>value
+                    value = read_sizes(&one, 1, 0)
+                    made = value if made is None else (made, value)
+                values[count] = <PyObject*>value
                 used += 1
             elif param.optional:
-                values.append(param.default)
+                values[count] = <PyObject*>param.default
             else:
                 return NO_MATCH
+            count += 1
         if i < n or kwargs is not None and used != len(kwargs):
             return NO_MATCH
         if warn_of_keepdim and self.keepdim_position >= 0:
             self.warn_without_keepdim(values, n - start > self.keepdim_position, kwargs)
-        return values
+        return made
 
-    cdef int warn_without_keepdim(self, list values, bint positional, dict kwargs) except -1:
+    cdef int warn_without_keepdim(self, PyObject** values, bint positional, dict kwargs) except -1:
         """Say that a reduction along a dim drops it now, where keepdim is left to its default."""
+        cdef Py_ssize_t dim = self.dim_position + (self.self_position >= 0)
         given = positional or kwargs is not None and "keepdim" in kwargs
-        along_all = self.dim_position >= 0 and values[self.dim_position + (self.self_position >= 0)] is None
+        along_all = self.dim_position >= 0 and <object>values[dim] is None
         if not given and not along_all:
             warnings.warn("say keepdim=True or keepdim=False: the default was True before v0.2, and is False now",
                           UserWarning, stacklevel=2)
         return 0
+
+    cdef object run(self, PyObject** values):
+        """Call the target."""
+        cdef Py_ssize_t n = len(self.params) + (self.self_position >= 0)
+        cdef object result
+        if self.row is None:
+            result = vectorcall(self.target, values, n, NULL)
+        elif self.inplace:
+            return self.row.call_inplace(values, n)
+        else:
+            result = self.row.call(values, n)
+        if self.number and isinstance(result, TensorBase):
+            return item(<TensorBase>result, (<TensorBase>result).offset)
+        return result
 
     cdef list variants(self, bint as_method, bint out):
         """The lists of parameters that fit: what is optional left out or there, self in functions only, out= if given.
@@ -266,7 +299,9 @@ cdef class Public:
     cdef readonly str name
     cdef readonly list forms, variable_forms
     cdef readonly frozenset dtypes
+    cdef unsigned dtype_bits
     cdef readonly bint is_function
+    cdef readonly Function function     # the name as a function
     cdef object variable_function       # serves function calls with Variables, where set
     cdef public str __doc__
     cdef dict __dict__
@@ -278,25 +313,22 @@ cdef class Public:
     def __init__(self, str name, forms, variable_forms, dtypes, doc="", is_function=True):
         self.name, self.forms, self.variable_forms = name, list(forms), list(variable_forms)
         self.dtypes, self.__doc__, self.is_function = frozenset(dtypes), doc, is_function
+        self.function = Function(self)
+        for code in dtypes:
+            self.dtype_bits |= <unsigned>1 << <int>code
         self.__name__ = name
         self.__qualname__ = name
 
     def __get__(self, obj, cls):
         return self if obj is None else PyMethod_New(self, obj)
 
-    def function(self, *args, **kwargs):
-        """As a function: self is one of the arguments."""
+    def call_any(self, *args, **kwargs):
+        """As a function, where self may be any of the arguments."""
+        cdef PyObject* values[MOST]
         cdef bint variables = False
         cdef int dtype = -1
         cdef Form form
         cdef tuple rest
-        if not kwargs and args and self.forms and isinstance(args[0], TensorBase):
-            form = <Form>self.forms[0]          # the usual call: self first, no keywords, the first form
-            dtype = (<TensorBase>args[0]).dtype
-            if form.self_position == 0 and dtype in self.dtypes:
-                values = form.match(args[0], tuple_items(args), len(args), 1, None, dtype, False)
-                if values is not NO_MATCH:
-                    return invoke(form, <list>values)
         out = kwargs.pop("out", None)
         cdef dict keywords = kwargs if kwargs else None
         for x in args:
@@ -320,17 +352,17 @@ cdef class Public:
             if found is None:
                 continue
             me, rest, words = found
-            values = form.match(me, tuple_items(rest), len(rest), 0, words,
-                                -1 if variables or me is None else (<TensorBase>me).dtype, variables)
-            if values is not NO_MATCH:
+            made = form.match(me, tuple_items(rest), len(rest), 0, words,
+                              -1 if variables or me is None else (<TensorBase>me).dtype, variables, values)
+            if made is not NO_MATCH:
                 if form.number and out is not None:
                     raise no_out(self.name)
-                result = invoke(form, <list>values)
+                result = form.run(values)
                 return result if out is None else write_out(self.name, out, result, dtype)
         if has_none(kwargs):
             if out is not None:
                 kwargs["out"] = out
-            return self.function(*args, **{k: v for k, v in kwargs.items() if v is not None})
+            return self.call_any(*args, **{k: v for k, v in kwargs.items() if v is not None})
         if out is not None:
             kwargs["out"] = out
         return self.refuse(None, args, kwargs, self.variable_forms if variables else self.forms, dtype)
@@ -461,13 +493,69 @@ cdef frozenset TAKE_NO_TENSOR = frozenset("add add_ sub sub_ mul div pow eq ne l
 # Of these the original counts the arguments of a Variable's method: beta, alpha and two operands.
 cdef frozenset TAKE_TWO_NUMBERS = frozenset("addmm addmv addr addbmm baddbmm".split())
 
+cdef class Function:
+    """A public name as a function: self is one of the arguments."""
+    cdef readonly Public public
+    cdef void* vectorcall
+
+    def __init__(self, Public public not None):
+        self.public, self.vectorcall = public, <void*>call_function
+
+    @property
+    def __name__(self):
+        return self.public.name
+
+    @property
+    def __doc__(self):
+        return self.public.__doc__
+
+    def __repr__(self):
+        return repr(self.public)
+
+    def __reduce__(self):
+        return self.public.name
+
+
 method_descriptor(Public)
 cdef Public _any = Public.__new__(Public)
 call_through(Public, <char*>&_any.vectorcall - <char*><void*>_any)
+cdef Function _function = Function.__new__(Function)
+call_through(Function, <char*>&_function.vectorcall - <char*><void*>_function)
+
+
+cdef object call_function(object function, PyObject** args, size_t n, PyObject* names):
+    """function(...): as a rule self is the first argument, or a sequence of tensors, and the first form fits."""
+    cdef PyObject* values[MOST]
+    cdef Public public = (<Function>function).public
+    cdef Py_ssize_t given = count_of(n)
+    cdef list forms = None
+    cdef Form form
+    cdef int dtype = -1, position
+    cdef bint variables = False
+    if given > 0 and names == NULL:
+        if isinstance(<object>args[0], TensorBase):
+            dtype = (<TensorBase>args[0]).dtype
+            forms = public.forms if public.dtype_bits >> dtype & 1 else None
+        elif isinstance(<object>args[0], VariableBase):
+            variables = True
+            forms = public.variable_forms if public.variable_function is None else None
+        elif isinstance(<object>args[0], (tuple, list)) and (given == 1 or type(<object>args[1]) is int):
+            forms = public.forms
+        if forms is not None:
+            position = -1 if dtype < 0 and not variables else 0
+            for form in forms:
+                if form.self_position != position:          # self may be elsewhere, or the form has none
+                    break
+                me = None if position < 0 else <object>args[0]
+                made = form.match(me, args, given, position + 1, None, dtype, variables, values)
+                if made is not NO_MATCH:
+                    return form.run(values)
+    return public.call_any(*tuple_of(args, given), **({} if names == NULL else dict_of(names, args + given)))
 
 
 cdef object call_method(object public, PyObject** args, size_t n, PyObject* names):
     """public(...) as a method: self, then the other arguments."""
+    cdef PyObject* values[MOST]
     cdef Public self = <Public>public
     cdef Py_ssize_t given = count_of(n)
     cdef dict keywords = None if names == NULL else dict_of(names, args + given)
@@ -485,9 +573,9 @@ cdef object call_method(object public, PyObject** args, size_t n, PyObject* name
     for form in forms:
         if form.self_position < 0:      # of the function alone
             continue
-        values = form.match(me, args, given, 1, keywords, dtype, variables)
-        if values is not NO_MATCH:
-            return invoke(form, <list>values)
+        made = form.match(me, args, given, 1, keywords, dtype, variables, values)
+        if made is not NO_MATCH:
+            return form.run(values)
     if keywords is not None and has_none(keywords):
         return public(*tuple_of(args, given), **{k: v for k, v in keywords.items() if v is not None})
     return self.refuse(me, tuple_of(args + 1, given - 1), keywords or {}, forms, dtype)
@@ -507,19 +595,6 @@ cdef str described(object x):
     if isinstance(x, VariableBase) and holds_sparse(x):
         return "%s of a %s" % (type(x).__name__, type_name((<VariableBase>x).data_))
     return type(x).__name__
-
-
-cdef object invoke(Form form, list values):
-    cdef object result
-    if isinstance(form.target, Op):
-        if form.inplace:
-            return form.target.inplace(*values)
-        result = (<Op>form.target).call(list_items(values), len(values))
-    else:
-        result = form.target(*values)
-    if form.number and isinstance(result, TensorBase):
-        return item(<TensorBase>result, (<TensorBase>result).offset)
-    return result
 
 
 cdef object no_out(str name):
