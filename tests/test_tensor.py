@@ -319,3 +319,22 @@ def test_names_that_scripts_ask_for():
 def test_classes_tell_where_their_tensors_are():
     assert tensorlib.FloatTensor.is_cuda is False and tensorlib.ones(1).is_cuda is False
     assert tensorlib.ByteTensor.is_sparse is False and tensorlib.sparse.FloatTensor.is_sparse is True
+
+
+@pytest.mark.parametrize("name", ["FloatTensor", "DoubleTensor", "LongTensor", "ByteTensor"])
+@pytest.mark.parametrize("sizes, dim", [([(2, 3), (4, 3)], 0), ([(2, 3), (2, 1), (2, 5)], 1), ([(2, 3), (2, 3)], -1),
+                                        ([(3,), (3,)], 1), ([(2, 3, 4), (2, 1, 4)], 1), ([(1, 1), (1, 1)], 0),
+                                        ([(2, 3), (2, 3)], 2), ([(70, 80), (70, 1)], 1)])
+@pytest.mark.parametrize("dense", [True, False])
+def test_cat(name, sizes, dim, dense):
+    """Few elements and many, dense or not; a new last dim is one more than there are."""
+    arrays = [np.random.RandomState(i).randint(0, 99, size) for i, size in enumerate(sizes)]
+    parts = [getattr(tensorlib, name)(a.tolist()) for a in arrays]
+    if not dense:
+        parts = [part.t().contiguous().t() if part.dim() == 2 else part[::1] for part in parts]
+    new = dim == arrays[0].ndim
+    wanted = np.stack(arrays, dim) if new else np.concatenate(arrays, dim)
+    made = tensorlib.cat(parts, dim)
+    assert made.tolist() == wanted.tolist() and made.is_contiguous() and type(made) is type(parts[0])
+    if len({a.shape for a in arrays}) == 1:
+        assert tensorlib.stack(parts, 0).tolist() == np.stack(arrays).tolist()

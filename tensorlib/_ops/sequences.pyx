@@ -1,8 +1,25 @@
 """Tensors from nested Python sequences, and lists from tensors."""
+from cpython.object cimport PyObject
+
+from .classes cimport new_tuple, put
 from .numbers cimport store_number
 from .storage cimport itemsize
 from .tensor cimport TensorBase, item
 from .types cimport F16
+
+
+def repeated(x, int n):
+    """A number as a tuple of n of it, as options of layers have one for each spatial dim; a sequence as a tuple."""
+    cdef tuple made
+    cdef int i
+    if isinstance(x, tuple):
+        return x
+    if type(x) is not int and hasattr(x, "__iter__"):
+        return tuple(x)
+    made = new_tuple(n)
+    for i in range(n):
+        put(made, i, <PyObject*>x)
+    return made
 
 
 def to_list(TensorBase t not None):

@@ -6,10 +6,13 @@ from libc.string cimport memcpy
 
 from .copying cimport contiguous, copy_into, fill
 from .copying import dense_copy
-from .storage cimport gpu
-from .tensor cimport (MAXDIM, TensorBase, device_name, empty, hooks, is_contiguous, item, new_header, read_sizes,
+from .storage cimport gpu, itemsize
+from .tensor cimport (MAXDIM, TensorBase, device_name, empty, hooks, is_contiguous, item, new_header, ptr, read_sizes,
                       set_sizes, size_text, type_name, view_of, wrap_dim)
 from .types cimport F16
+
+cdef enum:
+    FEW = 4096          # elements whose copies take less time than finding out how to copy them
 
 
 def view(TensorBase self not None, sizes):
@@ -256,17 +259,21 @@ def moved(TensorBase self not None, int device, bint non_blocking=False):
 
 def cat(int dim, *tensors):
     """Join along a dim. Empty tensors are skipped; the other sizes must agree."""
-    cdef list parts = [t for t in tensors if (<TensorBase>t).numel_ > 0]
+    cdef list parts = []
     cdef TensorBase first, t, out
     cdef Py_ssize_t sizes[MAXDIM]
     cdef Py_ssize_t start = 0
     cdef int d
     if not tensors:
         raise RuntimeError("cat: seq can't be empty: there is no tensor in it")
+    cdef bint dense = True
     for t in tensors:
         if t.dtype != (<TensorBase>tensors[0]).dtype or t.device != (<TensorBase>tensors[0]).device:
             raise TypeError("cat: expected tensors of one type and device, but got %s and %s"
                             % (device_name(<TensorBase>tensors[0]), device_name(t)))
+        if t.numel_ > 0:
+            parts.append(t)
+            dense = dense and t.device < 0 and is_contiguous(t)
     if not parts:
         return (<object>tensors[0]).new()
     first = parts[0]
@@ -279,11 +286,27 @@ def cat(int dim, *tensors):
         check_cat(first, t, dim)
         sizes[dim] += t.sizes[dim] if dim < t.ndim else 1
     out = empty(first.dtype, max(first.ndim, dim + 1), sizes, first.device)
+    if dense and out.numel_ <= FEW:
+        join_few(out, parts, dim)
+        return out
     for t in parts:
         length = t.sizes[dim] if dim < t.ndim else 1
         copy_into(narrow(out, dim, start, length), t)
         start += length
     return out
+
+
+cdef int join_few(TensorBase out, list parts, int dim) except -1:
+    """Copy dense parts side by side: what a view and a copy of each cost counts where there are few elements."""
+    cdef Py_ssize_t inner = out.strides[dim] * itemsize(out.dtype), line = inner * out.sizes[dim], run, i
+    cdef char* place = ptr(out)
+    cdef TensorBase t
+    for t in parts:
+        run = inner * (t.sizes[dim] if dim < t.ndim else 1)
+        for i in range(out.numel_ // (out.strides[dim] * out.sizes[dim])):
+            memcpy(place + i * line, ptr(t) + i * run, run)
+        place += run
+    return 0
 
 
 cdef int cat_dim(TensorBase first, int dim) except -1:

@@ -206,8 +206,9 @@ def cat_sequence(tensors, dim=0):
     """Join a sequence along a dim."""
     if len(tensors) == 0:
         raise RuntimeError("cat: seq can't be empty: there is no tensor in it")
-    if isinstance(tensors[0], VariableBase) and dim >= max(t.dim() for t in tensors):
-        raise RuntimeError("cat: dimension %d out of range of %dD Variables" % (dim, tensors[0].dim()))
+    first = tensors[0]
+    if isinstance(first, VariableBase) and dim >= first.dim() and dim >= max(t.dim() for t in tensors):
+        raise RuntimeError("cat: dimension %d out of range of %dD Variables" % (dim, first.dim()))
     return cat(dim, *tensors)
 
 
@@ -217,7 +218,7 @@ def stack(sequence, dim=0):
         raise ValueError("stack expects a non-empty sequence of tensors")
     if dim < 0:
         dim += sequence[0].dim() + 1
-    return cat_sequence([unsqueeze(x, dim) for x in sequence], dim)
+    return cat(dim, *[unsqueeze(x, dim) for x in sequence])
 
 
 def split(self, split_size, dim=0):

@@ -1,11 +1,12 @@
 """What the functions share: sizes as tuples, wrapping bare tensors, checks, and small selections along a dim."""
+from ..._ops.sequences import repeated
 from ...autograd import Variable
 
 
 def _ntuple(n):
     """A function that turns a number into n of it, and an iterable into a tuple."""
     def parse(x):
-        return tuple(x) if hasattr(x, "__iter__") else (x,) * n
+        return repeated(x, n)
     return parse
 
 

@@ -1,6 +1,8 @@
 """Convolutions and transposed convolutions of 1 to 3 spatial dims: checks, and numbers made tuples."""
+from ..._ops.sequences import repeated
+from ..._ops.variable import go_together
 from ...ops import conv as conv_ops
-from ._common import _ntuple, require_dims, require_variable
+from ._common import require_dims, require_variable
 
 
 def _check(name, n, input, weight, bias):
@@ -12,16 +14,16 @@ def _check(name, n, input, weight, bias):
 
 
 def _conv(name, n, input, weight, bias, stride, padding, dilation, groups):
-    _check(name, n, input, weight, bias)
-    many = _ntuple(n)
-    return conv_ops.conv(input, weight, bias, many(stride), many(padding), many(dilation), groups)
+    if not go_together(n + 2, input, weight, bias):
+        _check(name, n, input, weight, bias)
+    return conv_ops.conv(input, weight, bias, repeated(stride, n), repeated(padding, n), repeated(dilation, n), groups)
 
 
 def _conv_transpose(name, n, input, weight, bias, stride, padding, output_padding, groups, dilation):
-    _check(name, n, input, weight, bias)
-    many = _ntuple(n)
-    return conv_ops.conv_transpose(input, weight, bias, many(stride), many(padding), many(output_padding), groups,
-                                   many(dilation))
+    if not go_together(n + 2, input, weight, bias):
+        _check(name, n, input, weight, bias)
+    return conv_ops.conv_transpose(input, weight, bias, repeated(stride, n), repeated(padding, n),
+                                   repeated(output_padding, n), groups, repeated(dilation, n))
 
 
 def conv1d(input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):

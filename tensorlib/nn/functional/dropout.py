@@ -18,13 +18,14 @@ def _check(p):
         raise ValueError("dropout probability has to be between 0 and 1, but got %s" % p)
 
 
-def _dropout(name, input, p, training, inplace, size):
-    """Multiply by a mask of this size, which broadcasts; name is that of the node."""
+def _dropout(name, input, p, training, inplace, channels):
+    """Multiply by a mask, of whole channels or of elements; name is that of the node."""
     _check(p)
     input = as_variable(input)
     if not training or p == 0:
         return name_node(input.mul_(1) if inplace else input.clone(), name)
-    mask = dropout_mask(input.data.new(*size), p)
+    like = input.data
+    mask = dropout_mask(like.new(*like.size()[:2], *[1] * (like.dim() - 2)) if channels else like, p)
     return name_node(pointwise.mul.inplace(input, mask) if inplace else pointwise.mul(input, mask), name)
 
 
@@ -37,11 +38,11 @@ def dropout(input, p=0.5, training=False, inplace=False):
         training (bool): nothing happens unless this is True.
         inplace (bool): overwrite the input.
     """
-    return _dropout("Dropout", input, p, training, inplace, input.size())
+    return _dropout("Dropout", input, p, training, inplace, False)
 
 
 def _dropout_channels(input, p, training, inplace):
-    return _dropout("FeatureDropout", input, p, training, inplace, list(input.size()[:2]) + [1] * (input.dim() - 2))
+    return _dropout("FeatureDropout", input, p, training, inplace, True)
 
 
 def dropout2d(input, p=0.5, training=False, inplace=False):

@@ -1,4 +1,5 @@
 """Normalisation: by the statistics of a batch, of one sample, of neighbouring channels, or by a norm."""
+from ..._ops.variable import of_each_channel
 from ...autograd import Variable
 from ...ops import norm as norm_ops
 from ...ops import shape
@@ -21,8 +22,17 @@ def batch_norm(input, running_mean, running_var, weight=None, bias=None, trainin
     Source: Ioffe and Szegedy, 2015.
     """
     input = as_variable(input)
+    if not of_each_channel(input, running_mean, running_var, weight, bias):
+        _check_channels(input, running_mean=running_mean, running_var=running_var, weight=weight, bias=bias)
+    if not training and (running_mean is None or running_var is None):
+        raise RuntimeError("batch_norm(): running_mean and running_var are needed when not training")
+    return norm_ops.batch_norm(input, weight, bias, running_mean, running_var, training, momentum, eps)[0]
+
+
+def _check_channels(input, **parts):
+    """Raise RuntimeError unless each has the input's type and an element for each of its channels, or is None."""
     channels = input.size(1)
-    for name, x in (("running_mean", running_mean), ("running_var", running_var), ("weight", weight), ("bias", bias)):
+    for name, x in parts.items():
         if x is None:
             continue
         if x.numel() != channels:
@@ -30,9 +40,6 @@ def batch_norm(input, running_mean, running_var, weight=None, bias=None, trainin
         tensor = x.data if isinstance(x, Variable) else x
         if type(tensor) is not type(input.data):
             raise RuntimeError("batch_norm(): %s is a %s, the input a %s" % (name, tensor.type(), input.data.type()))
-    if not training and (running_mean is None or running_var is None):
-        raise RuntimeError("batch_norm(): running_mean and running_var are needed when not training")
-    return norm_ops.batch_norm(input, weight, bias, running_mean, running_var, training, momentum, eps)[0]
 
 
 def instance_norm(input, running_mean=None, running_var=None, weight=None, bias=None, momentum=0.1, eps=1e-5):

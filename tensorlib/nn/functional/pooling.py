@@ -1,21 +1,22 @@
 """Pooling of 1 to 3 spatial dims, and its inverse. Indices of maxima are flat positions within a plane or volume."""
 from ..._ops.node import name_node
+from ..._ops.sequences import repeated
 from ...ops import pool as pool_ops
 from ._common import _ntuple, _pair, _single, as_variable, positions
 
+MAX_POOL, AVG_POOL = [[name + "Pool%dd" % n for n in range(4)] for name in ("Max", "Avg")]     # names of nodes
+
 
 def _max_pool(n, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices):
-    many = _ntuple(n)
-    outputs = pool_ops.max_pool(as_variable(input), many(kernel_size), many(stride or kernel_size), many(padding),
-                                many(dilation), ceil_mode)
-    name_node(outputs, "MaxPool%dd" % n)
+    outputs = pool_ops.max_pool(as_variable(input), repeated(kernel_size, n), repeated(stride or kernel_size, n),
+                                repeated(padding, n), repeated(dilation, n), ceil_mode)
+    name_node(outputs, MAX_POOL[n])
     return outputs if return_indices else outputs[0]
 
 
 def _avg_pool(n, input, kernel_size, stride, padding=0, ceil_mode=False, count_include_pad=True):
-    many = _ntuple(n)
-    return name_node(pool_ops.avg_pool(as_variable(input), many(kernel_size), many(stride or kernel_size),
-                                       many(padding), ceil_mode, count_include_pad), "AvgPool%dd" % n)
+    return name_node(pool_ops.avg_pool(as_variable(input), repeated(kernel_size, n), repeated(stride or kernel_size, n),
+                                       repeated(padding, n), ceil_mode, count_include_pad), AVG_POOL[n])
 
 
 def max_pool1d(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False):
