@@ -2,6 +2,8 @@
 
     python benchmarks/overhead.py [--threads N ...] [--rounds N] [--only TEXT] [--json FILE]
 """
+import functools
+
 import tensorlib
 from _measure import main, torch
 from tensorlib.autograd import Variable
@@ -97,6 +99,94 @@ def optimizer(name):
     return make
 
 
+def calls(text, names):
+    """{expression: a call of it} of expressions between semicolons."""
+    return {part.strip(): eval("lambda: " + part.strip(), dict(names)) for part in text.split(";")}
+
+
+def of_tensors(module):
+    """Calls on small tensors that record nothing."""
+    a, b, m, n, one = module.rand(10), module.rand(10), module.rand(4, 4), module.rand(4, 4), module.rand(1)
+    array = a.numpy()
+    wrap = Variable if module is tensorlib else torch.Tensor.detach
+    return calls("""
+        a + 1; a > b; a == 0.5; a.add_(b); a.sum(); a.max(); a.clone(); a.exp(); a.size(); a.unsqueeze(0); a.tolist();
+        a.numpy(); a.__setitem__(3, 0.5); one.item(); m.sum(1); m.max(1); m.mm(n); m.view(16); m.view(-1, 8); m.t();
+        m.transpose(0, 1); m[1]; m[:, 1:3]; float(m[1, 2]); module.add(a, b); module.mm(m, n); module.cat((m, n), 0);
+        module.stack((a, b)); module.zeros(10); module.randn(10); module.from_numpy(array); wrap(a)
+        """, locals())
+
+
+def of_variables(module):
+    """Recorded calls on small tensors."""
+    functional = module.nn.functional
+    x, y, m, n = leaf(module, 10), leaf(module, 10), leaf(module, 4, 4), leaf(module, 4, 4)
+    image, wanted = leaf(module, 1, 1, 5, 5), plain(module, module.rand(10))
+    target = plain(module, module.LongTensor([1, 0, 3, 2]))
+    softmax, log_softmax = functional.softmax, functional.log_softmax
+    if module is torch:
+        softmax, log_softmax = functools.partial(softmax, dim=1), functools.partial(log_softmax, dim=1)
+
+    def silently():
+        with module.no_grad():
+            return x + y
+
+    return calls("""
+        x + y; x * 2; x > 0; x.sum(); x.detach(); float(x.data[0]); m.sum(1); m.max(1); m.mm(n); m.view(16); m.t();
+        m[1]; m[1, 2]; module.add(x, y); module.tanh(x); module.cat((m, n), 0); module.stack((x, y)); silently();
+        softmax(m); log_softmax(m); functional.relu(x); functional.dropout(x, 0.5, True);
+        functional.mse_loss(x, wanted); functional.cross_entropy(m, target);
+        functional.max_pool2d(image, 2); functional.avg_pool2d(image, 2)
+        """, locals())
+
+
+def of_layers(module):
+    """Calls of small layers and of what stands around a step, by name."""
+    nn = module.nn
+    image, rows = plain(module, module.rand(1, 1, 5, 5)), plain(module, module.rand(32, 8))
+    indices = plain(module, module.LongTensor([1, 0, 3]))
+    x, hidden = plain(module, module.rand(1, 8)), [plain(module, module.zeros(1, 8)) for _ in range(2)]
+    embedding, norm, conv, pool = nn.Embedding(5, 8), nn.BatchNorm1d(8), nn.Conv2d(1, 1, 3), nn.MaxPool2d(2)
+    lstm, gru, dropout, images = nn.LSTMCell(8, 8), nn.GRUCell(8, 8), nn.Dropout(), nn.BatchNorm2d(1)
+    chain, layers = nn.Sequential(*[nn.Dropout(0) for _ in range(5)]).eval(), nn.ModuleList([dropout] * 5)
+    parameters = [leaf(module, 10) for _ in range(4)]
+    for p in parameters:
+        p.grad = plain(module, module.rand(10))
+    one = {name: getattr(module.optim, name)(parameters[:1], lr=0.01) for name in ("SGD", "Adam", "RMSprop", "Adagrad")}
+    four = module.optim.SGD(parameters, lr=0.01)
+    clip = nn.utils.clip_grad_norm if module is tensorlib else nn.utils.clip_grad_norm_
+    zero = {} if module is tensorlib else {"set_to_none": False}
+    hooked = nn.Tanh()
+    hooked.register_forward_hook(lambda layer, given, made: None)
+
+    def chosen():
+        for layer in layers:
+            pass
+
+    return {
+        "Embedding, 3 of 5 x 8": lambda: embedding(indices), "BatchNorm1d, 32 x 8": lambda: norm(rows),
+        "BatchNorm2d, 1 x 1 x 5 x 5": lambda: images(image), "Conv2d, 1 x 1 x 5 x 5": lambda: conv(image),
+        "MaxPool2d, 1 x 1 x 5 x 5": lambda: pool(image), "LSTMCell of 8": lambda: lstm(x, tuple(hidden)),
+        "GRUCell of 8": lambda: gru(x, hidden[0]), "Dropout": lambda: dropout(x), "Sequential of five that do nothing":
+        lambda: chain(x), "a loop over a ModuleList": chosen, "a layer with a hook": lambda: hooked(x),
+        **{"%s.step of one parameter" % name: made.step for name, made in one.items()},
+        "zero_grad of 4 parameters": lambda: four.zero_grad(**zero), "clip_grad_norm of 4 parameters":
+        lambda: clip(parameters, 1.0),
+    }
+
+
+def loading(module):
+    """A pass over 256 samples in batches of 64."""
+    data = module.utils.data
+    samples = data.TensorDataset(module.rand(256, 4), module.rand(256))
+    loader = data.DataLoader(samples, batch_size=64)
+
+    def run():
+        for batch in loader:
+            pass
+    return run
+
+
 def cases(suite):
     suite.compare("a + b of 10 elements", *both(add), goal=10)
     suite.compare("a + b of 10 elements, recorded", *both(add_recorded), goal=4)
@@ -107,6 +197,11 @@ def cases(suite):
     suite.compare("policy 4-64-2, 10 steps, Adam", *both(policy), goal=6)
     for name in ("SGD", "Adam"):
         suite.compare("%s.step of 20 parameters" % name, *both(optimizer(name)), goal=4)
+    for text, make in ("%s", of_tensors), ("%s, recorded", of_variables), ("%s", of_layers):
+        ours, theirs = both(make)
+        for name in ours:
+            suite.compare(text % name, ours[name], theirs and theirs[name], goal=3)
+    suite.compare("DataLoader, 256 samples in batches of 64", *both(loading), goal=3)
 
 
 if __name__ == "__main__":
