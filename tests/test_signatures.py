@@ -92,3 +92,20 @@ def test_an_int_is_an_int_everywhere(given):
         with pytest.raises(TypeError, match="invalid combination of arguments"):
             call()
     assert x.sum(np.int16(1)).tolist() == x.sum(np.array(1)).tolist() == [3, 3]
+
+
+def test_functions_take_keywords_behind_self_or_a_sequence():
+    x = tensorlib.Tensor([[1, 2], [3, 5]])
+    v = tensorlib.autograd.Variable(x)
+    wide = [[1, 2, 1, 2], [3, 5, 3, 5]]
+    assert tensorlib.cat((x, x), dim=1).tolist() == tensorlib.cat(seq=(x, x), dim=1).tolist() == wide
+    assert tensorlib.cat([v, v], dim=0).size() == (4, 2) and tensorlib.stack((x, x), dim=2).size() == (2, 2, 2)
+    assert tensorlib.sum(x, dim=1).tolist() == tensorlib.sum(v, dim=1).data.tolist() == [3, 8]
+    assert tensorlib.sum(x, 1, keepdim=True).size() == (2, 1)
+    assert tensorlib.add(x, other=x).tolist() == [[2, 4], [6, 10]]
+    out = tensorlib.Tensor()
+    assert tensorlib.add(x, 1, out=out) is out and out.tolist() == [[2, 3], [4, 6]]
+    for function, args, words in ((tensorlib.cat, ((x, x),), dict(wrong=1)), (tensorlib.sum, (x,), dict(dim=1.5)),
+                                  (tensorlib.add, (x, x), dict(x=1))):
+        with pytest.raises(TypeError):
+            function(*args, **words)

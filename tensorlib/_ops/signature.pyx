@@ -528,11 +528,12 @@ cdef object call_function(object function, PyObject** args, size_t n, PyObject* 
     cdef PyObject* values[MOST]
     cdef Public public = (<Function>function).public
     cdef Py_ssize_t given = count_of(n)
+    cdef dict keywords = None if names == NULL else dict_of(names, args + given)
     cdef list forms = None
     cdef Form form
     cdef int dtype = -1, position
     cdef bint variables = False
-    if given > 0 and names == NULL:
+    if given > 0 and (keywords is None or "out" not in keywords):
         if isinstance(<object>args[0], TensorBase):
             dtype = (<TensorBase>args[0]).dtype
             forms = public.forms if public.dtype_bits >> dtype & 1 else None
@@ -547,10 +548,10 @@ cdef object call_function(object function, PyObject** args, size_t n, PyObject* 
                 if form.self_position != position:          # self may be elsewhere, or the form has none
                     break
                 me = None if position < 0 else <object>args[0]
-                made = form.match(me, args, given, position + 1, None, dtype, variables, values)
+                made = form.match(me, args, given, position + 1, keywords, dtype, variables, values)
                 if made is not NO_MATCH:
                     return form.run(values)
-    return public.call_any(*tuple_of(args, given), **({} if names == NULL else dict_of(names, args + given)))
+    return public.call_any(*tuple_of(args, given), **(keywords or {}))
 
 
 cdef object call_method(object public, PyObject** args, size_t n, PyObject* names):
