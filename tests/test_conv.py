@@ -64,6 +64,13 @@ def geometries():
         cases[-1] = (cases[-1][0], (cases[-1][1][0], cases[-1][0][1] // groups) + kernel, *cases[-1][2:])
     cases.append(((2, 300, 5, 6), (8, 300, 3, 3), (1, 1), (1, 1), (1, 1), 1))      # more inputs than one step of a sum
     cases.append(((2, 3, 5000), (2, 3, 5), (1,), (2,), (1,), 1))
+    for i in range(16):                                         # batches of whole and of broken vectors
+        kernel, stride, dilation = tuple(rng.randint(1, 6, 2)), tuple(rng.randint(1, 4, 2)), tuple(rng.randint(1, 3, 2))
+        padding, groups = tuple(rng.randint(0, 4, 2)), (1, 1, 2)[i % 3]
+        size = tuple(max(1, d * (k - 1) + 1 - 2 * p) + rng.randint(0, 9) for k, p, d in zip(kernel, padding, dilation))
+        cases.append((((16, 32, 35, 70)[i % 4], groups * rng.randint(1, 6)) + size,
+                      (groups * rng.randint(1, 15), 0) + kernel, stride, padding, dilation, groups))
+        cases[-1] = (cases[-1][0], (cases[-1][1][0], cases[-1][0][1] // groups) + kernel, *cases[-1][2:])
     for stride in (1, 2):                                       # weights that take more memory than images
         cases.append(((3, 130, 5, 6), (200, 130, 4, 3), (stride, stride), (1, 1), (1, 1), 1))
     cases.append(((2, 200, 4, 4), (260, 100, 3, 3), (1, 1), (1, 1), (1, 1), 2))
@@ -118,7 +125,7 @@ def test_definition(case):
     close(conv.row.ref(x, w, b, *case[2:]), want, 1e-12)
 
 
-@pytest.fixture(params=["im2col", "direct", "winograd", "implicit", "dots"])
+@pytest.fixture(params=["im2col", "direct", "winograd", "implicit", "batch", "columns", "dots"])
 def path(request):
     """Each path of the kernels; one that does not apply falls back to another."""
     force_path(request.param)

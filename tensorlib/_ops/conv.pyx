@@ -1,8 +1,9 @@
 # cython: language_level=3
 """Convolution: checks, geometry, and the choice of a path. The loops are in `kernels/conv.pyx` (im2col and GEMM, for
 every shape), `kernels/conv_direct.pyx` (no columns, for few channels), `kernels/winograd.pyx` (fewer products, for
-kernels from 2x2 on) and `kernels/conv_implicit.pyx` (vectors along channels, for any stride and width). The last three
-know two dims; images of three dims become many of two, with more channels.
+larger kernels), `kernels/conv_implicit.pyx` (vectors along channels, for any stride and width) and
+`kernels/conv_batch.pyx` (vectors along the batch, for small images). All but the first know two dims; images of three
+dims become many of two, with more channels.
 
 `conv`, `conv_dx` and `conv_dw` are the three faces of one trilinear form, so each is a derivative of the others; a
 transposed convolution is `conv_dx` used forward. Nothing here knows autograd.
@@ -184,8 +185,8 @@ cdef tuple path_table(str kernel, tuple paths):
     return tuple([(path, "%s_%s" % (kernel, path), "%s_%s_plan" % (kernel, path)) for path in paths])
 
 
-cdef tuple FORWARD = path_table("conv", ("direct", "winograd", "implicit"))
-cdef tuple GRADIENT = path_table("conv_dx", ("direct", "winograd", "implicit"))
+cdef tuple FORWARD = path_table("conv", ("direct", "columns", "winograd", "implicit", "batch"))
+cdef tuple GRADIENT = path_table("conv_dx", ("direct", "winograd", "implicit", "batch"))
 cdef tuple WEIGHT = path_table("conv_dw", ("direct", "winograd", "dots"))
 
 
@@ -208,20 +209,17 @@ cdef str chosen_path(ConvShape* s, tuple paths, int dtype, int threads, double* 
     return chosen
 
 
-cdef double im2col_speed(const ConvShape* s) noexcept nogil:
-    """An element of the columns is multiplied cout times, and costs about 16 products to make."""
-    return s.cout / (s.cout + 16.0)
-
-
-cdef double im2col_weight_speed(const ConvShape* s) noexcept nogil:
-    """For the gradient of the weight the columns are turned as well."""
-    return 0.8 if s.plain else 0.85 * s.cout / (s.cout + 48.0)
+cdef double im2col_speed(const ConvShape* s, tuple paths):
+    """An element of the columns is multiplied cout times. It costs some products to make, more to add up, or to turn."""
+    if s.plain:
+        return 0.8
+    return 0.85 * s.cout / (s.cout + (16.0 if paths is FORWARD else 32.0 if paths is GRADIENT else 48.0))
 
 
 def force_path(str name):
     """Force one of the paths below where it applies; None: the usual choice. For tests."""
     global forced_path
-    if name not in (None, "im2col", "direct", "winograd", "implicit", "dots"):
+    if name not in (None, "im2col", "direct", "winograd", "implicit", "batch", "columns", "dots"):
         raise ValueError("force_path(): there is no path %r" % name)
     forced_path = name
 
@@ -240,7 +238,7 @@ def conv(TensorBase input not None, TensorBase weight not None, TensorBase bias,
     cdef TensorBase out = empty(input.dtype, n, sizes)
     if by_planes(&s, FORWARD, input, weight, bias, out, threads) is not None:
         return out
-    cdef double speed = im2col_speed(&s)
+    cdef double speed = im2col_speed(&s, FORWARD)
     cdef str path = chosen_path(&s, FORWARD, input.dtype, threads, &speed)
     if path is None:
         path = "conv"
@@ -295,7 +293,7 @@ cdef TensorBase by_planes(const ConvShape* s, tuple paths, TensorBase a, TensorB
     the gradient of the weight gradient, input and that.
     """
     cdef ConvShape part, flat, cut
-    cdef double speed = im2col_weight_speed(s) if paths is WEIGHT else im2col_speed(s)
+    cdef double speed = im2col_speed(s, paths)
     cdef Storage columns, planes, more
     cdef Py_ssize_t first, inputs, outputs, weights = s.groups * s.cout * s.depth
     cdef Py_ssize_t size = itemsize(a.dtype)
@@ -359,7 +357,7 @@ cdef TensorBase run_dx(ConvShape* s, TensorBase grad, TensorBase weight, TensorB
     grad, weight = contiguous(grad), contiguous(weight)
     if by_planes(s, GRADIENT, grad, weight, bias, out, threads) is not None:
         return out
-    cdef double speed = im2col_speed(s)
+    cdef double speed = im2col_speed(s, GRADIENT)
     cdef str path = chosen_path(s, GRADIENT, grad.dtype, threads, &speed)
     if path is not None:
         run(path, s, grad, weight, bias, out, threads)
@@ -396,7 +394,7 @@ def conv_dw(TensorBase grad not None, TensorBase input not None, weight_size, st
     cdef TensorBase out = empty(grad.dtype, grad.ndim, sizes)
     if by_planes(&s, WEIGHT, grad, input, None, out, threads) is not None:
         return out
-    cdef double speed = im2col_weight_speed(&s)
+    cdef double speed = im2col_speed(&s, WEIGHT)
     cdef str path = chosen_path(&s, WEIGHT, grad.dtype, threads, &speed)
     if path is None:
         path = "conv_dw"

@@ -226,21 +226,21 @@ static __attribute__((noinline)) void NAME(direct_few)(int mr, DIRECT_ARGS)
 #undef DIRECT_CASE
 #undef DIRECT_ARGS
 
-/* sums[mr][length]: one tile of output channels along a band. */
+/* One tile of output channels along a band: sums are `row` apart. */
 static void NAME(band_products)(int mr, ptrdiff_t k, const real *w, const real *copy, const int *offsets,
-                                const real *bias, ptrdiff_t length, real *sums)
+                                const real *bias, ptrdiff_t length, real *sums, ptrdiff_t row)
 {
     for (ptrdiff_t k0 = 0; k0 < k || k0 == 0; k0 += STEP, w += STEP * TILE_M, offsets += STEP) {
         const ptrdiff_t rows = k - k0 < STEP ? k - k0 : STEP;
         ptrdiff_t v = 0;
         if (mr == 1)
             for (; v + LONG * LANES <= length; v += LONG * LANES)
-                NAME(direct_one)(rows, w, copy + v, offsets, bias, sums + v, length, k0 > 0);
+                NAME(direct_one)(rows, w, copy + v, offsets, bias, sums + v, row, k0 > 0);
         if (mr <= 3)
             for (; v + 4 * LANES <= length; v += 4 * LANES)
-                NAME(direct_few)(mr, rows, w, copy + v, offsets, bias, sums + v, length, k0 > 0);
+                NAME(direct_few)(mr, rows, w, copy + v, offsets, bias, sums + v, row, k0 > 0);
         for (; v < length; v += TILE_N)
-            NAME(direct_pair)(mr, rows, w, copy + v, offsets, bias, sums + v, length, k0 > 0);
+            NAME(direct_pair)(mr, rows, w, copy + v, offsets, bias, sums + v, row, k0 > 0);
     }
 }
 #undef LONG
@@ -276,7 +276,7 @@ static void NAME(direct_task)(const ConvShape *s, const bands *b, const real *x,
         real *out = y + (top * m->phases[0] + first) * m->out_size[1] + left;
         for (ptrdiff_t o = 0; o < m->out; o += TILE_M, packed += TILE_M * k) {
             const int mr = m->out - o < TILE_M ? m->out - o : TILE_M;
-            NAME(band_products)(mr, k, packed, copy, offsets, bias + o, length, sums);
+            NAME(band_products)(mr, k, packed, copy, offsets, bias + o, length, sums, length);
             for (int c = 0; c < mr; c++)
                 NAME(write_lines)(sums + c * length, lines, b->pitch, width, m->phases[1],
                                   m->phases[0] * m->out_size[1], out + (o + c) * plane);
@@ -478,7 +478,7 @@ static double NAME(share)(ptrdiff_t n, ptrdiff_t step, ptrdiff_t least)
 
 static double NAME(direct_pass)(ConvShape *s, int gradient, int threads)
 {
-    enum { COPY = 4, LEAST = 2 };               /* what an element costs that is copied or written, in products */
+    enum { COPY = 4, WRITE = 8, APART = 16, LEAST = 2 };        /* what an element costs, in products */
     bands b;
     if ((gradient ? s->cin : s->cout) > MOST_OUT || !NAME(plan_bands)(s, gradient, 0, threads, &b)) return 0;
     const pass *m = &b.m;
@@ -486,9 +486,10 @@ static double NAME(direct_pass)(ConvShape *s, int gradient, int threads)
     s->scratch = NAME(offset_room)(&b, s) + NAME(copy_room)(&b) + TILE_M * length;
     s->shared = NAME(packed_room)(s, &b);
     const double each = (double)s->batch * s->groups * s->bands, rows = m->out / NAME(share)(m->out, TILE_M, LEAST);
-    const double moved = (double)m->in * b.plane + (double)b.phases * m->out * length;
+    const double moved = (double)m->in * b.plane * COPY
+        + (double)b.phases * m->out * length * (m->phases[1] > 1 ? APART : WRITE);
     return (double)s->batch * s->groups * s->positions * s->depth * s->cout
-        / (each * (rows * m->in * s->taps * length + COPY * moved));
+        / (each * (rows * m->in * s->taps * length + moved));
 }
 
 static double NAME(direct_plan)(ConvShape *s, int threads) { return NAME(direct_pass)(s, 0, threads); }

@@ -101,10 +101,12 @@ static void find_all_offsets(const ConvShape *s, const bands *b, int *offsets)
 #include "gemm_tile.h"
 #include "conv_band.h"
 #include "conv_dots.h"
+#include "conv_columns.h"
 #undef real
 #define real double
 #include "gemm_tile.h"
 #include "conv_band.h"
 #include "conv_dots.h"
+#include "conv_columns.h"
 #undef real
 #endif

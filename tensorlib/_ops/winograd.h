@@ -204,10 +204,12 @@ static ptrdiff_t all_blocks(const ConvShape *s) { return s->groups * s->chunks *
 #include "gemm_tile.h"
 #include "channels_last.h"
 #include "winograd_tile.h"
+#include "winograd_weight.h"
 #undef real
 #define real double
 #include "gemm_tile.h"
 #include "channels_last.h"
 #include "winograd_tile.h"
+#include "winograd_weight.h"
 #undef real
 #endif
