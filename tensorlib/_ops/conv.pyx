@@ -210,7 +210,7 @@ cdef str chosen_path(ConvShape* s, tuple paths, int dtype, int threads, double* 
 
 
 cdef double im2col_speed(const ConvShape* s, tuple paths):
-    """An element of the columns is multiplied cout times. It costs some products to make, more to add up, or to turn."""
+    """An element of the columns is multiplied cout times. It costs some products to make, more to add up or to turn."""
     if s.plain:
         return 0.8
     return 0.85 * s.cout / (s.cout + (16.0 if paths is FORWARD else 32.0 if paths is GRADIENT else 48.0))

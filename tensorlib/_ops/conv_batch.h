@@ -1,6 +1,6 @@
-/* Convolution of batches of small images with vectors along the batch. Each output pixel is a product of its own, of the
-   weights and those pixels that exist: nothing is spent on padding, which is half of the work in the gradient of the
-   input of a small "valid" convolution. Any kernel, stride and dilation are but lists of pixels. */
+/* Convolution of batches of small images with vectors along the batch. Each output pixel is a product of its own, of
+   the weights and those pixels that exist: nothing is spent on padding, which is half of the work in the gradient of
+   the input of a small "valid" convolution. Any kernel, stride and dilation are but lists of pixels. */
 #ifndef TENSORLIB_CONV_BATCH_H
 #define TENSORLIB_CONV_BATCH_H
 #include <string.h>
@@ -10,7 +10,7 @@
 
 #define MOST_TAPS 12                            /* of one dim of the kernel */
 #define MOST_LINE 64                            /* output pixels of a line, or lines */
-#define BATCH_BYTES ((ptrdiff_t)2 << 20)        /* of the images of a block, turned: they come from the second level cache */
+#define BATCH_BYTES ((ptrdiff_t)2 << 20)        /* of the images of a block, turned */
 
 /* Neighbouring pixels of one dim that are read for neighbouring places of the kernel. Places of the kernel count in the
    order of their pixels: backwards in a gradient. */

@@ -145,7 +145,7 @@ static void NAME(batch_task)(const ConvShape *s, const pass *m, const real *x, c
 
 static double NAME(batch_plan)(ConvShape *s, int gradient, int threads)
 {
-    enum { COPY = 20, LEAST = 4 };      /* products that turning an element costs, and the fewest rows worth a tile */
+    enum { COPY = 28, LEAST = 4 };      /* products that turning an element costs, and the fewest rows worth a tile */
     const pass m = describe_pass(s, gradient);
     const ptrdiff_t fair = (s->batch + threads - 1) / threads, lanes = fair > LANES ? TILE_N : LANES;
     if (!has_two_dims(s) || s->kernel[1] > MOST_TAPS || s->kernel[2] > MOST_TAPS) return 0;
@@ -153,7 +153,8 @@ static double NAME(batch_plan)(ConvShape *s, int gradient, int threads)
     s->blocks = fair_pieces((s->batch + lanes - 1) / lanes, s->groups, s->batch, threads);
     s->images = (s->batch + s->blocks - 1) / s->blocks;
     const ptrdiff_t in = m.in_size[0] * m.in_size[1], out = m.out_size[0] * m.out_size[1];
-    const ptrdiff_t turned = NAME(turned_room)(s, &m), rest = m.out % TILE_M, idle = rest && rest < LEAST ? LEAST - rest : 0;
+    const ptrdiff_t turned = NAME(turned_room)(s, &m), rest = m.out % TILE_M;
+    const ptrdiff_t idle = rest && rest < LEAST ? LEAST - rest : 0;
     if (turned * (ptrdiff_t)sizeof(real) > BATCH_BYTES) return 0;
     s->scratch = turned + TILE_M * out * TILE_N;
     s->shared = s->groups * NAME(tiles)(&m) * (NAME(tile_weights)(s, &m) + TILE_M);

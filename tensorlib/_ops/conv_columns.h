@@ -1,10 +1,13 @@
-/* Template for one element type `real`: forward convolution from the copies of conv_dots.h. Lines of them are as long as
-   those of the output, so a band of it is one run: products between the ends of lines are not made only to be left out,
-   as those of conv_band.h are, and sums go where they belong at once. That takes a copy for each column of the kernel,
+/* Template for one element type `real`: forward convolution from the copies of conv_dots.h. Lines of them are as long
+   as those of the output, so a band of it is one run: no products between the ends of lines are made only to be left
+   out, as those of conv_band.h are, and sums go where they belong at once. That takes a copy for each column of the kernel,
    which is little where there are few input channels. Needs conv_dots.h. */
 
 /* Scratch of a thread: offsets as table and as both steps to it, the copy, and a tile of sums for the end of a band. */
-static ptrdiff_t NAME(column_offsets_room)(const ConvShape *s) { return NAME(whole_lines)(s->depth) + NAME(at_room)(s); }
+static ptrdiff_t NAME(column_offsets_room)(const ConvShape *s)
+{
+    return NAME(whole_lines)(s->depth) + NAME(at_room)(s);
+}
 
 static ptrdiff_t NAME(columns_room)(const ConvShape *s, const NAME(columns) *d)
 {

@@ -7,7 +7,7 @@
 #define DOT_ROWS (VECTOR_REGISTERS == 32 ? 6 : 3)
 #define DOT_OUT 4
 #define DOT_POSITIONS 1024                      /* of a block: a tile's rows of them stay in the first level cache */
-#define DOT_BYTES ((ptrdiff_t)512 << 10)        /* of the gradient that is used again and again: inside the second level cache */
+#define DOT_BYTES ((ptrdiff_t)512 << 10)        /* of the gradient that is used again and again */
 
 /* `count` runs of `length` positions: of output channels `row` apart, and of rows of the column matrix at offsets. */
 typedef struct {
@@ -146,8 +146,8 @@ static void NAME(copy_ends)(const real *from, const ptrdiff_t *at, ptrdiff_t row
 }
 
 /* Some lines of some images, from the first ones' pointers on. */
-static void NAME(dots_block)(const ConvShape *s, const NAME(columns) *d, ptrdiff_t images, ptrdiff_t top, ptrdiff_t rows,
-                             const real *dy, const real *x, real *scratch, real *sums)
+static void NAME(dots_block)(const ConvShape *s, const NAME(columns) *d, ptrdiff_t images, ptrdiff_t top,
+                             ptrdiff_t rows, const real *dy, const real *x, real *scratch, real *sums)
 {
     const ptrdiff_t n = rows * s->out[2], whole = n / LANES * LANES, all = NAME(padded_dots)(s);
     const ptrdiff_t pieces = (s->depth + DOT_ROWS - 1) / DOT_ROWS;

@@ -25,7 +25,7 @@ typedef struct {
     ptrdiff_t band, bands;
 
     /* Winograd, implicit: a block is `band` lines (of tiles, or of a phase) in each of `images` images; there are
-       blocks x bands of them. Winograd's may have `tile` tiles of each line, and then there are `chunks` times as many. */
+       blocks x bands of them. Winograd's have `tile` tiles of each line, and there are `chunks` times as many. */
 
     ptrdiff_t parts;                /* pieces of the batch with sums of their own (gradient of the weight) */
     ptrdiff_t scratch;              /* elements of scratch memory for each thread */

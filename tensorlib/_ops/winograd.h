@@ -13,8 +13,8 @@
    places has zeros in the last line or column of G w Gt, whose products are left out; a piece of one place has two
    products for two outputs, which the first and the last line or column of the tile can take. So 5x5 takes 49 products
    instead of 100, 3x3 with stride 2 takes 25 instead of 36, and all sums are as short, and errors as small, as those of
-   3x3 with stride 1. Where there is but one line of outputs, as in one dim, tiles have one line too. The gradient of the
-   input is a forward pass (see conv_pass.h). Vectors run along channels, so that any image size will do. */
+   3x3 with stride 1. Where there is but one line of outputs, as in one dim, tiles have one line too. The gradient of
+   the input is a forward pass (see conv_pass.h). Vectors run along channels, so that any image size will do. */
 #ifndef TENSORLIB_WINOGRAD_H
 #define TENSORLIB_WINOGRAD_H
 #include <string.h>

@@ -332,8 +332,10 @@ static void NAME(forward_task)(const ConvShape *s, const tiling *t, const real *
     }
 }
 
-/* ---- the same, panel after panel, for small images with many channels: their transforms take less memory than those of
-   the weights. So inputs are kept, and a panel of weights lives in a thread's cache while it is used by all blocks. ---- */
+/* ---- the same, panel after panel --------------------------------------------------------------------------------- */
+
+/* For small images with many channels: their transforms take less memory than those of the weights. So inputs are kept,
+   and a panel of weights lives in a thread's cache while it is used by all blocks. */
 
 static ptrdiff_t NAME(kept_room)(const ConvShape *s, const tiling *t)
 {
@@ -400,8 +402,9 @@ static double NAME(winograd_gain)(const ConvShape *s, const tiling *t)
     const double in = NAME(whole_vectors)(t->m.in), out = NAME(whole_vectors)(t->m.out);
     const double plain = (double)s->depth * s->cout * s->positions * s->batch * s->groups;
     const double weights = slots * PLACES * s->groups * in * out;
-    return plain / (1.05 * tiles * (t->all * (t->m.in < LEAST ? LEAST : t->m.in) * out + lines * COPY * (in + t->phases * out)
-                             + TRANSFORM * (slots * in + lines * t->phases * out)) + weights * LANES);
+    const double products = t->all * (t->m.in < LEAST ? LEAST : t->m.in) * out;
+    return plain / (1.05 * tiles * (products + lines * COPY * (in + t->phases * out)
+                                    + TRANSFORM * (slots * in + lines * t->phases * out)) + weights * LANES);
 }
 
 static double NAME(winograd_pass)(ConvShape *s, int gradient, int threads)

@@ -115,8 +115,8 @@ static void NAME(weight_part)(const ConvShape *s, const tiling *t, const real *d
         for (int i = 0; i < t->pieces->count; i++) {
             const piece *p = t->pieces->piece + i;
             NAME(transform_piece)(s, t, p, &b, scratch, inputs);
-            NAME(add_products)(s, p, &b, inputs, grads, fresh, 0, s->cout,
-                               sums + b.group * NAME(group_sums)(s, t, row) + i * PLACES * NAME(place_sums)(s, row), row);
+            real *own = sums + b.group * NAME(group_sums)(s, t, row) + i * PLACES * NAME(place_sums)(s, row);
+            NAME(add_products)(s, p, &b, inputs, grads, fresh, 0, s->cout, own, row);
         }
         fresh = 0;
     }
@@ -227,8 +227,8 @@ static void NAME(weight_panel)(const ConvShape *s, const tiling *t, const real *
         const ptrdiff_t piece = PLACES * NAME(panels_place)(b.tiles, s->cin);
         if (b.tiles <= 0) continue;
         for (int k = 0; k < t->pieces->count; k++)
-            NAME(add_products)(s, t->pieces->piece + k, &b, inputs + k * piece, inputs + t->pieces->count * piece, fresh,
-                               o, limit(o + TILE_N, 0, s->cout), sums + k * step, TILE_N);
+            NAME(add_products)(s, t->pieces->piece + k, &b, inputs + k * piece, inputs + t->pieces->count * piece,
+                               fresh, o, limit(o + TILE_N, 0, s->cout), sums + k * step, TILE_N);
         fresh = 0;
     }
     for (ptrdiff_t v = o; v < o + TILE_N && v < s->cout; v += LANES) {
