@@ -478,7 +478,7 @@ static double NAME(share)(ptrdiff_t n, ptrdiff_t step, ptrdiff_t least)
 
 static double NAME(direct_pass)(ConvShape *s, int gradient, int threads)
 {
-    enum { COPY = 4, WRITE = 8, APART = 16, LEAST = 2 };        /* what an element costs, in products */
+    enum { COPY = 4, COPY_APART = 10, WRITE = 8, WRITE_APART = 32, LEAST = 2 };    /* an element's costs, in products */
     bands b;
     if ((gradient ? s->cin : s->cout) > MOST_OUT || !NAME(plan_bands)(s, gradient, 0, threads, &b)) return 0;
     const pass *m = &b.m;
@@ -486,8 +486,8 @@ static double NAME(direct_pass)(ConvShape *s, int gradient, int threads)
     s->scratch = NAME(offset_room)(&b, s) + NAME(copy_room)(&b) + TILE_M * length;
     s->shared = NAME(packed_room)(s, &b);
     const double each = (double)s->batch * s->groups * s->bands, rows = m->out / NAME(share)(m->out, TILE_M, LEAST);
-    const double moved = (double)m->in * b.plane * COPY
-        + (double)b.phases * m->out * length * (m->phases[1] > 1 ? APART : WRITE);
+    const double moved = (double)m->in * b.plane * (m->step[1] > 1 ? COPY_APART : COPY)
+        + (double)b.phases * m->out * length * (m->phases[1] > 1 ? WRITE_APART : WRITE);
     return (double)s->batch * s->groups * s->positions * s->depth * s->cout
         / (each * (rows * m->in * s->taps * length + moved));
 }
