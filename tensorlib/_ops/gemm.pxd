@@ -27,7 +27,7 @@ ctypedef void (*gemm_packed_fn)(Py_ssize_t m, Py_ssize_t n, Py_ssize_t k, const 
 
 cdef enum:
     THREAD_WORK = 1 << 19       # multiplications that are worth a thread, which may have to be woken: 10 us or more
-    MOVED = 8                   # how many of them an element counts that comes from a cache, or goes there
+    MOVED = 10                  # how many of them an element counts that comes from a cache, or goes there
 
 cdef inline int threads_for_products(Py_ssize_t count, Py_ssize_t m, Py_ssize_t n, Py_ssize_t k) noexcept nogil:
     cdef double moved = <double>m * k + <double>k * n + <double>m * n
