@@ -10,7 +10,7 @@ from .dispatch cimport find, get
 from .dispatch import DTYPE_NAMES
 from .driver cimport Job, run
 from .numbers cimport store_number
-from .parallel cimport threads_for
+from .parallel cimport LIGHT, threads_for
 from .storage cimport gpu, itemsize
 from .tensor cimport (TensorBase, empty_like, is_contiguous, new_header, ptr, same_size, set_sizes,
                       size_text, view_of)
@@ -45,7 +45,7 @@ cdef void operand(Job* job, int position, TensorBase t) noexcept nogil:
 cdef int set_kernels(Job* job, int source, int target) except -1:
     cdef str name = "from_" + DTYPE_NAMES[source]
     job.fn, job.number_fn, job.mirror_fn = <row_fn>get(name, target), <row_fn>find(name + "_number", target), NULL
-    job.n_args, job.n_out, job.numbers = 2, 1, 2
+    job.n_args, job.n_out, job.numbers, job.grain = 2, 1, 2, LIGHT
     return 0
 
 

@@ -9,7 +9,7 @@ from cython.parallel cimport prange
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
-from .parallel cimport GRAIN, max_threads
+from .parallel cimport max_threads
 from .types cimport BLOCK, MAXDIM
 
 
@@ -342,7 +342,7 @@ cdef void run(Job* job) noexcept nogil:
         return
     simplify(job)
     choose_form(job)
-    threads = max_threads() if total >= GRAIN else 1
+    threads = max_threads() if total >= job.grain else 1
     if wants_tiles(job):
         if threads == 1:
             for strip in range(tile_rows(job)):

@@ -17,6 +17,7 @@ from .dispatch cimport find
 from .dispatch import DTYPE_NAMES
 from .driver cimport MAXARG, Job, run
 from .numbers cimport store_number
+from .parallel cimport GRAIN, LIGHT
 from .storage cimport gpu, itemsize
 from .tensor cimport (ADD, AND, DIV, EQ, GE, GT, IADD, IAND, IDIV, ILSHIFT, IMUL, IOR, IPOW, IRSHIFT, ISUB, IXOR, LE,
                       LSHIFT, LT, MOD, MUL, NE, OR, POW, RDIV, RSHIFT, RSUB, SUB, XOR, TensorBase, device_name, empty,
@@ -31,6 +32,10 @@ cdef bint warn_of_broadcast = False     # utils.backcompat.broadcast_warning
 # does the same with its two operands exchanged.
 NUMBERS = {"clamp": (2, 3), "add_scaled": (2,), "sub_scaled": (2,), "addcmul": (2,), "addcdiv": (2,)}
 MIRRORED = {"add": "add", "mul": "mul", "sub": "rsub", "rsub": "sub", "div": "rdiv", "rdiv": "div"}
+# Operations that take as long as their operands take to be read.
+LIGHT_WORK = frozenset(["add", "sub", "rsub", "mul", "cmax", "cmin", "clamp", "clamp_min", "clamp_max", "add_scaled",
+                        "sub_scaled", "addcmul", "neg", "abs", "sign", "eq", "ne", "lt", "le", "gt", "ge", "where",
+                        "bitand", "bitor", "bitxor", "floor", "ceil", "trunc", "round", "lerp", "threshold"])
 SHOWN = {"cmax": "max", "cmin": "min", "rsub": "sub", "rdiv": "div"}      # kernels -> what users call them
 
 
@@ -43,6 +48,7 @@ cdef class Pointwise:
     cdef readonly bint masked           # the first operand is a mask: a ByteTensor
     cdef readonly int divisor           # operand that must hold no zero on integer types, or -1
     cdef unsigned numbers               # operands that are numbers in the second form, as bits
+    cdef Py_ssize_t grain               # elements that are worth several threads
     cdef row_fn rows[NDTYPE]
     cdef row_fn number_rows[NDTYPE]     # the second form, or NULL
     cdef row_fn mirror_rows[NDTYPE]     # that of the mirrored kernel
@@ -57,6 +63,7 @@ cdef class Pointwise:
             raise ValueError("%s: more than %d operands" % (name, MAXARG - 1))
         self.name, self.n_in, self.to_byte, self.masked, self.divisor = name, n_in, to_byte, masked, divisor
         self.shown = SHOWN.get(name, name.replace("_same", ""))
+        self.grain = LIGHT if name in LIGHT_WORK else GRAIN
         self.numbers = sum([1 << place for place in NUMBERS.get(name, (n_in,))])
         for dtype in range(NDTYPE):
             self.rows[dtype] = <row_fn>find(name, dtype)
@@ -295,7 +302,7 @@ cdef object general(Pointwise op, tuple args, TensorBase first, TensorBase out):
     if flat:
         return flattened(op, args, first, out)
     job.fn, job.number_fn, job.mirror_fn = op.rows[dtype], op.number_rows[dtype], op.mirror_rows[dtype]
-    job.numbers = op.numbers
+    job.numbers, job.grain = op.numbers, op.grain
     job.n_args, job.n_out = op.n_in + 1, 1
     enter(&job, 0, out)
     for i in range(op.n_in):

@@ -12,7 +12,7 @@ from .copying cimport contiguous, copy_into, fill
 from .dispatch cimport get
 from .driver cimport Job, run
 from .gemm cimport gemm_added_fn, gemm_fn, threads_for_product, threads_for_products
-from .parallel cimport threads_for
+from .parallel cimport LIGHT, threads_for
 from .storage cimport itemsize
 from .tensor cimport TensorBase, empty, empty_like, ptr, resize, same_size, size_text, type_name, view_of
 from .types cimport F32, F64, I64, MAXDIM, row_fn
@@ -241,7 +241,7 @@ cdef int outer_product(TensorBase a, TensorBase b, TensorBase c) except -1:
     cdef Job job
     cdef int item = itemsize(c.dtype), d
     job.fn, job.number_fn, job.mirror_fn = <row_fn>get("mul", c.dtype), <row_fn>get("mul_number", c.dtype), NULL
-    job.n_args, job.n_out, job.ndim, job.numbers = 3, 1, 2, 4
+    job.n_args, job.n_out, job.ndim, job.numbers, job.grain = 3, 1, 2, 4, LIGHT
     job.base[0], job.base[1], job.base[2] = ptr(c), ptr(b), ptr(a)
     for d in range(3):
         job.itemsize[d] = item

@@ -5,8 +5,11 @@ cdef extern from "parallel.h" nogil:
     int thread_id "tl_thread_id"()
     void release_threads "tl_release_threads"()
 
+# LIGHT is that of loops with an operation or two for each element, which are done with GRAIN before a thread that went
+# to sleep has woken up.
 cdef enum:
     GRAIN = 32768
+    LIGHT = 131072
 
 cdef inline int threads_for(Py_ssize_t elements) noexcept nogil:
     return max_threads() if elements >= GRAIN else 1

@@ -9,7 +9,7 @@ from libc.stdint cimport INT64_MAX, INT64_MIN, int32_t, int64_t
 from libc.stdlib cimport free, malloc
 
 from .dispatch cimport get
-from .parallel cimport GRAIN, max_threads
+from .parallel cimport GRAIN, LIGHT, max_threads
 from .plan cimport (COLUMNS, Number, Plan, RELEASE, locate, make_plan, mark_all, product, share, task_count,
                     task_place)
 from .storage cimport itemsize
@@ -162,7 +162,7 @@ cdef bint run_sliced(const Plan* p, const Reduction* r, const char* x, char* out
 cdef void run_plan(Plan* p, const Reduction* r, const char* x, char* out, Number* kept) noexcept nogil:
     """Run a reduction into out, or, where kept is given, into one raw accumulator for each output."""
     cdef Py_ssize_t tasks, task
-    cdef int threads = max_threads() if p.elements >= GRAIN else 1
+    cdef int threads = max_threads() if p.elements >= LIGHT else 1
     cdef bint few = p.outputs < (FEW_COLUMNS if p.columns else SLICES)
     if p.elements >= GRAIN and few and longest(p) >= 32 * SLICES:
         if run_sliced(p, r, x, out, kept, threads):
