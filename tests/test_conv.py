@@ -62,6 +62,14 @@ def geometries():
         cases.append((((1, 3)[i % 2], groups * rng.randint(1, 18)) + size, (groups * rng.randint(1, 18), 0) + kernel,
                       stride, padding, dilation, groups))
         cases[-1] = (cases[-1][0], (cases[-1][1][0], cases[-1][0][1] // groups) + kernel, *cases[-1][2:])
+    for i in range(48):                                         # one input channel in a group: lines of every width
+        stride, dilation = (1, 1, 2)[i % 3], (1, 1, 2, 3)[i % 4]
+        kernel = (int((1, 3, 5, 7, 3, 4, 3, 2)[i % 8]), rng.randint(1, 8))
+        groups, cout, padding = rng.randint(1, 5), (1, 1, 2)[rng.randint(3)], tuple(rng.randint(0, 6, 2))
+        size = tuple(max(1, dilation * (k - 1) + 1 - 2 * p) + rng.randint(0, 20 if i % 5 else 50)
+                     for k, p in zip(kernel, padding))
+        cases.append((((1, 3)[i % 2], groups) + size, (groups * cout, 1) + kernel, (stride, stride), padding,
+                      (dilation, dilation), int(groups)))
     cases.append(((2, 300, 5, 6), (8, 300, 3, 3), (1, 1), (1, 1), (1, 1), 1))      # more inputs than one step of a sum
     cases.append(((2, 3, 5000), (2, 3, 5), (1,), (2,), (1,), 1))
     for i in range(16):                                         # batches of whole and of broken vectors
@@ -125,7 +133,7 @@ def test_definition(case):
     close(conv.row.ref(x, w, b, *case[2:]), want, 1e-12)
 
 
-@pytest.fixture(params=["im2col", "direct", "winograd", "implicit", "batch", "columns", "dots"])
+@pytest.fixture(params=["im2col", "direct", "winograd", "implicit", "batch", "columns", "dots", "depth"])
 def path(request):
     """Each path of the kernels; one that does not apply falls back to another."""
     force_path(request.param)
@@ -208,6 +216,47 @@ def test_winograd_is_taken_and_accurate(kernel, stride):
         assert (chosen == fast).all() and (chosen != plain).any()
         error, usual = [np.sqrt(np.mean((got - exact) ** 2)) for got in (fast, plain)]
         assert error < 3 * usual
+
+
+@pytest.mark.parametrize("size, kernel, stride, dilation", [
+    ((20, 20), 3, 1, 1), ((14, 14), 3, 1, 1), ((7, 7), 5, 1, 1), ((33, 47), 7, 1, 1), ((19, 35), 3, 2, 1),
+    ((16, 16), 5, 2, 1), ((21, 18), 3, 1, 2)])
+def test_depthwise_path_is_taken_and_accurate(size, kernel, stride, dilation):
+    options = ((stride, stride), (dilation * (kernel // 2),) * 2, (dilation, dilation), 12)
+    x, w, b, g = data((3, 12) + size, (12, 1, kernel, kernel), options, np.float32)
+    wide = [a.astype(np.float64) for a in (x, w, b, g)]
+    want = (conv.row.ref(*wide[:3], *options), conv_dx.row.ref(wide[3], wide[1], x.shape, *options),
+            conv_dw.row.ref(wide[3], wide[0], w.shape, *options))
+    faces = {}
+    for name in ("im2col", "depth", None):
+        force_path(name)
+        faces[name] = [face.numpy() for face in (
+            conv(tensor(x), tensor(w), tensor(b), *options), conv_dx(tensor(g), tensor(w), x.shape, *options),
+            conv_dw(tensor(g), tensor(x), w.shape, *options))]
+    force_path(None)
+    for exact, plain, fast, chosen in zip(want, *[faces[name] for name in ("im2col", "depth", None)]):
+        assert (chosen == fast).all() and (chosen != plain).any()
+        error, usual = [np.sqrt(np.mean((got - exact) ** 2)) for got in (fast, plain)]
+        assert error < 2 * usual
+
+
+@pytest.mark.parametrize("width", [1, 3, 6, 7, 9, 14, 16, 17, 30, 35])
+@pytest.mark.parametrize("stride", [1, 2])
+def test_depthwise_path_keeps_what_is_not_finite_apart(width, stride):
+    """An infinity or nan reaches those outputs that read it, and no neighbour in memory."""
+    options, faces = ((stride, stride), (1, 1), (1, 1), 3), {}
+    x, w, b, g = data((2, 3, 9, width), (3, 1, 3, 3), options)
+    x[0, 1, 4, 0], x[1, 0, 8, width - 1], x[1, 2, 0, width // 2] = np.inf, np.nan, -np.inf
+    g[0, 2, -1, -1] = np.nan
+    for name in ("im2col", "depth"):
+        force_path(name)
+        with np.errstate(invalid="ignore"):
+            faces[name] = [np.isfinite(face.numpy()) for face in (
+                conv(tensor(x), tensor(w), tensor(b), *options), conv_dx(tensor(g), tensor(w), x.shape, *options),
+                conv_dw(tensor(np.ones_like(g)), tensor(x), w.shape, *options))]
+    force_path(None)
+    for got, want in zip(faces["depth"], faces["im2col"]):
+        assert (got == want).all()
 
 
 def test_large_images_of_three_dims():

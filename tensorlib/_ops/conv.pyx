@@ -1,9 +1,9 @@
 # cython: language_level=3
 """Convolution: checks, geometry, and the choice of a path. The loops are in `kernels/conv.pyx` (im2col and GEMM, for
 every shape), `kernels/conv_direct.pyx` (no columns, for few channels), `kernels/winograd.pyx` (fewer products, for
-larger kernels), `kernels/conv_implicit.pyx` (vectors along channels, for any stride and width) and
-`kernels/conv_batch.pyx` (vectors along the batch, for small images). All but the first know two dims; images of three
-dims become many of two, with more channels.
+larger kernels), `kernels/conv_implicit.pyx` (vectors along channels, for any stride and width),
+`kernels/conv_batch.pyx` (vectors along the batch, for small images) and `kernels/conv_depth.pyx` (one input channel in
+each group). All but the first know two dims; images of three dims become many of two, with more channels.
 
 `conv`, `conv_dx` and `conv_dw` are the three faces of one trilinear form, so each is a derivative of the others; a
 transposed convolution is `conv_dx` used forward. Nothing here knows autograd.
@@ -185,9 +185,9 @@ cdef tuple path_table(str kernel, tuple paths):
     return tuple([(path, "%s_%s" % (kernel, path), "%s_%s_plan" % (kernel, path)) for path in paths])
 
 
-cdef tuple FORWARD = path_table("conv", ("direct", "columns", "winograd", "implicit", "batch"))
-cdef tuple GRADIENT = path_table("conv_dx", ("direct", "winograd", "implicit", "batch"))
-cdef tuple WEIGHT = path_table("conv_dw", ("direct", "winograd", "dots"))
+cdef tuple FORWARD = path_table("conv", ("direct", "columns", "winograd", "implicit", "batch", "depth"))
+cdef tuple GRADIENT = path_table("conv_dx", ("direct", "winograd", "implicit", "batch", "depth"))
+cdef tuple WEIGHT = path_table("conv_dw", ("direct", "winograd", "dots", "depth"))
 
 
 cdef str chosen_path(ConvShape* s, tuple paths, int dtype, int threads, double* best):
@@ -219,7 +219,7 @@ cdef double im2col_speed(const ConvShape* s, tuple paths):
 def force_path(str name):
     """Force one of the paths below where it applies; None: the usual choice. For tests."""
     global forced_path
-    if name not in (None, "im2col", "direct", "winograd", "implicit", "batch", "columns", "dots"):
+    if name not in (None, "im2col", "direct", "winograd", "implicit", "batch", "columns", "dots", "depth"):
         raise ValueError("force_path(): there is no path %r" % name)
     forced_path = name
 

@@ -479,6 +479,7 @@ static double NAME(share)(ptrdiff_t n, ptrdiff_t step, ptrdiff_t least)
 static double NAME(direct_pass)(ConvShape *s, int gradient, int threads)
 {
     enum { COPY = 4, COPY_APART = 10, WRITE = 8, WRITE_APART = 32, LEAST = 2 };    /* an element's costs, in products */
+    enum { BAND = 4000 };                                                           /* and those of a band */
     bands b;
     if ((gradient ? s->cin : s->cout) > MOST_OUT || !NAME(plan_bands)(s, gradient, 0, threads, &b)) return 0;
     const pass *m = &b.m;
@@ -489,7 +490,7 @@ static double NAME(direct_pass)(ConvShape *s, int gradient, int threads)
     const double moved = (double)m->in * b.plane * (m->step[1] > 1 ? COPY_APART : COPY)
         + (double)b.phases * m->out * length * (m->phases[1] > 1 ? WRITE_APART : WRITE);
     return (double)s->batch * s->groups * s->positions * s->depth * s->cout
-        / (each * (rows * m->in * s->taps * length + moved));
+        / (each * (rows * m->in * s->taps * length + moved + BAND));
 }
 
 static double NAME(direct_plan)(ConvShape *s, int threads) { return NAME(direct_pass)(s, 0, threads); }
@@ -498,13 +499,17 @@ static double NAME(direct_dx_plan)(ConvShape *s, int threads) { return NAME(dire
 
 static double NAME(direct_weight_plan)(ConvShape *s, int threads)
 {
-    enum { TURN = 40 };             /* what an element of the gradient costs that is turned, in products */
+    enum { TURN = 40, COPY = 8 };   /* what an element costs that is turned or copied, in products */
     bands b;
     if (s->groups * s->cout * s->depth > MOST_SUMS || !NAME(plan_bands)(s, 0, 1, threads, &b)) return 0;
     s->parts = limit(threads, 1, s->batch * s->groups * s->bands);
     s->scratch = NAME(weight_room)(s, &b);
     s->shared = NAME(sums_room)(s);
-    if (NAME(few_channels)(s)) return (double)s->band * s->out[2] / NAME(band_length)(&b, s->band) / 2;
+    if (NAME(few_channels)(s)) {
+        const double length = NAME(band_length)(&b, s->band);
+        return (double)s->cout * s->depth * s->band * s->out[2]
+            / (2 * s->cout * s->depth * length + COPY * (s->cin * b.plane + s->cout * length));
+    }
     return NAME(share)(s->cout, TILE_N, TILE_N * 2 / 3) * NAME(share)(s->depth, TILE_M, 4)
         * s->depth / (s->depth + TURN);
 }

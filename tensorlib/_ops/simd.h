@@ -54,6 +54,31 @@ typedef long long q_long __attribute__((vector_size(16)));
 #define SHUFFLE2(a, b, i, j) __builtin_shuffle(a, b, (q_long){i, j})
 #endif
 
+/* Lanes of one vector, or of two, by numbers that are vectors too. */
+#if defined(__clang__)
+#define SHUFFLE(a, n) ({ __typeof__(a) out_; \
+    for (size_t i_ = 0; i_ < sizeof(a) / sizeof((a)[0]); i_++) out_[i_] = (a)[(n)[i_] & (sizeof(a) / sizeof((a)[0]) - 1)]; \
+    out_; })
+#define SHUFFLE_BOTH(a, b, n) ({ const __typeof__(a) both_[2] = {a, b}; __typeof__(a) out_; \
+    for (size_t i_ = 0, n_ = sizeof(out_) / sizeof(out_[0]); i_ < n_; i_++) \
+        out_[i_] = both_[(n)[i_] / n_ & 1][(n)[i_] & (n_ - 1)]; \
+    out_; })
+#else
+#define SHUFFLE(a, n) __builtin_shuffle(a, n)
+#define SHUFFLE_BOTH(a, b, n) __builtin_shuffle(a, b, n)
+#endif
+
+/* Let the compiler forget where a value came from. Else it may read the same vector from memory for each use rather than
+   keep it, and keep more addresses of lines than there are registers for, in vector registers. */
+#if defined(__x86_64__)
+#define FORGET_VECTOR(v) __asm__("" : "+v"(v))
+#elif defined(__aarch64__)
+#define FORGET_VECTOR(v) __asm__("" : "+w"(v))
+#else
+#define FORGET_VECTOR(v) (void)(v)
+#endif
+#define FORGET_POINTER(p) __asm__("" : "+r"(p))
+
 ALWAYS_INLINE void transpose_float(q_float *r)
 {
     const q_float a = SHUFFLE4(r[0], r[2], 0, 4, 1, 5), b = SHUFFLE4(r[0], r[2], 2, 6, 3, 7);
