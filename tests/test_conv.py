@@ -62,6 +62,13 @@ def geometries():
         cases.append((((1, 3)[i % 2], groups * rng.randint(1, 18)) + size, (groups * rng.randint(1, 18), 0) + kernel,
                       stride, padding, dilation, groups))
         cases[-1] = (cases[-1][0], (cases[-1][1][0], cases[-1][0][1] // groups) + kernel, *cases[-1][2:])
+    for i in range(24):                                         # dilated images, which may be cut into phases
+        kernel, dilation = tuple(rng.randint(2, 5, 2)), tuple(rng.randint(1, 6, 2))
+        groups, padding = (1, 1, 2)[i % 3], tuple(rng.randint(0, 9, 2))
+        size = tuple(max(1, d * (k - 1) + 1 - 2 * p) + rng.randint(0, 18) for k, p, d in zip(kernel, padding, dilation))
+        cases.append((((1, 3)[i % 2], groups * rng.randint(1, 20)) + size, (groups * rng.randint(1, 20), 0) + kernel,
+                      (1, 1), padding, dilation, groups))
+        cases[-1] = (cases[-1][0], (cases[-1][1][0], cases[-1][0][1] // groups) + kernel, *cases[-1][2:])
     for i in range(48):                                         # one input channel in a group: lines of every width
         stride, dilation = (1, 1, 2)[i % 3], (1, 1, 2, 3)[i % 4]
         kernel = (int((1, 3, 5, 7, 3, 4, 3, 2)[i % 8]), rng.randint(1, 8))
@@ -198,10 +205,11 @@ def test_strided_operands():
     close(conv(*turned, *options).numpy(), want, 1e-12)
 
 
-@pytest.mark.parametrize("kernel, stride", [(3, 1), (4, 2), (5, 1), (5, 2), (7, 1)])
-def test_winograd_is_taken_and_accurate(kernel, stride):
+@pytest.mark.parametrize("kernel, stride, dilation", [
+    (3, 1, 1), (4, 2, 1), (5, 1, 1), (5, 2, 1), (7, 1, 1), (3, 1, 2), (3, 1, 4)])
+def test_winograd_is_taken_and_accurate(kernel, stride, dilation):
     """Where it applies the fast path is used, and its error stays near that of a plain float32 product."""
-    options = ((stride, stride), (kernel // 2, kernel // 2), (1, 1), 1)
+    options = ((stride, stride), (kernel // 2 * dilation,) * 2, (dilation, dilation), 1)
     x, w, b, g = data((4, 64, 16, 16), (64, 64, kernel, kernel), options, np.float32)
     wide, faces = [a.astype(np.float64) for a in (x, w, b, g)], {}
     want = (conv.row.ref(*wide[:3], *options), conv_dx.row.ref(wide[3], wide[1], x.shape, *options),

@@ -1,5 +1,5 @@
-/* Template for vectors of WIDTH elements of type `real`, whose names SIZED makes: the sums of conv_depth.h over lines of
-   one image. Needs conv_depth_pass.h. */
+/* Template for vectors of WIDTH elements of type `real`, whose names SIZED makes: the sums of conv_depth.h over lines
+   of one image. Needs conv_depth_pass.h. */
 #define lanes SIZED(lanes)
 #define places SIZED(places)
 typedef real lanes __attribute__((vector_size(WIDTH * REAL_BYTES), aligned(REAL_BYTES), may_alias));

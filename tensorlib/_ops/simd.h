@@ -57,7 +57,7 @@ typedef long long q_long __attribute__((vector_size(16)));
 /* Lanes of one vector, or of two, by numbers that are vectors too. */
 #if defined(__clang__)
 #define SHUFFLE(a, n) ({ __typeof__(a) out_; \
-    for (size_t i_ = 0; i_ < sizeof(a) / sizeof((a)[0]); i_++) out_[i_] = (a)[(n)[i_] & (sizeof(a) / sizeof((a)[0]) - 1)]; \
+    for (size_t i_ = 0, n_ = sizeof(a) / sizeof((a)[0]); i_ < n_; i_++) out_[i_] = (a)[(n)[i_] & (n_ - 1)]; \
     out_; })
 #define SHUFFLE_BOTH(a, b, n) ({ const __typeof__(a) both_[2] = {a, b}; __typeof__(a) out_; \
     for (size_t i_ = 0, n_ = sizeof(out_) / sizeof(out_[0]); i_ < n_; i_++) \
@@ -68,8 +68,8 @@ typedef long long q_long __attribute__((vector_size(16)));
 #define SHUFFLE_BOTH(a, b, n) __builtin_shuffle(a, b, n)
 #endif
 
-/* Let the compiler forget where a value came from. Else it may read the same vector from memory for each use rather than
-   keep it, and keep more addresses of lines than there are registers for, in vector registers. */
+/* Let the compiler forget where a value came from. Else it may read the same vector from memory for each use rather
+   than keep it, and keep more addresses of lines than there are registers for, in vector registers. */
 #if defined(__x86_64__)
 #define FORGET_VECTOR(v) __asm__("" : "+v"(v))
 #elif defined(__aarch64__)
