@@ -447,7 +447,7 @@ cdef void phases_task(const ConvShape* s, bint output, bint apart, const real* w
 
     The image is of the size of the input, whose first pixel may not belong to the first phase, or of the output.
     """
-    cdef const Py_ssize_t* size = &s.out[0] if output else &s.size[0]
+    cdef const Py_ssize_t* size = &s.size[0]
     cdef Py_ssize_t channels = s.groups * (s.cout if output else s.cin), down = s.dilation[1], across = s.dilation[2]
     cdef Py_ssize_t height = phase_outputs(s, 1) if output else phase_inputs(s, 1)
     cdef Py_ssize_t width = phase_outputs(s, 2) if output else phase_inputs(s, 2)
@@ -455,6 +455,8 @@ cdef void phases_task(const ConvShape* s, bint output, bint apart, const real* w
     cdef Py_ssize_t i, j, y, n, first, start
     cdef real* line
     cdef real* image
+    if output:
+        size = &s.out[0]
     whole += index * size[1] * size[2]
     for i in range(down * across):
         line = <real*>phases + ((index // channels * down * across + i) * channels + index % channels) * height * width
