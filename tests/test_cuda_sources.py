@@ -120,7 +120,7 @@ def parameters_of(path):
 
 
 # Drivers that no tensor of a GPU reaches: they take none, or Variables, and look for themselves.
-NO_TWIN = {"adam_steps", "fill_from_sequence", "first_bad_minor", "force_path", "randperm", "sgd_steps",
+NO_TWIN = {"adam_steps", "fill_from_sequence", "first_bad_minor", "force_path", "randperm", "repeated", "sgd_steps",
            "zero_gradients"}
 
 
