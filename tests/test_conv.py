@@ -431,3 +431,17 @@ def test_derivative_rows_refuse_other_sizes():
     for size in ((4, 2, 4, 3), (5, 2, 3, 3), (4, 1, 3, 3), (4, 2, 3), (4, 2, 3, 0)):
         with pytest.raises((RuntimeError, ValueError)):
             conv_dw(g, x, size, *options)
+
+
+def test_a_path_is_one_for_the_last_part_of_a_batch_too():
+    """Images of three dims that are made many of two go in parts; the last has one image only."""
+    rng = np.random.RandomState(0)
+    x, w = (tensor(rng.randn(*size).astype(np.float32)) for size in ((3, 256, 14, 6, 31), (80, 16, 5, 3, 3)))
+    case = None, (2, 1, 1), (2, 1, 1), (1, 1, 1), 16
+    want = conv(x, w, *case)
+    for path in ("batch", "direct", "winograd", "implicit", "im2col"):
+        force_path(path)
+        try:
+            assert (conv(x, w, *case) - want).abs().max() < 1e-3
+        finally:
+            force_path(None)

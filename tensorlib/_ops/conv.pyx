@@ -200,18 +200,24 @@ cdef str chosen_path(ConvShape* s, tuple paths, int dtype, int threads, double* 
     """The fastest of some paths, with its work cut in s: the name of its kernel, or None where none is faster.
 
     Paths are compared by their speed beside a plain product of the same size; `best` is that of the others, and then
-    the chosen one's.
+    the chosen one's. It is that with one thread, so that an output has the same bits at any number of them; a gradient
+    of the weight, which has not, takes the path that is fastest with as many as there are.
     """
-    cdef ConvShape cut
+    cdef ConvShape cut, whole = s[0]
+    cdef int judged = threads if paths is WEIGHT else 1
     cdef double speed
-    cdef str path, kernel, plan, chosen = None
+    cdef str path, kernel, plan, chosen = None, chosen_plan = None
     for path, kernel, plan in paths:
         if forced_path not in (None, path) or s.plain and path != "dots":
             continue
-        cut = s[0]
-        speed = (<plan_fn>get(plan, dtype))(&cut, threads)
+        cut = whole
+        speed = (<plan_fn>get(plan, dtype))(&cut, judged)
         if speed > best[0] or speed > 0 and forced_path == path:
-            s[0], best[0], chosen = cut, speed, kernel
+            s[0], best[0], chosen, chosen_plan = cut, speed, kernel, plan
+    if chosen is not None and threads != judged:
+        cut = whole
+        if (<plan_fn>get(chosen_plan, dtype))(&cut, threads) > 0:       # else in the pieces of one thread
+            s[0] = cut
     return chosen
 
 
@@ -316,6 +322,15 @@ cdef void measure(ConvShape* s) noexcept:
     s.plain = s.taps == 1 and s.stride[1] == 1 and s.stride[2] == 1 and s.padding[1] == 0 and s.padding[2] == 0
 
 
+cdef inline Py_ssize_t images_of_part(const ConvShape* s, const ConvShape* flat, Py_ssize_t size) noexcept nogil:
+    return max(1, min(s.batch, PLANES_BYTES // (flat.batch * s.groups * flat.cin * flat.pixels * size)))
+
+
+cdef inline Py_ssize_t images_of_last_part(const ConvShape* s, const ConvShape* flat, Py_ssize_t size) noexcept nogil:
+    """The least of a part: a path for so many is one for all parts."""
+    return (s.batch - 1) % images_of_part(s, flat, size) + 1
+
+
 cdef TensorBase by_planes(const ConvShape* s, tuple paths, TensorBase a, TensorBase b, TensorBase bias,
                           TensorBase out, int threads):
     """Run a convolution of three dims by the fastest path for two, or return None where there is none."""
@@ -324,7 +339,7 @@ cdef TensorBase by_planes(const ConvShape* s, tuple paths, TensorBase a, TensorB
     if not as_planes(s, &flat):
         return None
     cut = flat
-    cut.batch *= s.batch
+    cut.batch *= images_of_last_part(s, &flat, itemsize(a.dtype))
     if chosen_path(&cut, paths, a.dtype, threads, &speed) is None:
         return None
     return by_parts(s, &flat, paths, PLANES, a, b, bias, out, threads)
@@ -338,7 +353,7 @@ cdef TensorBase by_phases(const ConvShape* s, tuple paths, str chosen, double be
     if not as_phases(s, &flat):
         return None
     cut = flat
-    cut.batch *= s.batch
+    cut.batch *= images_of_last_part(s, &flat, itemsize(a.dtype))
     if chosen_path(&cut, paths, a.dtype, threads, &speed) is None:
         return None
     moved = <double>flat.batch * s.groups * (s.cin * flat.pixels + s.cout * flat.positions)
@@ -366,7 +381,7 @@ cdef TensorBase by_parts(const ConvShape* s, const ConvShape* flat, tuple paths,
     cdef const void* pbias = NULL if bias is None else ptr(bias)
     unfold, fold, split, join = moves
     part.scratch = part.shared = 0
-    part.batch = max(1, min(s.batch, PLANES_BYTES // (flat.batch * s.groups * flat.cin * flat.pixels * size)))
+    part.batch = images_of_part(s, flat, size)
     columns = new_storage(a.dtype, part.batch * flat.batch * flat.groups * flat.cin * flat.pixels)
     planes = new_storage(a.dtype, part.batch * flat.batch * flat.groups * flat.cout * flat.positions)
     more = new_storage(a.dtype, weights if paths is WEIGHT and part.batch < s.batch else 0)
