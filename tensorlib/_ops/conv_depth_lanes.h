@@ -137,24 +137,29 @@ static __attribute__((noinline)) void SIZED(put_spread)(int key, const depthwise
 
 /* ---- gradient of the weight: sums[column of the kernel][line of it][lane] ---------------------------------------- */
 
-/* sum[i] += grad[r] * line[r * step + i], in two halves where sums are so few that each would wait for itself. */
+/* sums[i] += grad[r] * line[r * step + i], for all r. These lines are summed by themselves first, so that long sums are
+   of few terms; in two halves where sums are so few that each would wait for itself. */
 ALWAYS_INLINE void SIZED(add_products)(const int height, const int rows, const int step, const int whole,
                                        const real *const *line, const SIZED(column) *c, const lanes *grad, lanes *sums)
 {
     const int parts = height <= 3 && rows > 1 ? 2 : 1;
     lanes sum[2][MOST_HEIGHT];
-    #pragma GCC unroll 8
-    for (int i = 0; i < height; i++) sum[0][i] = sums[i], sum[1][i] = (lanes){0};
     #pragma GCC unroll 32
     for (int i = 0; i < (rows - 1) * step + height; i++) {
         lanes v = SIZED(take)(step, whole, line[i] + c->at, c->pick, c->keep);
         FORGET_VECTOR(v);
         #pragma GCC unroll 8
         for (int r = 0; r < rows; r++)
-            if (i >= r * step && i < r * step + height) sum[r % parts][i - r * step] += grad[r] * v;
+            if (i >= r * step && i < r * step + height) {
+                lanes *own = &sum[r % parts][i - r * step];
+                *own = r < parts ? grad[r] * v : *own + grad[r] * v;
+            }
     }
     #pragma GCC unroll 8
-    for (int i = 0; i < height; i++) sums[i] = sum[0][i] + sum[1][i];
+    for (int i = 0; i < height; i++) {
+        if (parts == 2) sum[0][i] += sum[1][i];
+        sums[i] += sum[0][i];
+    }
 }
 
 ALWAYS_INLINE void SIZED(sum_rows)(const int height, const int rows, const int step, const depthwise *d,
