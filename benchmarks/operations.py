@@ -245,6 +245,8 @@ def words_of(module, count=2000, most=1000):
 
 def trained():
     yield "batch_norm 32x64x28x28, with gradient", layer_with_gradient(lambda nn: nn.BatchNorm2d(64), 32, 64, 28, 28), 1
+    yield ("batch_norm and relu, with gradient",
+           layer_with_gradient(lambda nn: nn.Sequential(nn.BatchNorm2d(64), nn.ReLU()), 32, 64, 28, 28), 1)
     yield "batch_norm inference", layer_with_gradient(lambda nn: nn.BatchNorm2d(64).eval(), 32, 64, 28, 28), 1
     yield "batch_norm 256x512, with gradient", layer_with_gradient(lambda nn: nn.BatchNorm1d(512), 256, 512), 1
     yield "cross_entropy 700x1000, with gradient", both(cross_entropy, (700, 1000), prepare=lambda m: (

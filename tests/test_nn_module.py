@@ -1,5 +1,6 @@
 """Module, Parameter and the containers: registration, walking, hooks, state, modes, text, copies."""
 import copy
+import functools
 import gc
 import pickle
 import weakref
@@ -240,6 +241,67 @@ def test_sequential():
     x = x_of(1, 2)
     assert nn.Sequential()(x) is x and not nn.Sequential()
     assert net(x).size() == (1, 3)
+
+
+def fused(net):
+    """Whether the last two layers of a network run as one."""
+    x = Variable(tensorlib.randn(4, 3))
+    y = net(x)
+    return type(y.grad_fn).__name__ == "BatchNormReluBackward"
+
+
+def test_sequential_fuses_normalisation_with_relu():
+    """Value, gradients and statistics are those of one layer after the other."""
+    nets = [nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.ReLU(inplace), nn.BatchNorm1d(4), nn.BatchNorm1d(4),
+                          nn.ReLU(), nn.ReLU(), nn.BatchNorm1d(4)) for inplace in (False, True)]
+    nets[1].load_state_dict(nets[0].state_dict())
+    x, results = tensorlib.randn(5, 3), []
+    for net, run in zip(nets, (lambda net, y: net(y), lambda net, x: functools.reduce(lambda x, m: m(x), net, x))):
+        v = Variable(x.clone(), requires_grad=True)
+        for _ in range(2):
+            y = run(net, v)
+        (y * y).sum().backward()
+        net.eval()
+        results.append([y.data, run(net, v).data, v.grad.data] + [p.grad.data for p in net.parameters()]
+                       + list(net.state_dict().values()))
+    assert fused(nn.Sequential(nn.BatchNorm1d(3), nn.ReLU()))
+    for got, want in zip(*results):
+        assert (got - want).abs().max() < 1e-5
+
+
+def test_sequential_fuses_only_what_is_plain():
+    """Hooks see every layer, and what a subclass, an instance or a patch overrides is called."""
+    class Louder(nn.ReLU):
+        def forward(self, input):
+            return super().forward(input) * 2
+
+    class Named(nn.BatchNorm1d):
+        pass
+
+    assert fused(nn.Sequential(Named(3), nn.ReLU()))
+    x = Variable(tensorlib.randn(4, 3))
+    louder = nn.Sequential(nn.BatchNorm1d(3), Louder())
+    assert not fused(louder) and (louder(x) - 2 * louder[0](x).clamp(min=0)).data.abs().max() == 0
+    for change in (
+            lambda m: m.register_forward_hook(lambda *_: None),
+            lambda m: m.register_forward_pre_hook(lambda *_: None),
+            lambda m: m.register_backward_hook(lambda *_: None),
+            lambda m: setattr(m, "forward", type(m).forward.__get__(m))):
+        for place in (0, 1):
+            net = nn.Sequential(nn.BatchNorm1d(3), nn.ReLU())
+            handle = change(net[place])
+            assert not fused(net)
+            if handle is not None:
+                handle.remove()
+                assert fused(net)
+
+
+def test_sequential_calls_a_patched_forward(monkeypatch):
+    seen = []
+    forward = nn.ReLU.forward
+    monkeypatch.setattr(nn.ReLU, "forward", lambda self, input: seen.append(input) or forward(self, input))
+    nn.Sequential(nn.BatchNorm1d(3), nn.ReLU())(Variable(tensorlib.randn(4, 3)))
+    assert len(seen) == 1
 
 
 def test_module_list():

@@ -9,9 +9,9 @@ from op_checks import FLOATS, TOLERANCE, check_derivatives, close, tensor, total
 import tensorlib
 from tensorlib.autograd import Variable, grad
 from tensorlib.ops import loss as losses
-from tensorlib.ops.activation import gated, leaky_relu, softplus, threshold_below
+from tensorlib.ops.activation import gated, leaky_relu, relu, softplus, threshold_below
 from tensorlib.ops.nn import embedding, embedding_grad
-from tensorlib.ops.norm import batch_norm
+from tensorlib.ops.norm import batch_norm, batch_norm_relu
 from tensorlib.ops.softmax import log_softmax, softmax
 
 # ---- softmax ------------------------------------------------------------------------------------------------------
@@ -117,6 +117,54 @@ def test_batch_norm_derivatives(size, training):
         return batch_norm(x, w, b, *kept, training, 0, 1e-3)[0]
     check_derivatives(run, x, w, b)
     check_derivatives(run, x)
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("affine", [True, False])
+@pytest.mark.parametrize("size", SIZES)
+def test_batch_norm_relu(size, affine, training, dtype):
+    """The same bits, statistics and gradients as of two rows, on a strided input and gradient too."""
+    rng = np.random.RandomState(7)
+    x, g = [tensor(rng.randn(*size).astype(dtype), True) for _ in range(2)]
+    weights = [tensor(rng.randn(size[1]).astype(dtype)) if affine else None for _ in range(2)]
+
+    def run(row, after):
+        kept = [tensor(a.astype(dtype)) for a in (np.full(size[1], 0.1), np.full(size[1], 0.7))]
+        inputs = [Variable(t, requires_grad=True) if t is not None else None for t in [x] + weights]
+        out = after(row(*inputs, *kept, training, 0.1, 1e-5)[0])
+        out.backward(g)
+        return [out.data] + kept, [v.grad.data for v in inputs if v is not None]
+
+    values, gradients = run(batch_norm_relu, lambda y: y)
+    wanted, wanted_gradients = run(batch_norm, lambda y: relu(y))
+    for got, want in zip(values, wanted):
+        np.testing.assert_array_equal(got.numpy(), want.numpy())
+    assert values[0].min() == 0 and len(gradients) == (3 if affine else 1)
+    for got, want in zip(gradients, wanted_gradients):
+        close(got, want.numpy(), 5 * TOLERANCE[dtype])
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_batch_norm_relu_derivatives(training):
+    """A ReLU has no second derivative, but the normalisation before it has, at the places that it lets through."""
+    rng = np.random.RandomState(8)
+    x, w, b = rng.randn(5, 3, 4), rng.rand(3) + 0.5, rng.randn(3)
+    kept = tensor(rng.randn(3)), tensor(rng.rand(3) + 0.5)
+
+    def run(x, w=None, b=None):
+        return batch_norm_relu(x, w, b, *kept, training, 0, 1e-3)[0]
+    check_derivatives(run, x, w, b)
+    check_derivatives(run, x)
+
+
+def test_batch_norm_relu_of_nan():
+    """A NaN is not above 0, as in relu() itself."""
+    x = tensor(np.array([[np.nan, 1], [2, 3]]))
+    kept = tensor(np.zeros(2)), tensor(np.ones(2))
+    out = batch_norm_relu(x, None, None, *kept, False, 0.1, 0)[0]
+    np.testing.assert_array_equal(out.numpy(), relu(batch_norm(x, None, None, *kept, False, 0.1, 0)[0]).numpy())
+    np.testing.assert_array_equal(out.numpy(), [[0, 1], [2, 3]])
 
 
 def test_batch_norm_third_derivative():

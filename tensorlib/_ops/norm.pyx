@@ -1,4 +1,6 @@
-"""Batch normalisation of an input (batch, channels, ...): checks, running statistics, and the calls of the kernels."""
+"""Batch normalisation of an input (batch, channels, ...), with or without a ReLU behind it: checks, running statistics,
+and the calls of the kernels.
+"""
 from libc.math cimport sqrt
 
 from .copying cimport contiguous, copy_into
@@ -7,11 +9,11 @@ from .tensor cimport TensorBase, empty, empty_like, ptr, same_size, size_text, t
 from .types cimport F32, F64
 
 ctypedef void (*norm_fn)(char* out, char* x, Py_ssize_t batch, Py_ssize_t channels, Py_ssize_t inner, char* weight,
-                         char* bias, bint training, double eps, char* mean, char* invstd,
+                         char* bias, bint relu, bint training, double eps, char* mean, char* invstd,
                          double* variance) noexcept nogil
 ctypedef void (*norm_grad_fn)(char* dx, char* g, char* x, Py_ssize_t batch, Py_ssize_t channels, Py_ssize_t inner,
-                              char* weight, char* mean, char* invstd, bint training, char* dweight,
-                              char* dbias) noexcept nogil
+                              char* weight, char* bias, bint relu, char* mean, char* invstd, bint training,
+                              char* dweight, char* dbias) noexcept nogil
 
 
 cdef TensorBase of_channels(str name, TensorBase t, TensorBase input):
@@ -69,9 +71,8 @@ cdef int known_statistics(TensorBase running_mean, TensorBase running_var, doubl
     return 0
 
 
-def batch_norm(TensorBase input not None, TensorBase weight, TensorBase bias, TensorBase running_mean,
-               TensorBase running_var, bint training, double momentum, double eps):
-    """(output, mean, invstd). Training takes the statistics of the input, and moves the running ones towards them."""
+cdef tuple normalise(TensorBase input, TensorBase weight, TensorBase bias, bint relu, TensorBase running_mean,
+                     TensorBase running_var, bint training, double momentum, double eps):
     cdef norm_fn kernel = <norm_fn>get("batch_norm", input.dtype)
     cdef Py_ssize_t batch, channels, inner
     cdef double count
@@ -92,8 +93,8 @@ def batch_norm(TensorBase input not None, TensorBase weight, TensorBase bias, Te
     if not training:
         known_statistics(running_mean, running_var, eps, mean, invstd)
     with nogil:
-        kernel(ptr(out), ptr(x), batch, channels, inner, address(weight), address(bias), training, eps, ptr(mean),
-               ptr(invstd), <double*>ptr(variance))
+        kernel(ptr(out), ptr(x), batch, channels, inner, address(weight), address(bias), relu, training, eps,
+               ptr(mean), ptr(invstd), <double*>ptr(variance))
     if training and running_mean is not None:
         move_towards(running_mean, mean, 1, momentum)
     if training and running_var is not None:        # the unbiased variance: nan for a single value
@@ -101,11 +102,20 @@ def batch_norm(TensorBase input not None, TensorBase weight, TensorBase bias, Te
     return out, mean, invstd
 
 
-def batch_norm_grad(TensorBase g not None, TensorBase input not None, TensorBase weight, TensorBase mean not None,
-                    TensorBase invstd not None, bint training, double eps):
-    """Gradients by (input, weight, bias); mean and invstd are those that batch_norm gave.
+def batch_norm(TensorBase input not None, TensorBase weight, TensorBase bias, TensorBase running_mean,
+               TensorBase running_var, bint training, double momentum, double eps):
+    """(output, mean, invstd). Training takes the statistics of the input, and moves the running ones towards them."""
+    return normalise(input, weight, bias, False, running_mean, running_var, training, momentum, eps)
 
-    eps is in invstd already; only the formula of the second derivative reads it."""
+
+def batch_norm_relu(TensorBase input not None, TensorBase weight, TensorBase bias, TensorBase running_mean,
+                    TensorBase running_var, bint training, double momentum, double eps):
+    """batch_norm with 0 for what is not above 0 in its output."""
+    return normalise(input, weight, bias, True, running_mean, running_var, training, momentum, eps)
+
+
+cdef tuple gradients(TensorBase g, TensorBase input, TensorBase weight, TensorBase bias, bint relu, TensorBase mean,
+                     TensorBase invstd, bint training):
     cdef norm_grad_fn kernel = <norm_grad_fn>get("batch_norm_grad", input.dtype)
     cdef Py_ssize_t batch, channels, inner
     cdef TensorBase dx, dweight, dbias
@@ -115,12 +125,26 @@ def batch_norm_grad(TensorBase g not None, TensorBase input not None, TensorBase
                            % (type_name(g), size_text(g), type_name(input), size_text(input)))
     batch, channels = input.sizes[0], input.sizes[1]
     inner = input.numel_ // (batch * channels)
-    weight = of_channels("weight", weight, input)
+    weight, bias = of_channels("weight", weight, input), of_channels("bias", bias, input)
     mean, invstd = of_channels("mean", mean, input), of_channels("invstd", invstd, input)
     g, input = contiguous(g), contiguous(input)
     dx = empty_like(input)
     dweight, dbias = empty(input.dtype, 1, &channels), empty(input.dtype, 1, &channels)
     with nogil:
-        kernel(ptr(dx), ptr(g), ptr(input), batch, channels, inner, address(weight), ptr(mean), ptr(invstd), training,
-               ptr(dweight), ptr(dbias))
+        kernel(ptr(dx), ptr(g), ptr(input), batch, channels, inner, address(weight), address(bias), relu, ptr(mean),
+               ptr(invstd), training, ptr(dweight), ptr(dbias))
     return dx, dweight, dbias
+
+
+def batch_norm_grad(TensorBase g not None, TensorBase input not None, TensorBase weight, TensorBase mean not None,
+                    TensorBase invstd not None, bint training, double eps):
+    """Gradients by (input, weight, bias); mean and invstd are those that batch_norm gave.
+
+    eps is in invstd already; only the formula of the second derivative reads it."""
+    return gradients(g, input, weight, None, False, mean, invstd, training)
+
+
+def batch_norm_relu_grad(TensorBase g not None, TensorBase input not None, TensorBase weight, TensorBase bias,
+                         TensorBase mean not None, TensorBase invstd not None, bint training, double eps):
+    """The same of batch_norm_relu: the output, which tells where the gradient passes, is computed again."""
+    return gradients(g, input, weight, bias, True, mean, invstd, training)

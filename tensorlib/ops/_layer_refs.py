@@ -33,6 +33,16 @@ def batch_norm_grad_ref(dy, x, weight, mean, invstd, training, eps):
     return dx, (dy * normal).sum(dims), dy.sum(dims)
 
 
+def batch_norm_relu_ref(*arguments):
+    out, mean, invstd = batch_norm_ref(*arguments)
+    return np.maximum(out, 0), mean, invstd
+
+
+def batch_norm_relu_grad_ref(dy, x, weight, bias, mean, invstd, training, eps):
+    out = batch_norm_ref(x, weight, bias, mean, 1 / invstd ** 2, False, 0, 0)[0]
+    return batch_norm_grad_ref(dy * (out > 0), x, weight, mean, invstd, training, eps)
+
+
 # ---- embedding ----------------------------------------------------------------------------------------------------
 
 def factors(indices, rows, padding_idx, scale_grad_by_freq):

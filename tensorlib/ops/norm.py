@@ -1,7 +1,11 @@
-"""Rows of batch normalisation. One formula gives all gradients; the second derivative is written in plain rows."""
+"""Rows of batch normalisation. One formula gives all gradients; the second derivative is written in plain rows.
+
+The rows with relu are the same with a ReLU behind, in one pass over memory; nn.Sequential asks for them.
+"""
 from .._ops import norm as kernels
 from ._samples import arguments, real
 from ._table import op
+from .activation import relu_grad, zeros
 from .loss import reference
 
 MEAN, VARIANCE = real([0.1, -0.2, 0.3]), real([0.5, 1.0, 2.0])
@@ -68,3 +72,34 @@ def batch_norm_grad_grad(u, v, t, dy, input, weight, mean, invstd, training, eps
     return (w * r * project(u) + v * xhat + t,
             r * project(along) - xhat * (w * r * r * mean_of(u * projected)),
             total(u * projected * r).view(channels))
+
+
+batch_norm_relu = op(
+    "batch_norm_relu(Tensor input, Tensor? weight, Tensor? bias, Tensor? running_mean, Tensor? running_var, "
+    "bool training, float momentum, float eps)", kernels.batch_norm_relu, public=False,
+    joint=lambda g0, input, weight, bias, out1, out2, training, eps:
+        batch_norm_relu_grad(g0, input, weight, bias, out1, out2, training, eps),
+    ref=reference("batch_norm_relu"), samples=batch_norm.row.samples,
+    doc="relu of batch_norm.")
+
+batch_norm_relu_grad = op(
+    "batch_norm_relu_grad(Tensor dy, Tensor input, Tensor? weight, Tensor? bias, Tensor mean, Tensor invstd, "
+    "bool training, float eps)", kernels.batch_norm_relu_grad, public=False,
+    joint=lambda g0, g1, g2, dy, input, weight, bias, mean, invstd, training, eps:
+        batch_norm_relu_grad_grad(g0, g1, g2, dy, input, weight, bias, mean, invstd, training, eps),
+    ref=reference("batch_norm_relu_grad"),
+    samples=arguments((4, 3, 5), (4, 3, 5), (3,), (3,), mean=MEAN, invstd=VARIANCE, training=False, eps=1e-5),
+    doc="Gradients of batch_norm_relu by input, weight and bias.")
+
+
+def batch_norm_relu_grad_grad(u, v, t, dy, input, weight, bias, mean, invstd, training, eps):
+    """The gradients of batch_norm_grad at dy where the output is above 0; that place does not change with the input."""
+    shape = [1, input.size(1)] + [1] * (input.dim() - 2)
+    out = (input - mean.contiguous().view(*shape)) * invstd.contiguous().view(*shape)
+    if weight is not None:
+        out = out * weight.contiguous().view(*shape)
+    if bias is not None:
+        out = out + bias.contiguous().view(*shape)
+    dy = relu_grad(dy, out)
+    by_dy, by_input, by_weight = batch_norm_grad_grad(u, v, t, dy, input, weight, mean, invstd, training, eps)
+    return relu_grad(by_dy, out), by_input, by_weight, None if bias is None else zeros(bias)

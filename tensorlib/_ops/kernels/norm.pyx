@@ -2,6 +2,8 @@
 #
 # Long inner rows are summed by vectors, chunks of them in double. With short ones the lanes are
 # neighbouring channels, many of them side by side. The variance is that of the deviations from the mean (two passes).
+# With `relu`, the output is cut off below 0 on its way out, and the gradient is masked on its way in: to dx, row by
+# row, where the sums then find it.
 from cython.parallel cimport prange
 from libc.math cimport sqrt
 
@@ -133,63 +135,93 @@ cdef void tile_statistics(const real* x, Py_ssize_t batch, Py_ssize_t channels, 
                        invstd, variance)
 
 
+cdef inline real placed(real x, real mean, real scale, real shift) noexcept nogil:
+    return (x - mean) * scale + shift
+
+
+cdef inline real where_above(real x, real value) noexcept nogil:
+    """value where x is above 0, else 0."""
+    return value if x > 0 else 0
+
+
 cdef void channel_normalise(real* out, const real* x, Py_ssize_t batch, Py_ssize_t channels, Py_ssize_t inner,
-                            Py_ssize_t c, real mean, real scale, real shift) noexcept nogil:
+                            Py_ssize_t c, real mean, real scale, real shift, bint relu) noexcept nogil:
     cdef Py_ssize_t n, k, start
+    cdef real y
     for n in range(batch):
         start = (n * channels + c) * inner
-        for k in range(start, start + inner):
-            out[k] = (x[k] - mean) * scale + shift
+        if relu:
+            for k in range(start, start + inner):
+                y = placed(x[k], mean, scale, shift)
+                out[k] = where_above(y, y)
+        else:
+            for k in range(start, start + inner):
+                out[k] = placed(x[k], mean, scale, shift)
 
 
-cdef void tile_normalise(real* out, const real* x, Py_ssize_t batch, Py_ssize_t channels, Py_ssize_t inner,
-                         Py_ssize_t first, Py_ssize_t number, const real* mean, const real* invstd, const real* weight,
-                         const real* bias) noexcept nogil:
-    cdef real[TILE] center
-    cdef real[TILE] scale
-    cdef real[TILE] shift
-    cdef Py_ssize_t n, k, c, lanes = number * inner, start
+cdef inline void tile_scales(Py_ssize_t first, Py_ssize_t inner, Py_ssize_t lanes, const real* mean, const real* invstd,
+                             const real* weight, const real* bias, real* center, real* scale,
+                             real* shift) noexcept nogil:
+    """What channel_normalise is given, for each lane."""
+    cdef Py_ssize_t k, c
     for k in range(lanes):
         c = first + k // inner
         center[k] = mean[c]
         scale[k] = invstd[c] if weight == NULL else invstd[c] * weight[c]
         shift[k] = 0 if bias == NULL else bias[c]
+
+
+cdef void tile_normalise(real* out, const real* x, Py_ssize_t batch, Py_ssize_t channels, Py_ssize_t inner,
+                         Py_ssize_t first, Py_ssize_t number, const real* mean, const real* invstd, const real* weight,
+                         const real* bias, bint relu) noexcept nogil:
+    cdef real[TILE] center
+    cdef real[TILE] scale
+    cdef real[TILE] shift
+    cdef Py_ssize_t n, k, lanes = number * inner, start
+    cdef real y
+    tile_scales(first, inner, lanes, mean, invstd, weight, bias, center, scale, shift)
     for n in range(batch):
         start = (n * channels + first) * inner
-        for k in range(lanes):
-            out[start + k] = (x[start + k] - center[k]) * scale[k] + shift[k]
+        if relu:
+            for k in range(lanes):
+                y = placed(x[start + k], center[k], scale[k], shift[k])
+                out[start + k] = where_above(y, y)
+        else:
+            for k in range(lanes):
+                out[start + k] = placed(x[start + k], center[k], scale[k], shift[k])
 
 
 cdef void batch_norm_range(real* out, const real* x, Py_ssize_t batch, Py_ssize_t channels, Py_ssize_t inner,
-                           const real* weight, const real* bias, bint training, double eps, real* mean, real* invstd,
-                           double* variance, Py_ssize_t c, Py_ssize_t stop) noexcept nogil:
+                           const real* weight, const real* bias, bint relu, bint training, double eps, real* mean,
+                           real* invstd, double* variance, Py_ssize_t c, Py_ssize_t stop) noexcept nogil:
     cdef Py_ssize_t number
     while c < stop:
         if inner < SHORT:
             number = min(stop - c, TILE // inner)
             if training:
                 tile_statistics(x, batch, channels, inner, c, number, eps, mean, invstd, variance)
-            tile_normalise(out, x, batch, channels, inner, c, number, mean, invstd, weight, bias)
+            tile_normalise(out, x, batch, channels, inner, c, number, mean, invstd, weight, bias, relu)
         else:
             number = 1
             if training:
                 channel_statistics(x, batch, channels, inner, c, eps, mean, invstd, variance)
             channel_normalise(out, x, batch, channels, inner, c, mean[c],
-                              invstd[c] if weight == NULL else invstd[c] * weight[c], 0 if bias == NULL else bias[c])
+                              invstd[c] if weight == NULL else invstd[c] * weight[c], 0 if bias == NULL else bias[c],
+                              relu)
         c += number
 
 
 cdef void batch_norm_kernel(real* out, const real* x, Py_ssize_t batch, Py_ssize_t channels, Py_ssize_t inner,
-                            const real* weight, const real* bias, bint training, double eps, real* mean, real* invstd,
-                            double* variance) noexcept nogil:
+                            const real* weight, const real* bias, bint relu, bint training, double eps, real* mean,
+                            real* invstd, double* variance) noexcept nogil:
     """Normalise by mean and invstd; training puts those of x there first, and the biased variance."""
     cdef int threads = <int>min(channels, threads_for(batch * channels * inner)), t
     if threads == 1:
-        batch_norm_range(out, x, batch, channels, inner, weight, bias, training, eps, mean, invstd, variance,
+        batch_norm_range(out, x, batch, channels, inner, weight, bias, relu, training, eps, mean, invstd, variance,
                          0, channels)
         return
     for t in prange(threads, num_threads=threads, schedule="static"):
-        batch_norm_range(out, x, batch, channels, inner, weight, bias, training, eps, mean, invstd, variance,
+        batch_norm_range(out, x, batch, channels, inner, weight, bias, relu, training, eps, mean, invstd, variance,
                          channels * t // threads, channels * (t + 1) // threads)
 
 
@@ -214,41 +246,62 @@ cdef inline Slope put_slope(double sum_g, double sum_gx, double count, double we
 
 
 cdef void channel_grad(real* dx, const real* g, const real* x, Py_ssize_t batch, Py_ssize_t channels,
-                       Py_ssize_t inner, Py_ssize_t c, real mean, double invstd, double weight, bint training,
-                       real* dweight, real* dbias) noexcept nogil:
+                       Py_ssize_t inner, Py_ssize_t c, real mean, real invstd, const real* weight, const real* bias,
+                       bint relu, bint training, real* dweight, real* dbias) noexcept nogil:
+    cdef const real* masked = g
     cdef double sum_g = 0, sum_gx = 0
     cdef Slope s
-    cdef real pa, pb, pc
+    cdef real pa, pb, pc, scale = invstd if weight == NULL else invstd * weight[c]
+    cdef real shift = 0 if bias == NULL else bias[c]
     cdef Py_ssize_t n, k, start
+    if relu:
+        masked = dx
     for n in range(batch):
         start = (n * channels + c) * inner
-        sum_g += row_sum(g + start, inner)
-        sum_gx += row_products(g + start, <real>0, x + start, mean, inner)
-    s = put_slope(sum_g, sum_gx, <double>(batch * inner), weight, invstd, training, c, dweight, dbias)
+        if relu:
+            for k in range(start, start + inner):
+                dx[k] = where_above(placed(x[k], mean, scale, shift), g[k])
+        sum_g += row_sum(masked + start, inner)
+        sum_gx += row_products(masked + start, <real>0, x + start, mean, inner)
+    s = put_slope(sum_g, sum_gx, <double>(batch * inner), 1 if weight == NULL else weight[c], invstd, training, c,
+                  dweight, dbias)
     pa, pb, pc = <real>s.a, <real>s.b, <real>s.c
     for n in range(batch):
         start = (n * channels + c) * inner
-        for k in range(start, start + inner):
-            dx[k] = pa * g[k] + (pb * (x[k] - mean) + pc)
+        if relu:        # a loop of its own: reading what it writes, the other would not go by vectors
+            for k in range(start, start + inner):
+                dx[k] = pa * dx[k] + (pb * (x[k] - mean) + pc)
+        else:
+            for k in range(start, start + inner):
+                dx[k] = pa * g[k] + (pb * (x[k] - mean) + pc)
 
 
 cdef void tile_grad(real* dx, const real* g, const real* x, Py_ssize_t batch, Py_ssize_t channels, Py_ssize_t inner,
                     Py_ssize_t first, Py_ssize_t number, const real* mean, const real* invstd, const real* weight,
-                    bint training, real* dweight, real* dbias) noexcept nogil:
+                    const real* bias, bint relu, bint training, real* dweight, real* dbias) noexcept nogil:
+    cdef const real* masked = g
     cdef double[TILE] sum_g
     cdef double[TILE] sum_gx
     cdef real[TILE] center
+    cdef real[TILE] scale
+    cdef real[TILE] shift
     cdef real[TILE] zero
     cdef real[TILE] pa
     cdef real[TILE] pb
     cdef real[TILE] pc
     cdef Slope s
-    cdef Py_ssize_t n, k, c, lanes = number * inner, stride = channels * inner, start = first * inner
+    cdef Py_ssize_t n, k, c, i, lanes = number * inner, stride = channels * inner, start = first * inner
+    tile_scales(first, inner, lanes, mean, invstd, weight, bias, center, scale, shift)
     for k in range(lanes):
-        center[k] = mean[first + k // inner]
         zero[k] = 0
-    tile_sum(g + start, batch, stride, lanes, sum_g)
-    tile_products(g + start, zero, x + start, center, batch, stride, lanes, sum_gx)
+    if relu:
+        masked = dx
+        for n in range(batch):
+            for k in range(lanes):
+                i = start + n * stride + k
+                dx[i] = where_above(placed(x[i], center[k], scale[k], shift[k]), g[i])
+    tile_sum(masked + start, batch, stride, lanes, sum_g)
+    tile_products(masked + start, zero, x + start, center, batch, stride, lanes, sum_gx)
     for c in range(number):
         s = put_slope(fold(sum_g + c * inner, inner), fold(sum_gx + c * inner, inner), <double>(batch * inner),
                       1 if weight == NULL else weight[first + c], invstd[first + c], training, first + c,
@@ -257,37 +310,42 @@ cdef void tile_grad(real* dx, const real* g, const real* x, Py_ssize_t batch, Py
             pa[k], pb[k], pc[k] = <real>s.a, <real>s.b, <real>s.c
     for n in range(batch):
         start = n * stride + first * inner
-        for k in range(lanes):
-            dx[start + k] = pa[k] * g[start + k] + (pb[k] * (x[start + k] - center[k]) + pc[k])
+        if relu:
+            for k in range(lanes):
+                dx[start + k] = pa[k] * dx[start + k] + (pb[k] * (x[start + k] - center[k]) + pc[k])
+        else:
+            for k in range(lanes):
+                dx[start + k] = pa[k] * g[start + k] + (pb[k] * (x[start + k] - center[k]) + pc[k])
 
 
 cdef void batch_norm_grad_range(real* dx, const real* g, const real* x, Py_ssize_t batch, Py_ssize_t channels,
-                                Py_ssize_t inner, const real* weight, const real* mean, const real* invstd,
-                                bint training, real* dweight, real* dbias,
-                                Py_ssize_t c, Py_ssize_t stop) noexcept nogil:
+                                Py_ssize_t inner, const real* weight, const real* bias, bint relu, const real* mean,
+                                const real* invstd, bint training, real* dweight, real* dbias, Py_ssize_t c,
+                                Py_ssize_t stop) noexcept nogil:
     cdef Py_ssize_t number
     while c < stop:
         if inner < SHORT:
             number = min(stop - c, TILE // inner)
-            tile_grad(dx, g, x, batch, channels, inner, c, number, mean, invstd, weight, training, dweight, dbias)
+            tile_grad(dx, g, x, batch, channels, inner, c, number, mean, invstd, weight, bias, relu, training, dweight,
+                      dbias)
         else:
             number = 1
-            channel_grad(dx, g, x, batch, channels, inner, c, mean[c], invstd[c], 1 if weight == NULL else weight[c],
-                         training, dweight, dbias)
+            channel_grad(dx, g, x, batch, channels, inner, c, mean[c], invstd[c], weight, bias, relu, training, dweight,
+                         dbias)
         c += number
 
 
 cdef void batch_norm_grad_kernel(real* dx, const real* g, const real* x, Py_ssize_t batch, Py_ssize_t channels,
-                                 Py_ssize_t inner, const real* weight, const real* mean, const real* invstd,
-                                 bint training, real* dweight, real* dbias) noexcept nogil:
+                                 Py_ssize_t inner, const real* weight, const real* bias, bint relu, const real* mean,
+                                 const real* invstd, bint training, real* dweight, real* dbias) noexcept nogil:
     cdef int threads = <int>min(channels, threads_for(batch * channels * inner)), t
     if threads == 1:
-        batch_norm_grad_range(dx, g, x, batch, channels, inner, weight, mean, invstd, training, dweight, dbias,
-                              0, channels)
+        batch_norm_grad_range(dx, g, x, batch, channels, inner, weight, bias, relu, mean, invstd, training, dweight,
+                              dbias, 0, channels)
         return
     for t in prange(threads, num_threads=threads, schedule="static"):
-        batch_norm_grad_range(dx, g, x, batch, channels, inner, weight, mean, invstd, training, dweight, dbias,
-                              channels * t // threads, channels * (t + 1) // threads)
+        batch_norm_grad_range(dx, g, x, batch, channels, inner, weight, bias, relu, mean, invstd, training, dweight,
+                              dbias, channels * t // threads, channels * (t + 1) // threads)
 
 
 put("batch_norm", F32, <void*>batch_norm_kernel[float])

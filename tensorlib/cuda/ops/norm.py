@@ -3,6 +3,7 @@ import math
 
 from ..._ops.copying import copy_, make_contiguous
 from ..._ops.tensor import code_of, device_of, make_empty
+from ...ops.activation import relu, relu_grad
 from ..launch import NAMES, THREADS, grid_for, launch
 from ..module import Program
 from . import reduce
@@ -81,3 +82,15 @@ def batch_norm_grad(g, input, weight, mean, invstd, training, eps):
     run("slope", "PPPPPPPqqqd", g, dx, g, xhat, invstd, weight, dweight if training else None,
         dbias if training else None, g.numel(), g.size(1), math.prod(g.size()[2:]), g.numel() // g.size(1))
     return dx, dweight, dbias
+
+
+def batch_norm_relu(input, weight, bias, running_mean, running_var, training, momentum, eps):
+    out, mean, invstd = batch_norm(input, weight, bias, running_mean, running_var, training, momentum, eps)
+    return relu.inplace(out), mean, invstd
+
+
+def batch_norm_relu_grad(g, input, weight, bias, mean, invstd, training, eps):
+    check_input(input)
+    out = normalised(make_contiguous(input), mean, invstd, of_channels("weight", weight, input),
+                     of_channels("bias", bias, input))
+    return batch_norm_grad(relu_grad(g, out), input, weight, mean, invstd, training, eps)

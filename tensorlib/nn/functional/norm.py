@@ -21,12 +21,22 @@ def batch_norm(input, running_mean, running_var, weight=None, bias=None, trainin
 
     Source: Ioffe and Szegedy, 2015.
     """
+    return _batch_norm(norm_ops.batch_norm, input, running_mean, running_var, weight, bias, training, momentum, eps)
+
+
+def batch_norm_relu(input, running_mean, running_var, weight, bias, training, momentum, eps):
+    """relu(batch_norm(...)) in one pass over memory. Not public: nn.Sequential makes use of it."""
+    return _batch_norm(norm_ops.batch_norm_relu, input, running_mean, running_var, weight, bias, training, momentum,
+                       eps)
+
+
+def _batch_norm(row, input, running_mean, running_var, weight, bias, training, momentum, eps):
     input = as_variable(input)
     if not of_each_channel(input, running_mean, running_var, weight, bias):
         _check_channels(input, running_mean=running_mean, running_var=running_var, weight=weight, bias=bias)
     if not training and (running_mean is None or running_var is None):
         raise RuntimeError("batch_norm(): running_mean and running_var are needed when not training")
-    return norm_ops.batch_norm(input, weight, bias, running_mean, running_var, training, momentum, eps)[0]
+    return row(input, weight, bias, running_mean, running_var, training, momentum, eps)[0]
 
 
 def _check_channels(input, **parts):

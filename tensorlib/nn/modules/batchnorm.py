@@ -1,6 +1,7 @@
 """Batch normalisation layers."""
 from ...tensor import Default
 from .. import functional as F
+from ..functional.norm import batch_norm_relu
 from ..module import Module
 from ..parameter import Parameter
 
@@ -29,6 +30,11 @@ class _BatchNorm(Module):
     def forward(self, input):
         return F.batch_norm(input, self.running_mean, self.running_var, self.weight, self.bias, self.training,
                             self.momentum, self.eps)
+
+    def forward_relu(self, input):
+        """relu(forward(input)), in one pass over memory."""
+        return batch_norm_relu(input, self.running_mean, self.running_var, self.weight, self.bias, self.training,
+                               self.momentum, self.eps)
 
     def __repr__(self):
         return "%s(%d, eps=%s, momentum=%s, affine=%s)" % (
