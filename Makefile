@@ -6,12 +6,13 @@ PY      = $(BIN)/python
 PIP     = $(PY) -m pip install -q --disable-pip-version-check
 CODE    = tensorlib tests examples benchmarks setup.py
 
-.PHONY: help build debug test test-tiny test-debug test-cuda test-mpi test-aarch64 fuzz lint types docs doctest gen gen-check sdist-test fuzz demo examples bench mutate clean
+.PHONY: help build debug test test-tiny test-debug test-levels test-cuda test-mpi test-aarch64 fuzz lint types docs doctest gen gen-check sdist-test fuzz demo examples bench mutate clean
 
 help:
 	@echo "make demo       build, then train a network on handwritten digits (under a minute after the build)"
 	@echo "make test       build, then run all tests          make test-tiny  the quick ones"
 	@echo "make build      compile the extensions in place    make debug      the same with bounds checks"
+	@echo "make test-levels  all tests with each set of kernels, from SSE4.2 to AVX-512, that this processor runs"
 	@echo "make test-cuda  tests of GPU code on an emulated GPU; needs nvcc"
 	@echo "make test-mpi   the backend mpi of distributed; needs mpiexec"
 	@echo "make test-aarch64  cross-compile for 64-bit ARM and test under qemu; needs Debian's cross compiler"
@@ -63,6 +64,11 @@ test: $(VENV)/.test build
 
 test-tiny: $(VENV)/.tiny build
 	$(PY) -m pytest -m "not slow" tests/test_layers.py tests/test_serialization.py tests/test_golden.py tests/test_import.py
+
+# Every level of this processor's instruction set that is built; TENSORLIB_ISA forces one.
+test-levels: $(VENV)/.test build
+	for level in $$($(PY) -c 'from tensorlib import _ops; print(*_ops.levels_here())'); do \
+	  echo "$$level"; TENSORLIB_ISA=$$level $(PY) -m pytest -p no:cacheprovider || exit 1; done
 
 test-debug: $(VENV)/.test debug
 	$(PY) -m pytest

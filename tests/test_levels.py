@@ -9,9 +9,7 @@ import pytest
 from tensorlib import _ops
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-FOLDER = pathlib.Path(_ops.__file__).parent
-OTHERS = [name for name in _ops.LEVELS if name != _ops.isa_level and (FOLDER / name).is_dir()
-          and any((FOLDER / name).glob("*.so")) and _ops._supported(name)]
+OTHERS = [name for name in _ops.levels_here() if name != _ops.isa_level]
 # Functions of numbers in runs of all lengths, large operands of all layouts, every path of convolutions, products of
 # matrices, whole trainings, and recorded cases of all operations.
 CHOSEN = ["test_mathfn.py", "test_driver.py", "test_conv.py::test_result_does_not_depend_on_threads",

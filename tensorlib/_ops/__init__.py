@@ -27,14 +27,23 @@ def _kernel_files(folder):
     return sorted({name.partition(".")[0] for name in os.listdir(folder) if name.endswith((".so", ".pyd"))})
 
 
+def levels_built():
+    """The levels whose kernels are there, best first."""
+    return [name for name in LEVELS if _kernel_files(os.path.join(os.path.dirname(__file__), name))]
+
+
+def levels_here():
+    """Those of them that this processor runs; TENSORLIB_ISA may name any."""
+    return [name for name in levels_built() if _supported(name)]
+
+
 def _load_kernels():
     """Import the kernel files of the best level that is built and runs here; TENSORLIB_ISA forces one."""
-    folder = os.path.dirname(__file__)
-    built = [name for name in LEVELS if _kernel_files(os.path.join(folder, name))]
-    forced = os.environ.get("TENSORLIB_ISA")
+    forced, built = os.environ.get("TENSORLIB_ISA"), levels_built()
     if forced and forced not in built:
         raise ImportError("TENSORLIB_ISA=%s: expected one of %s" % (forced, ", ".join(built)))
-    level = forced or next((name for name in built if _supported(name)), None)
+    level = forced or next(iter(levels_here()), None)
+    folder = os.path.dirname(__file__)
     if level is None:
         raise ImportError("no kernels for this processor: found %s in %s" % (built or "none", folder))
     for kernel in _kernel_files(os.path.join(folder, level)):
