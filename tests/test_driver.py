@@ -71,6 +71,24 @@ def test_any_order_of_dims_and_steps(dtype, threads):
         tensorlib.set_num_threads(before)
 
 
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("dtype", TYPES)
+def test_short_rows(dtype, threads):
+    """Copies of rows of any length, that overlap where they are read; threads begin and end within rows."""
+    a = numbers(dtype, 40, 700)
+    before = tensorlib.get_num_threads()
+    tensorlib.set_num_threads(threads)
+    try:
+        for n in (1, 2, 3, 4, 5, 7, 8, 9, 13, 16, 17, 31, 32, 33, 63, 64, 65, 128, 129, 300):
+            windows, want = tensor(a).unfold(1, n, 3), np.lib.stride_tricks.sliding_window_view(a, n, 1)[:, ::3]
+            assert (array(windows.contiguous()) == want).all()
+            framed = tensor(np.zeros_like(a, shape=(*want.shape[:2], n + 2)))
+            framed[:, :, 1:-1].copy_(windows)
+            assert (array(framed) == np.pad(want, [(0, 0), (0, 0), (1, 1)])).all()
+    finally:
+        tensorlib.set_num_threads(before)
+
+
 @pytest.mark.parametrize("dtype", TYPES)
 def test_repeated_elements(dtype):
     a, row, column = numbers(dtype, 700, 1500), numbers(dtype, 1, 1500), numbers(dtype, 700, 1)

@@ -45,7 +45,7 @@ cdef void operand(Job* job, int position, TensorBase t) noexcept nogil:
 cdef int set_kernels(Job* job, int source, int target) except -1:
     cdef str name = "from_" + DTYPE_NAMES[source]
     job.fn, job.number_fn, job.mirror_fn = <row_fn>get(name, target), <row_fn>find(name + "_number", target), NULL
-    job.n_args, job.n_out, job.numbers, job.grain = 2, 1, 2, LIGHT
+    job.n_args, job.n_out, job.numbers, job.copies, job.grain = 2, 1, 2, source == target, LIGHT
     return 0
 
 

@@ -10,6 +10,7 @@ cdef struct Job:
     row_fn number_fn            # fn for rows where the operands of `numbers` are one number each, or NULL
     row_fn mirror_fn            # number_fn with the two operands exchanged, or NULL
     unsigned numbers            # a bit for each operand
+    bint copies                 # whether fn copies rows as they are, so that many may be copied at once
     Py_ssize_t grain            # elements from which on threads share the work: GRAIN or LIGHT
     int n_args
     int n_out

@@ -6,21 +6,23 @@ that lie across the output in tiles, so that each line of the cache is read once
 a whole row, a form of the kernel that takes numbers is called. It knows raw memory only, no tensors.
 """
 from cython.parallel cimport prange
-from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport uint64_t
 from libc.string cimport memcpy
 
 from .parallel cimport max_threads
 from .types cimport BLOCK, MAXDIM
 
 
-cdef extern from * nogil:
-    void prefetch "__builtin_prefetch"(const void* address)
+cdef extern from "moving.h" nogil:
+    void copy_rows(char* y, Py_ssize_t y_gap, const char* x, Py_ssize_t x_gap, Py_ssize_t rows, Py_ssize_t n)
+    void fetch_rows(const char* x, Py_ssize_t gap, Py_ssize_t rows, Py_ssize_t n)
+    void turn(char* y, Py_ssize_t y_gap, const char* x, Py_ssize_t x_gap, Py_ssize_t rows, Py_ssize_t columns, int size)
 
 cdef enum:
-    AHEAD = 24              # columns of a tile that are fetched before their turn: each is on a page of its own
+    PAGE = 4096
     SHORT = 8               # elements of a row that are too few
     TILE = 16               # rows of a tile: elements of a line of the cache
-    WIDE = 64               # columns of a tile
+    SPACE = 8192            # elements that all tiles of a strip take at most
     OUTSIDE = 1 << 18       # bytes from the first to the last element of a row that the inner cache does not hold
 
 
@@ -89,10 +91,16 @@ cdef void simplify(Job* job) noexcept nogil:
     lengthen(job)
 
 
+cdef inline bint is_dense(const Job* job, int a) noexcept nogil:
+    """Whether the rows of an operand are of unit stride."""
+    return job.strides[a][job.ndim - 1] == job.itemsize[a]
+
+
 cdef void lengthen(Job* job) noexcept nogil:
-    """Make a longer dim the innermost one where that is very short: a row costs as much as some twenty elements."""
+    """Make a longer dim the innermost one where that is very short: a row costs as much as some twenty elements, but
+    for rows that are copied as they are."""
     cdef int last = job.ndim - 1, d
-    if job.sizes[last] >= SHORT:
+    if job.sizes[last] >= SHORT or job.copies and is_dense(job, 0) and is_dense(job, 1):
         return
     for d in range(last - 1, -1, -1):
         if job.sizes[d] >= 4 * SHORT:
@@ -125,39 +133,7 @@ cdef void choose_form(Job* job) noexcept nogil:
 
 cdef inline bint as_is(const Job* job, int a) noexcept nogil:
     """Whether the kernel takes the rows of an operand where they lie."""
-    return job.strides[a][job.ndim - 1] == job.itemsize[a] or job.numbers >> a & 1
-
-
-cdef void gather(char* dst, const char* src, Py_ssize_t stride, Py_ssize_t n, int size) noexcept nogil:
-    cdef Py_ssize_t i
-    if size == 4:
-        for i in range(n):
-            (<uint32_t*>dst)[i] = (<const uint32_t*>(src + i * stride))[0]
-    elif size == 8:
-        for i in range(n):
-            (<uint64_t*>dst)[i] = (<const uint64_t*>(src + i * stride))[0]
-    elif size == 1:
-        for i in range(n):
-            (<uint8_t*>dst)[i] = (<const uint8_t*>(src + i * stride))[0]
-    else:
-        for i in range(n):
-            (<uint16_t*>dst)[i] = (<const uint16_t*>(src + i * stride))[0]
-
-
-cdef void scatter(char* dst, const char* src, Py_ssize_t stride, Py_ssize_t n, int size) noexcept nogil:
-    cdef Py_ssize_t i
-    if size == 4:
-        for i in range(n):
-            (<uint32_t*>(dst + i * stride))[0] = (<const uint32_t*>src)[i]
-    elif size == 8:
-        for i in range(n):
-            (<uint64_t*>(dst + i * stride))[0] = (<const uint64_t*>src)[i]
-    elif size == 1:
-        for i in range(n):
-            (<uint8_t*>(dst + i * stride))[0] = (<const uint8_t*>src)[i]
-    else:
-        for i in range(n):
-            (<uint16_t*>(dst + i * stride))[0] = (<const uint16_t*>src)[i]
+    return is_dense(job, a) or job.numbers >> a & 1
 
 
 cdef void repeat(char* dst, const char* src, Py_ssize_t n, int size) noexcept nogil:
@@ -175,32 +151,10 @@ cdef inline void fill(char* dst, char* src, Py_ssize_t stride, Py_ssize_t n, Py_
     """The next n elements of an input into its buffer; one that is constant stands there `most` times from its first
     use on."""
     if stride != 0:
-        gather(dst, src, stride, n, size)
+        copy_rows(dst, size, src, stride, n, size)
     elif filled_from[0] != src:
         filled_from[0] = src
         repeat(dst, src, most, size)
-
-
-cdef void turn(char* dst, const char* src, Py_ssize_t stride, Py_ssize_t rows, Py_ssize_t n, int size) noexcept nogil:
-    """A tile whose rows are neighbours at src, and whose columns are stride apart, to rows of WIDE elements."""
-    cdef const char* column = src
-    cdef Py_ssize_t i, r, ahead = AHEAD * stride, end = ahead + rows * size - 1
-    for i in range(n):
-        prefetch(column + ahead)
-        prefetch(column + end)
-        if size == 4:
-            for r in range(rows):
-                (<uint32_t*>dst)[r * WIDE + i] = (<const uint32_t*>column)[r]
-        elif size == 8:
-            for r in range(rows):
-                (<uint64_t*>dst)[r * WIDE + i] = (<const uint64_t*>column)[r]
-        elif size == 1:
-            for r in range(rows):
-                (<uint8_t*>dst)[r * WIDE + i] = (<const uint8_t*>column)[r]
-        else:
-            for r in range(rows):
-                (<uint16_t*>dst)[r * WIDE + i] = (<const uint16_t*>column)[r]
-        column += stride
 
 
 cdef inline bint across(const Job* job, int a) noexcept nogil:
@@ -210,11 +164,19 @@ cdef inline bint across(const Job* job, int a) noexcept nogil:
             and job.strides[a][last] != job.itemsize[a] and job.strides[a][last] != 0)
 
 
+cdef inline bint turns_straight(const Job* job) noexcept nogil:
+    """Whether a strip is turned into the output itself: a copy, whose rows do not all begin in the same set of the
+    inner cache."""
+    return job.copies and is_dense(job, 0) and across(job, 1) and job.strides[0][job.ndim - 2] % PAGE != 0
+
+
 cdef bint wants_tiles(const Job* job) noexcept nogil:
     """Whether an input lies across the output, and its lines would be gone from the cache before the next row."""
     cdef int last = job.ndim - 1, a
     if last < 1 or job.sizes[last - 1] < TILE // 2 or job.sizes[last] < TILE // 2:
         return False
+    if turns_straight(job) and job.itemsize[0] >= 4:
+        return True
     for a in range(job.n_args):
         if across(job, a) and job.sizes[last] * magnitude(job.strides[a][last]) >= OUTSIDE:
             return True
@@ -230,15 +192,30 @@ cdef inline Py_ssize_t tile_rows(const Job* job) noexcept nogil:
     return strips
 
 
+cdef Py_ssize_t make_room(const Job* job, uint64_t* space, char** room) noexcept nogil:
+    """Share the space among the operands that are packed; returns how many columns of a tile each has room for."""
+    cdef int a, packed = 0
+    cdef Py_ssize_t wide
+    for a in range(job.n_args):
+        packed += not as_is(job, a)
+    wide = SPACE // (TILE * packed)
+    for a in range(job.n_args):
+        room[a] = <char*>space
+        if not as_is(job, a):
+            space += TILE * wide
+    return wide
+
+
 cdef void run_strip(const Job* job, Py_ssize_t strip) noexcept nogil:
     """TILE rows of the two innermost dims, tile after tile."""
-    cdef uint64_t[MAXARG][TILE * WIDE] packed
+    cdef uint64_t[SPACE] space
+    cdef char* room[MAXARG]
     cdef char* base[MAXARG]
     cdef char* arg[MAXARG]
     cdef char* filled_from[MAXARG]      # address a constant operand's buffer was filled from
     cdef int last = job.ndim - 1, a, d
     cdef Py_ssize_t strips = (job.sizes[last - 1] + TILE - 1) // TILE, first = strip % strips * TILE, r, m, at
-    cdef Py_ssize_t rows = min(job.sizes[last - 1] - first, <Py_ssize_t>TILE), rest = strip // strips, j = 0
+    cdef Py_ssize_t rows = min(job.sizes[last - 1] - first, <Py_ssize_t>TILE), rest = strip // strips, j = 0, wide
     for a in range(job.n_args):
         base[a] = job.base[a] + first * job.strides[a][last - 1]
         filled_from[a] = NULL
@@ -247,27 +224,35 @@ cdef void run_strip(const Job* job, Py_ssize_t strip) noexcept nogil:
         rest = rest // job.sizes[d]
         for a in range(job.n_args):
             base[a] += at * job.strides[a][d]
+    if turns_straight(job):
+        turn(base[0], job.strides[0][last - 1], base[1], job.strides[1][last], rows, job.sizes[last], job.itemsize[0])
+        return
+    wide = make_room(job, space, room)
     while j < job.sizes[last]:
-        m = min(job.sizes[last] - j, <Py_ssize_t>WIDE)
+        m = min(job.sizes[last] - j, wide)
+        for a in range(job.n_args):
+            if as_is(job, a):
+                fetch_rows(base[a] + j * job.strides[a][last], job.strides[a][last - 1], rows,
+                           m * job.strides[a][last])
         for a in range(job.n_args):
             if across(job, a):
-                turn(<char*>packed[a], base[a] + j * job.strides[a][last], job.strides[a][last], rows, m,
-                     job.itemsize[a])
+                turn(room[a], wide * job.itemsize[a], base[a] + j * job.strides[a][last], job.strides[a][last], rows,
+                     m, job.itemsize[a])
         for r in range(rows):
             for a in range(job.n_args):
                 arg[a] = base[a] + r * job.strides[a][last - 1] + j * job.strides[a][last]
                 if across(job, a):
-                    arg[a] = <char*>packed[a] + r * WIDE * job.itemsize[a]
+                    arg[a] = room[a] + r * wide * job.itemsize[a]
                 elif not as_is(job, a):
                     if a >= job.n_out:
-                        fill(<char*>packed[a], arg[a], job.strides[a][last], m, WIDE, job.itemsize[a], &filled_from[a])
-                    arg[a] = <char*>packed[a]
+                        fill(room[a], arg[a], job.strides[a][last], m, wide, job.itemsize[a], &filled_from[a])
+                    arg[a] = room[a]
             job.fn(arg, m)
             for a in range(job.n_out):
-                if job.strides[a][last] != job.itemsize[a]:
-                    scatter(base[a] + r * job.strides[a][last - 1] + j * job.strides[a][last], arg[a],
-                            job.strides[a][last], m, job.itemsize[a])
-        j += WIDE
+                if not is_dense(job, a):
+                    copy_rows(base[a] + r * job.strides[a][last - 1] + j * job.strides[a][last], job.strides[a][last],
+                              arg[a], job.itemsize[a], m, job.itemsize[a])
+        j += wide
 
 
 cdef inline void run_row(const Job* job, char** row, Py_ssize_t n, uint64_t* packed, char** filled_from) noexcept nogil:
@@ -288,7 +273,8 @@ cdef inline void run_row(const Job* job, char** row, Py_ssize_t n, uint64_t* pac
         job.fn(arg, m)
         for a in range(job.n_out):
             if job.strides[a][last] != job.itemsize[a]:
-                scatter(row[a] + j * job.strides[a][last], arg[a], job.strides[a][last], m, job.itemsize[a])
+                copy_rows(row[a] + j * job.strides[a][last], job.strides[a][last], arg[a], job.itemsize[a], m,
+                          job.itemsize[a])
         j += m
 
 
@@ -299,8 +285,8 @@ cdef void run_range(const Job* job, Py_ssize_t start, Py_ssize_t stop) noexcept 
     cdef char* filled_from[MAXARG]      # address a constant operand's buffer was filled from
     cdef Py_ssize_t[MAXDIM] index
     cdef int last = job.ndim - 1, a, d
-    cdef Py_ssize_t rest = start, n
-    cdef bint direct = True
+    cdef Py_ssize_t rest = start, n, rows
+    cdef bint direct = True, whole = job.copies and last > 0 and is_dense(job, 0) and is_dense(job, 1)
     for a in range(job.n_args):
         filled_from[a] = NULL
         row[a] = job.base[a]
@@ -312,7 +298,14 @@ cdef void run_range(const Job* job, Py_ssize_t start, Py_ssize_t stop) noexcept 
             row[a] += index[d] * job.strides[a][d]
     while True:
         n = min(job.sizes[last] - index[last], stop - start)
-        if direct:
+        if whole and n == job.sizes[last]:
+            rows = min(job.sizes[last - 1] - index[last - 1], (stop - start) // n)
+            copy_rows(row[0], job.strides[0][last - 1], row[1], job.strides[1][last - 1], rows, n * job.itemsize[0])
+            start += (rows - 1) * n
+            index[last - 1] += rows - 1
+            for a in range(job.n_args):
+                row[a] += (rows - 1) * job.strides[a][last - 1]
+        elif direct:
             job.fn(row, n)                  # kernels leave their pointers where they are
         else:
             run_row(job, row, n, &packed[0][0], filled_from)

@@ -302,7 +302,7 @@ cdef object general(Pointwise op, tuple args, TensorBase first, TensorBase out):
     if flat:
         return flattened(op, args, first, out)
     job.fn, job.number_fn, job.mirror_fn = op.rows[dtype], op.number_rows[dtype], op.mirror_rows[dtype]
-    job.numbers, job.grain = op.numbers, op.grain
+    job.numbers, job.copies, job.grain = op.numbers, False, op.grain
     job.n_args, job.n_out = op.n_in + 1, 1
     enter(&job, 0, out)
     for i in range(op.n_in):

@@ -241,7 +241,7 @@ cdef int outer_product(TensorBase a, TensorBase b, TensorBase c) except -1:
     cdef Job job
     cdef int item = itemsize(c.dtype), d
     job.fn, job.number_fn, job.mirror_fn = <row_fn>get("mul", c.dtype), <row_fn>get("mul_number", c.dtype), NULL
-    job.n_args, job.n_out, job.ndim, job.numbers, job.grain = 3, 1, 2, 4, LIGHT
+    job.n_args, job.n_out, job.ndim, job.numbers, job.copies, job.grain = 3, 1, 2, 4, False, LIGHT
     job.base[0], job.base[1], job.base[2] = ptr(c), ptr(b), ptr(a)
     for d in range(3):
         job.itemsize[d] = item
