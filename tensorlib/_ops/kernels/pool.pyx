@@ -289,38 +289,46 @@ cdef inline real line_sum(const real* x, Py_ssize_t n) noexcept nogil:
     return ((sums[0] + sums[4]) + (sums[1] + sums[5])) + ((sums[2] + sums[6]) + (sums[3] + sums[7])) + rest
 
 
+cdef struct Runs:               # neighbours under a window
+    Py_ssize_t first            # offset of the first run
+    Py_ssize_t length
+    Py_ssize_t lines            # runs in a plane
+    Py_ssize_t planes
+
+
+cdef inline Runs runs_of(const PoolShape* s, Window z, Window y, Window c) noexcept nogil:
+    """The places of one window as runs; lines and planes that it covers whole are one."""
+    cdef Runs r
+    r.length, r.lines, r.planes = c.end - c.begin, y.end - y.begin, z.end - z.begin
+    r.first = (z.begin * s.size[1] + y.begin) * s.size[2] + c.begin
+    if r.length <= 0 or r.lines <= 0 or r.planes <= 0:
+        r.planes = 0
+    elif r.length == s.size[2]:
+        r.length, r.lines = r.length * r.lines, 1
+        if r.length == s.size[1] * s.size[2]:
+            r.length, r.planes = r.length * r.planes, 1
+    return r
+
+
 cdef inline real window_sum(const PoolShape* s, const real* x, Window z, Window y, Window c) noexcept nogil:
-    """Sum of the places of one window; lines and planes that it covers whole are added in one go."""
-    cdef Py_ssize_t i, r, n = c.end - c.begin, lines = y.end - y.begin, planes = z.end - z.begin
+    cdef Runs r = runs_of(s, z, y, c)
+    cdef Py_ssize_t i, j
     cdef real total = 0
-    if n <= 0 or lines <= 0 or planes <= 0:
-        return 0
-    x += (z.begin * s.size[1] + y.begin) * s.size[2] + c.begin
-    if n == s.size[2]:
-        n, lines = n * lines, 1
-        if n == s.size[1] * s.size[2]:
-            n, planes = n * planes, 1
-    for i in range(planes):
-        for r in range(lines):
-            total += line_sum(x + (i * s.size[1] + r) * s.size[2], n)
+    for i in range(r.planes):
+        for j in range(r.lines):
+            total += line_sum(x + r.first + (i * s.size[1] + j) * s.size[2], r.length)
     return total
 
 
 cdef inline void add_to_window(const PoolShape* s, real* x, Window z, Window y, Window c, real value) noexcept nogil:
-    """Add a value to each place of one window; lines and planes that it covers whole in one go."""
-    cdef Py_ssize_t i, r, k, n = c.end - c.begin, lines = y.end - y.begin, planes = z.end - z.begin
+    """Add a value to each place of one window."""
+    cdef Runs r = runs_of(s, z, y, c)
+    cdef Py_ssize_t i, j, k
     cdef real* line
-    if n <= 0 or lines <= 0 or planes <= 0:
-        return
-    x += (z.begin * s.size[1] + y.begin) * s.size[2] + c.begin
-    if n == s.size[2]:
-        n, lines = n * lines, 1
-        if n == s.size[1] * s.size[2]:
-            n, planes = n * planes, 1
-    for i in range(planes):
-        for r in range(lines):
-            line = x + (i * s.size[1] + r) * s.size[2]
-            for k in range(n):
+    for i in range(r.planes):
+        for j in range(r.lines):
+            line = x + r.first + (i * s.size[1] + j) * s.size[2]
+            for k in range(r.length):
                 line[k] += value
 
 
