@@ -55,6 +55,22 @@ def test_half_rounds_to_nearest_even():
     assert np.isnan(tensorlib.FloatTensor([float("nan")]).half().tolist()[0])
 
 
+@pytest.mark.parametrize("source", ["float", "double"])
+def test_rows_of_halves(source):
+    """Every half, its neighbours and the middles between halves, in rows of all lengths and at all addresses."""
+    halves = np.arange(1 << 16, dtype="uint16").view("float16").astype("float32")
+    middles = (halves.view("uint32") + 0x1000).view("float32")
+    with np.errstate(over="ignore", invalid="ignore"):
+        below, above = (np.nextafter(middles, np.float32(to)) for to in (-9e9, 9e9))
+        x = np.concatenate([halves, middles, below, above])
+        want = x.astype("float16")
+    bits = np.where(np.isnan(x), (x.view("uint32") >> 16 & 0x8000 | 0x7e00).astype("uint16"), want.view("uint16"))
+    tensor = getattr(tensorlib.from_numpy(x), source)()
+    for begin, length in [(0, len(x))] + [(31 * 1024 + k, k) for k in range(1, 300)]:
+        got = tensor.narrow(0, begin, length).half()
+        assert (got.numpy().view("uint16") == bits[begin:begin + length]).all()
+
+
 # ---- NumPy --------------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("name", [n for n in TYPES if n != "Char"])

@@ -7,7 +7,7 @@ from tensorlib._ops.types cimport F16, F32, F64, I8, I16, I32, I64, U8
 
 cdef extern from "half.h" nogil:
     float half_to_float "tl_half_to_float"(uint16_t h)
-    uint16_t float_to_half "tl_float_to_half"(float f)
+    void floats_to_halves "tl_floats_to_halves"(uint16_t* y, const float* x, Py_ssize_t n)
 
 ctypedef fused target:
     uint8_t
@@ -78,10 +78,18 @@ cdef void from_half_row(target** p, Py_ssize_t n) noexcept nogil:
 
 
 cdef void to_half_row(source** p, Py_ssize_t n) noexcept nogil:
+    """By way of floats."""
     cdef uint16_t* y = <uint16_t*><void*>p[0]
-    cdef Py_ssize_t i
-    for i in range(n):
-        y[i] = float_to_half(<float>p[1][i])
+    cdef float floats[256]
+    cdef Py_ssize_t i, k, m
+    if source is float:
+        floats_to_halves(y, p[1], n)
+    else:
+        for i in range(0, n, 256):
+            m = min(n - i, <Py_ssize_t>256)
+            for k in range(m):
+                floats[k] = <float>p[1][i + k]
+            floats_to_halves(y + i, floats, m)
 
 
 cdef void copy_half_row(uint16_t** p, Py_ssize_t n) noexcept nogil:
