@@ -417,6 +417,35 @@ def test_multinomial_draws_in_proportion():
         assert sorted(weights[0].multinomial(3)) == [0, 1, 3]
 
 
+@pytest.mark.parametrize("kind", REAL)
+@pytest.mark.parametrize("rows, n, count", [(1, 1, 2), (1, 1000, 30), (3, 37, 9), (4, 64, 8), (11, 333, 21), (9, 2, 5)])
+def test_multinomial_draws_among_running_sums(kind, rows, n, count):
+    """Each draw is the first running sum, of the weights' own precision, that is not below a uniform number."""
+    tensorlib.manual_seed(rows)
+    weights = new(kind, rows, n).uniform_()
+    weights[:, n // 2] = 0
+    if n == 1:
+        weights.fill_(3)
+    tensorlib.manual_seed(7)
+    drawn = weights.multinomial(count, True)
+    tensorlib.manual_seed(7)
+    uniform = tensorlib.DoubleTensor(rows, count).uniform_().numpy()
+    sums = np.add.accumulate(weights.numpy(), 1)
+    sums /= sums[:, -1:].copy()
+    for got, row, u in zip(drawn.numpy(), sums, uniform):
+        assert (got == np.searchsorted(row, u)).all()
+        assert n == 1 or not (got == n // 2).any()
+
+
+@pytest.mark.parametrize("row", range(6))
+@pytest.mark.parametrize("wrong", [-1, float("nan"), float("inf")])
+def test_multinomial_refuses_a_wrong_weight_in_any_row(row, wrong):
+    weights = tensorlib.ones(6, 50)
+    weights[row, 49] = wrong
+    with pytest.raises(RuntimeError, match="expected finite weights >= 0, got %g" % wrong):
+        weights.multinomial(2, True)
+
+
 def test_randperm_out():
     for kind in INTEGER + REAL:
         out = new(kind)

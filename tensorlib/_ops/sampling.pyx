@@ -2,10 +2,13 @@
 from libc.math cimport INFINITY
 from libc.stdint cimport int64_t
 from libc.stdlib cimport qsort
+from libc.string cimport memcpy
 
 from .copying cimport contiguous
+from .dispatch cimport get
 from .random cimport Generator, draw_order, in_draw_order, is_real, next_uniform, ready
 from .random import exponential_, normal_
+from .storage cimport itemsize
 from .tensor cimport TensorBase, empty, empty_like, ptr, size_text, type_name, view_of
 from .types cimport F32, I64, MAXDIM, real
 
@@ -67,6 +70,14 @@ def normal(mean=0.0, std=1.0, generator=None):
 
 # Positions in proportion to weights.
 
+cdef enum:
+    SIDE = 4                # rows whose weights are added up at once
+    SEARCHED = 8            # numbers that are looked for at once
+
+ctypedef bint (*weigh_fn)(const char* p, Py_ssize_t n, Py_ssize_t* positive) noexcept nogil
+ctypedef void (*shares_fn)(const char* p, char* sums, Py_ssize_t n, Py_ssize_t rows) noexcept nogil
+ctypedef void (*find_fn)(const char* sums, Py_ssize_t n, const double* u, int64_t* where) noexcept nogil
+
 cdef struct Race:
     double score
     Py_ssize_t position
@@ -80,40 +91,38 @@ cdef int by_score(const void* a, const void* b) noexcept nogil:
     return (x.position > y.position) - (x.position < y.position)
 
 
-cdef Py_ssize_t check_weights(const real* p, Py_ssize_t n) except -1:
+cdef Py_ssize_t check_weights(const real* p, Py_ssize_t n, weigh_fn weigh) except -1:
     """How many weights are positive."""
-    cdef Py_ssize_t i, positive = 0
-    for i in range(n):
-        if not (p[i] >= 0 and p[i] < INFINITY):
-            raise RuntimeError("multinomial(): expected finite weights >= 0, got %g" % p[i])
-        positive += p[i] > 0
+    cdef Py_ssize_t i, positive
+    if not weigh(<const char*>p, n, &positive):
+        for i in range(n):
+            if not (p[i] >= 0 and p[i] < INFINITY):
+                raise RuntimeError("multinomial(): expected finite weights >= 0, got %g" % p[i])
     if positive == 0:
         raise RuntimeError("multinomial(): expected weights with a sum > 0, got %d zeros" % n)
     return positive
 
 
-cdef void pick_with(Generator g, const real* p, real* sums, Py_ssize_t n, int64_t* out, Py_ssize_t k) noexcept:
-    """With replacement: where a uniform number falls among the running sums."""
-    cdef Py_ssize_t i, low, high, middle
-    cdef real total = 0
-    cdef double u
-    for i in range(n):
-        total += p[i]
-        sums[i] = total
-    for i in range(n):
-        sums[i] /= total
-    sums[n - 1] = 1
-    for i in range(k):
-        u = next_uniform(g)
-        low = 0
-        high = n
-        while low < high:
-            middle = low + (high - low) // 2
-            if sums[middle] < u:
-                low = middle + 1
-            else:
-                high = middle
-        out[i] = low
+cdef int pick_with(Generator g, TensorBase p, TensorBase out, Py_ssize_t rows, Py_ssize_t n, Py_ssize_t k) except -1:
+    """With replacement: where uniform numbers fall among the running sums of their row."""
+    cdef shares_fn shares = <shares_fn>get("shares", p.dtype)
+    cdef find_fn find = <find_fn>get("find_shares", p.dtype)
+    cdef Py_ssize_t r, i, j, m, row = n * itemsize(p.dtype)
+    cdef bytearray space = bytearray(SIDE * row)
+    cdef char* sums = space
+    cdef int64_t* drawn = <int64_t*>ptr(out)
+    cdef int64_t[SEARCHED] where
+    cdef double[SEARCHED] u
+    for r in range(rows):
+        if r % SIDE == 0:
+            shares(ptr(p) + r * row, sums, n, min(rows - r, <Py_ssize_t>SIDE))
+        for i in range(0, k, SEARCHED):
+            m = min(k - i, <Py_ssize_t>SEARCHED)
+            for j in range(SEARCHED):
+                u[j] = next_uniform(g) if j < m else 0
+            find(sums + r % SIDE * row, n, u, where)
+            memcpy(drawn + r * k + i, where, m * sizeof(int64_t))
+    return 0
 
 
 cdef void pick_without(const real* p, const real* times, Race* race, Py_ssize_t n, int64_t* out,
@@ -129,16 +138,13 @@ cdef void pick_without(const real* p, const real* times, Race* race, Py_ssize_t 
         out[i] = race[i].position
 
 
-cdef int pick_rows(Generator g, const real* p, const real* times, int64_t* out, Py_ssize_t rows, Py_ssize_t n,
+cdef int pick_rows(const real* p, const real* times, int64_t* out, Py_ssize_t rows, Py_ssize_t n,
                    Py_ssize_t k) except -1:
     cdef Py_ssize_t r
     cdef bytearray space = bytearray(n * sizeof(Race))
     cdef char* scratch = space
     for r in range(rows):
-        if times == NULL:
-            pick_with(g, p + r * n, <real*>scratch, n, out + r * k, k)
-        else:
-            pick_without(p + r * n, times + r * n, <Race*>scratch, n, out + r * k, k)
+        pick_without(p + r * n, times + r * n, <Race*>scratch, n, out + r * k, k)
     return 0
 
 
@@ -159,7 +165,8 @@ def multinomial(TensorBase self not None, Py_ssize_t num_samples, bint replaceme
     """Row by row, num_samples positions drawn in proportion to the weights; a LongTensor."""
     cdef Py_ssize_t rows, n, r, positive
     cdef Py_ssize_t[2] sizes
-    cdef TensorBase out, p, times = None
+    cdef TensorBase out, p, times
+    cdef weigh_fn weigh
     cdef Generator g = ready(generator)
     is_real(self, "multinomial")
     if self.ndim != 1 and self.ndim != 2:
@@ -169,21 +176,22 @@ def multinomial(TensorBase self not None, Py_ssize_t num_samples, bint replaceme
     n = self.sizes[self.ndim - 1]
     rows = self.numel_ // n
     p = contiguous(self)
+    weigh = <weigh_fn>get("weigh", p.dtype)
     for r in range(rows):
-        positive = (check_weights(<float*>ptr(p) + r * n, n) if p.dtype == F32
-                    else check_weights(<double*>ptr(p) + r * n, n))
+        positive = (check_weights(<float*>ptr(p) + r * n, n, weigh) if p.dtype == F32
+                    else check_weights(<double*>ptr(p) + r * n, n, weigh))
         if not replacement and positive < num_samples:
             raise RuntimeError("multinomial(): cannot draw %d samples without replacement from %d positive weights"
                                % (num_samples, positive))
     sizes[0] = rows if self.ndim == 2 else num_samples
     sizes[1] = num_samples
     out = empty(I64, self.ndim, sizes)
-    if not replacement or num_samples == 1:
-        times = exponentials(g, self)
+    if replacement and num_samples > 1:
+        pick_with(g, p, out, rows, n, num_samples)
+        return out
+    times = exponentials(g, self)
     if p.dtype == F32:
-        pick_rows[float](g, <float*>ptr(p), NULL if times is None else <float*>ptr(times), <int64_t*>ptr(out),
-                         rows, n, num_samples)
+        pick_rows(<float*>ptr(p), <float*>ptr(times), <int64_t*>ptr(out), rows, n, num_samples)
     else:
-        pick_rows[double](g, <double*>ptr(p), NULL if times is None else <double*>ptr(times), <int64_t*>ptr(out),
-                          rows, n, num_samples)
+        pick_rows(<double*>ptr(p), <double*>ptr(times), <int64_t*>ptr(out), rows, n, num_samples)
     return out

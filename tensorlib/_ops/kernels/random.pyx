@@ -1,10 +1,11 @@
-# Random bits in bulk: the Mersenne Twister's next block, uniforms and normals made of its words, dropout masks.
+# Random bits in bulk: the Mersenne Twister's next block, uniforms and normals made of its words, dropout masks,
+# positions in proportion to weights.
 #
 # Words become numbers exactly as in PyTorch's CPU generator, so that equal seeds give equal numbers. Masks come
 # from a counter (Philox) instead: any thread can compute any part of them.
 from cython.parallel cimport prange
-from libc.math cimport cos, fma, fmaf, log, sin, sqrt, sqrtf
-from libc.stdint cimport uint32_t, uint64_t
+from libc.math cimport INFINITY, cos, fma, fmaf, log, sin, sqrt, sqrtf
+from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from tensorlib._ops.dispatch cimport put
 from tensorlib._ops.mathfn cimport tl_logf
@@ -15,6 +16,8 @@ cdef enum:
     WORDS = 624         # words of the Mersenne Twister's state (Matsumoto and Nishimura, 1998)
     MIDDLE = 397
     MASK_BLOCK = 64     # words that one call of philox gives
+    SIDE = 4            # rows of weights that are added up side by side; sampling.pyx knows it
+    SEARCHED = 8        # numbers that are looked for at once; sampling.pyx knows it
 
 cdef extern from "philox.h" nogil:
     void philox "tl_philox"(uint64_t block, uint64_t key, uint32_t* words)
@@ -118,6 +121,58 @@ cdef void mask(real* out, Py_ssize_t n, uint64_t key, uint32_t limit, real scale
         mask_block(out, block, n, key, limit, scale)
 
 
+cdef bint weigh(const real* p, Py_ssize_t n, Py_ssize_t* positive) noexcept nogil:
+    """Whether all weights are finite and not negative; how many are positive."""
+    cdef Py_ssize_t i
+    cdef int wrong = 0
+    positive[0] = 0
+    for i in range(n):
+        wrong |= not ((p[i] >= 0) & (p[i] < <real>INFINITY))
+        positive[0] += p[i] > 0
+    return not wrong
+
+
+cdef inline void running_sums(const real* p, real* sums, Py_ssize_t n, const Py_ssize_t rows) noexcept nogil:
+    cdef Py_ssize_t i, r
+    cdef real[SIDE] total
+    for r in range(rows):
+        total[r] = 0
+    for i in range(n):
+        for r in range(rows):
+            total[r] += p[r * n + i]
+            sums[r * n + i] = total[r]
+    for r in range(rows):
+        for i in range(n):
+            sums[r * n + i] /= total[r]
+        sums[r * n + n - 1] = 1
+
+
+cdef void shares(const real* p, real* sums, Py_ssize_t n, Py_ssize_t rows) noexcept nogil:
+    """Running sums of each row's weights over their total, up to 1. Numbers drawn depend on the last bits, so each is
+    added to those before it: SIDE rows, side by side, take as long as one."""
+    cdef Py_ssize_t r
+    if rows == SIDE:
+        running_sums(p, sums, n, SIDE)
+    else:
+        for r in range(rows):
+            running_sums(p + r * n, sums + r * n, n, 1)
+
+
+cdef void find_shares(const real* sums, Py_ssize_t n, const double* u, int64_t* where) noexcept nogil:
+    """How many sums are below each of SEARCHED numbers. No branches: each would be guessed wrong half of the time."""
+    cdef Py_ssize_t[SEARCHED] low
+    cdef Py_ssize_t j, half
+    for j in range(SEARCHED):
+        low[j] = 0
+    while n > 1:
+        half = n // 2
+        for j in range(SEARCHED):
+            low[j] += half * (sums[low[j] + half - 1] < u[j])
+        n -= half
+    for j in range(SEARCHED):
+        where[j] = low[j] + (sums[low[j]] < u[j])
+
+
 put("mt_advance", I32, <void*>mt_advance)
 put("mt_temper", I32, <void*>mt_temper)
 put("uniform", F32, <void*>uniform[float])
@@ -126,3 +181,9 @@ put("normal", F32, <void*>normal[float])
 put("normal", F64, <void*>normal[double])
 put("dropout_mask", F32, <void*>mask[float])
 put("dropout_mask", F64, <void*>mask[double])
+put("weigh", F32, <void*>weigh[float])
+put("weigh", F64, <void*>weigh[double])
+put("shares", F32, <void*>shares[float])
+put("shares", F64, <void*>shares[double])
+put("find_shares", F32, <void*>find_shares[float])
+put("find_shares", F64, <void*>find_shares[double])
