@@ -113,6 +113,23 @@ def test_products_wrap_along_a_dim_and_not_as_a_number(type_name):
     check(x.cumprod(0), wide.cumprod(0), type_name)
 
 
+@pytest.mark.parametrize("n", [1, 3, 8, 31, 32, 47, 63, 64, 65, 100, 200, 256])
+def test_products_do_not_overflow_halfway(n):
+    """Large and small factors by turns, beside a product in doubles, one factor after the other."""
+    a = np.random.RandomState(n).uniform(1, 1.1, (n, 5)).astype(np.float32)
+    a[::2] *= np.float32(1e30)
+    a[1::2] *= np.float32(1e-30)
+    want = np.array([math.prod(column.tolist()) for column in a.T])
+    with np.errstate(over="ignore"):
+        want32 = want.astype(np.float32)
+    x = tensorlib.from_numpy(a)
+    rows = x.t().contiguous()
+    for got in (x.prod(0), rows.prod(1), x.t().prod(1), x[:, 1:].prod(0)):
+        np.testing.assert_allclose(got.numpy(), want32[-len(got):], rtol=2e-7)
+    for row, product in zip(rows, want):
+        assert row.prod() == pytest.approx(product, rel=1e-13)
+
+
 def test_integer_sums():
     x = tensorlib.ByteTensor([200, 100])
     assert x.sum() == 300 and x.sum(0)[0] == 44

@@ -165,34 +165,77 @@ cdef void sum_columns(const number* x, Py_ssize_t n, Py_ssize_t stride, Py_ssize
             sum_columns_apart(x, n, stride, m, gap, total)
 
 
-cdef void prod_strip(const number* x, Py_ssize_t n, Py_ssize_t stride, void* acc, const double* arg) noexcept nogil:
-    cdef Py_ssize_t i, k
-    cdef int64_t* whole = <int64_t*>acc
+cdef inline double prod_reals(const real* x, Py_ssize_t n) noexcept nogil:
+    """In doubles, so that no float overflows halfway. Neighbouring lanes are joined first, as large and small factors
+    may take turns."""
+    cdef double lanes[LANES], half[16], quarter[8]
+    cdef Py_ssize_t i = LANES, k
     cdef double total = 1
-    cdef double lanes[LANES]
+    if n < LANES:
+        i = 0
+    else:
+        for k in range(LANES):
+            lanes[k] = x[k]
+        while n - i >= LANES:
+            for k in range(LANES):
+                lanes[k] *= x[i + k]
+            i += LANES
+        while n - i >= 8:
+            for k in range(8):
+                lanes[k] *= x[i + k]
+            i += 8
+        for k in range(16):
+            half[k] = lanes[2 * k] * lanes[2 * k + 1]
+        for k in range(8):
+            quarter[k] = half[2 * k] * half[2 * k + 1]
+        total = (((quarter[0] * quarter[1]) * (quarter[2] * quarter[3]))
+                 * ((quarter[4] * quarter[5]) * (quarter[6] * quarter[7])))
+    for k in range(i, n):
+        total *= x[k]
+    return total
+
+
+cdef void prod_strip(const number* x, Py_ssize_t n, Py_ssize_t stride, void* acc, const double* arg) noexcept nogil:
+    cdef Py_ssize_t i
+    cdef int64_t* whole = <int64_t*>acc
+    cdef double* total = <double*>acc
     if number in integer:
         for i in range(n):
             whole[0] *= x[i * stride]
+    elif stride == 1:
+        total[0] *= prod_reals(x, n)
     else:
-        i = 0
-        if stride == 1 and n >= 2 * LANES:
-            for k in range(LANES):
-                lanes[k] = x[k]
-            i = LANES
-            while n - i >= LANES:
-                for k in range(LANES):
-                    lanes[k] *= x[i + k]
-                i += LANES
-            for k in range(LANES):
-                total *= lanes[k]
-        for k in range(i, n):
-            total *= x[k * stride]
-        (<double*>acc)[0] *= total
+        for i in range(n):
+            total[0] *= x[i * stride]
+
+
+cdef inline void prod_columns_reals(const real* x, Py_ssize_t n, Py_ssize_t stride, Py_ssize_t m,
+                                    double* acc) noexcept nogil:
+    """Four rows at a time, so that acc is not touched for each."""
+    cdef const real *a
+    cdef const real *b
+    cdef const real *c
+    cdef const real *d
+    cdef Py_ssize_t i = 0, j
+    while n - i >= 4:
+        a, b = x + i * stride, x + (i + 1) * stride
+        c, d = b + stride, b + 2 * stride
+        for j in range(m):
+            acc[j] = (((acc[j] * a[j]) * b[j]) * c[j]) * d[j]
+        i += 4
+    while i < n:
+        for j in range(m):
+            acc[j] *= x[i * stride + j]
+        i += 1
 
 
 cdef void prod_columns(const number* x, Py_ssize_t n, Py_ssize_t stride, Py_ssize_t m, Py_ssize_t gap,
                        void* acc, const double* arg) noexcept nogil:
     cdef Py_ssize_t i, j
+    if number not in integer:
+        if gap == 1:
+            prod_columns_reals(x, n, stride, m, <double*>acc)
+            return
     for i in range(n):
         for j in range(m):
             if number in integer:
