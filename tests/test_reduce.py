@@ -137,6 +137,18 @@ def test_integer_sums():
     assert tensorlib.LongTensor([2 ** 53 + 1, 1]).sum() == 2 ** 53 + 2
 
 
+@pytest.mark.parametrize("n", list(range(1, 20)) + [64, 1001])
+def test_running_sums_of_long_rows_wrap(n):
+    a = np.random.RandomState(n).randint(-2 ** 63, 2 ** 63 - 1, (7, n))
+    x = tensorlib.from_numpy(a)
+    want = a.cumsum(1)
+    for got in (x.cumsum(1), x.t().contiguous().t().cumsum(1), x.t().cumsum(0).t()):
+        assert (got.numpy() == want).all()
+    last = tensorlib.from_numpy(np.pad(a, ((0, 0), (1, 2)))).narrow(1, 1, n)
+    assert (last.cumsum(1).numpy() == want).all()
+    assert (x[3].cumsum(0).numpy() == want[3]).all()
+
+
 def test_float_sums_are_pairwise():
     """Ten million numbers near 1: a plain running sum in float32 would be off by a percent."""
     a = (1 + np.random.RandomState(0).rand(10 ** 7) * 1e-3).astype(np.float32)

@@ -4,6 +4,9 @@ from tensorlib._ops.dispatch cimport put
 from tensorlib._ops.types cimport *
 
 
+cdef extern from "longsum.h" nogil:
+    void running_sum_i64 "tl_running_sum_i64"(const int64_t* x, Py_ssize_t n, int64_t* out, int64_t total)
+
 cdef enum:
     SIDE = 4            # lines that are worked off side by side, so that none waits for its last sum; scan.pyx knows it
 
@@ -44,6 +47,11 @@ cdef inline void running(const number* x, Py_ssize_t n, Py_ssize_t stride, Py_ss
     cdef Py_ssize_t i, j
     cdef int64_t* whole = <int64_t*>acc
     cdef double* total = <double*>acc
+    if number is int64_t and not product:
+        if stride == 1 and out_stride == 1:
+            for j in range(m):
+                running_sum_i64(x + j * gap, n, out + j * out_gap, whole[j])
+            return
     if m == 1:
         if number in integer:
             running_alone(x, n, stride, out, out_stride, whole, product)
