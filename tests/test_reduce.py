@@ -160,6 +160,19 @@ def test_float_sums_are_pairwise():
     assert abs(x.mean() - exact / a.size) < 1e-8
 
 
+@pytest.mark.parametrize("type_name", REAL)
+def test_sums_of_rows_of_all_lengths(type_name):
+    """Each element once: whole numbers, whose sums are exact. Then random ones, and one that is not finite."""
+    rng = np.random.RandomState(3)
+    for n in list(range(1, 300)) + [1000, 4099]:
+        whole = rng.randint(-1000, 1000, (3, n)).astype(TYPES[type_name])
+        assert (tensorlib.from_numpy(whole).sum(1).numpy() == whole.astype(np.float64).sum(1)).all()
+        rough = rng.rand(3, n).astype(TYPES[type_name])
+        check(tensorlib.from_numpy(rough).sum(1), rough.astype(np.longdouble).sum(1), type_name, 0.1)
+        rough[1, n - 1], rough[2, n // 2] = np.inf, np.nan
+        assert np.isfinite(tensorlib.from_numpy(rough).sum(1).numpy()).tolist() == [True, False, False]
+
+
 def test_variance_of_large_numbers():
     a = 1e8 + np.random.RandomState(1).randn(1000)
     x = tensorlib.from_numpy(a)

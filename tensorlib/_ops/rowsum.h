@@ -4,50 +4,87 @@
 #include "simd.h"
 
 #define ROW_STEPS 64        /* elements that a lane adds up before it is emptied into a double */
+#define ROW_SHORT 128       /* elements below which a row takes vectors of 16 bytes: folding wide ones takes longer */
 #define ROW_FAR 65536       /* elements from where on a row is read at four places at once, which memory likes better */
+
+/* The sum of the lanes, without a way through memory. */
+static inline double tl_add_up_f32(q_float t)
+{
+    const q_double low = {t[0], t[1]}, high = {t[2], t[3]}, sum = low + high;
+    return sum[0] + sum[1];
+}
+
+static inline double tl_add_up_f64(q_double t)
+{
+    return t[0] + t[1];
+}
 
 /* tl_row_sum: sum of x. tl_row_products: sum of (a - p) * (b - q). */
 #define DEFINE_ROW_SUMS(T, V, Q, S)                                                                  \
+    static inline double tl_short_row_sum_##S(const T *x, ptrdiff_t n)                               \
+    {                                                                                                \
+        enum { L = sizeof(Q) / sizeof(T) };                                                          \
+        Q a = {0}, b = {0};                                                                          \
+        double rest = 0;                                                                             \
+        for (; n >= 2 * L; n -= 2 * L, x += 2 * L) {                                                 \
+            a += ((const Q *)x)[0];                                                                  \
+            b += ((const Q *)x)[1];                                                                  \
+        }                                                                                            \
+        if (n >= L) {                                                                                \
+            a += *(const Q *)x;                                                                      \
+            n -= L;                                                                                  \
+            x += L;                                                                                  \
+        }                                                                                            \
+        for (; n > 0; n--, x++)                                                                      \
+            rest += *x;                                                                              \
+        return tl_add_up_##S(a + b) + rest;                                                          \
+    }                                                                                                \
     static inline double tl_fold_##S(V sum, Q tail)                                                  \
     {                                                                                                \
-        enum { N = sizeof(V) / sizeof(Q), L = sizeof(Q) / sizeof(T) };                               \
+        enum { N = sizeof(V) / sizeof(Q) };                                                          \
         const Q *part = (const Q *)&sum;                                                             \
-        double total = 0;                                                                            \
+        if (N == 4)                                                                                  \
+            return tl_add_up_##S(((part[0] + part[1]) + (part[N - 2] + part[N - 1])) + tail);        \
         for (int i = 0; i < N; i++)                                                                  \
             tail += part[i];                                                                         \
-        for (int i = 0; i < L; i++)                                                                  \
-            total += tail[i];                                                                        \
-        return total;                                                                                \
+        return tl_add_up_##S(tail);                                                                  \
     }                                                                                                \
-    static double tl_near_row_sum_##S(const T *x, ptrdiff_t n)                                       \
+    static inline double tl_block_sum_##S(const T *x, ptrdiff_t n)                                   \
     {                                                                                                \
         enum { W = sizeof(V) / sizeof(T), L = sizeof(Q) / sizeof(T) };                               \
-        double total = 0;                                                                            \
-        while (n > 0) {                                                                              \
-            ptrdiff_t left = n < ROW_STEPS * 4 * W ? n : ROW_STEPS * 4 * W;                          \
-            V s0 = {0}, s1 = {0}, s2 = {0}, s3 = {0};                                                \
-            Q tail = {0};                                                                            \
-            T rest = 0;                                                                              \
-            n -= left;                                                                               \
-            for (; left >= 4 * W; left -= 4 * W, x += 4 * W) {                                       \
+        V s0 = {0}, s1 = {0}, s2 = {0}, s3 = {0};                                                    \
+        Q tail = {0};                                                                                \
+        double rest = 0;                                                                             \
+        if (n >= 4 * W) {                                                                            \
+            for (; n >= 4 * W; n -= 4 * W, x += 4 * W) {                                             \
                 const V *v = (const V *)x;                                                           \
                 s0 += v[0]; s1 += v[1]; s2 += v[2]; s3 += v[3];                                      \
             }                                                                                        \
-            for (; left >= W; left -= W, x += W)                                                     \
-                s0 += *(const V *)x;                                                                 \
-            for (; left >= L; left -= L, x += L)                                                     \
-                tail += *(const Q *)x;                                                               \
-            for (; left > 0; left--, x++)                                                            \
-                rest += *x;                                                                          \
-            total += tl_fold_##S((s0 + s1) + (s2 + s3), tail) + rest;                                \
+            s0 = (s0 + s1) + (s2 + s3);                                                              \
         }                                                                                            \
-        return total;                                                                                \
+        for (; n >= W; n -= W, x += W)                                                               \
+            s0 += *(const V *)x;                                                                     \
+        for (; n >= L; n -= L, x += L)                                                               \
+            tail += *(const Q *)x;                                                                   \
+        for (; n > 0; n--, x++)                                                                      \
+            rest += *x;                                                                              \
+        return tl_fold_##S(s0, tail) + rest;                                                         \
+    }                                                                                                \
+    static double tl_near_row_sum_##S(const T *x, ptrdiff_t n)                                       \
+    {                                                                                                \
+        enum { BLOCK = ROW_STEPS * 4 * sizeof(V) / sizeof(T) };                                      \
+        double total = 0;                                                                            \
+        for (; n > BLOCK; n -= BLOCK, x += BLOCK)                                                    \
+            total += tl_block_sum_##S(x, BLOCK);                                                     \
+        return total + tl_block_sum_##S(x, n);                                                       \
     }                                                                                                \
     static double tl_row_sum_##S(const T *x, ptrdiff_t n)                                            \
     {                                                                                                \
         enum { W = sizeof(V) / sizeof(T) };                                                          \
         const ptrdiff_t quarter = n < ROW_FAR ? 0 : n / (4 * W) * W;                                 \
         double total = 0;                                                                            \
+        if (n < ROW_SHORT)                                                                           \
+            return tl_short_row_sum_##S(x, n);                                                       \
         for (ptrdiff_t i = 0; i < quarter;) {                                                        \
             const ptrdiff_t end = i + ROW_STEPS * W < quarter ? i + ROW_STEPS * W : quarter;         \
             V s0 = {0}, s1 = {0}, s2 = {0}, s3 = {0};                                                \

@@ -38,35 +38,7 @@ cdef inline double fold_lanes(real* lanes) noexcept nogil:
     return (<double>lanes[0] + lanes[1]) + (<double>lanes[2] + lanes[3])
 
 
-cdef inline double sum_short(const real* x, Py_ssize_t n) noexcept nogil:
-    """A row too short for all lanes to pay."""
-    cdef real lanes[8]
-    cdef double total = 0
-    cdef Py_ssize_t i = 8, k
-    if n >= 8:
-        for k in range(8):
-            lanes[k] = x[k]
-        while n - i >= 8:
-            for k in range(8):
-                lanes[k] += x[i + k]
-            i += 8
-        for k in range(4):
-            lanes[k] += lanes[k + 4]
-        if n - i >= 4:
-            for k in range(4):
-                lanes[k] += x[i + k]
-            i += 4
-        total = (<double>lanes[0] + lanes[1]) + (<double>lanes[2] + lanes[3])
-    else:
-        i = 0
-    for k in range(i, n):
-        total += x[k]
-    return total
-
-
 cdef inline double sum_reals(const real* x, Py_ssize_t n) noexcept nogil:
-    if n < 64:
-        return sum_short(x, n)
     if real is float:
         return tl_row_sum_f32(x, n)
     else:
