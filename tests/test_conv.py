@@ -62,7 +62,7 @@ def geometries():
         cases.append((((1, 3)[i % 2], groups * rng.randint(1, 18)) + size, (groups * rng.randint(1, 18), 0) + kernel,
                       stride, padding, dilation, groups))
         cases[-1] = (cases[-1][0], (cases[-1][1][0], cases[-1][0][1] // groups) + kernel, *cases[-1][2:])
-    for i in range(24):                                         # dilated images, which may be cut into phases
+    for i in range(24):                                         # dilated images
         kernel, dilation = tuple(rng.randint(2, 5, 2)), tuple(rng.randint(1, 6, 2))
         groups, padding = (1, 1, 2)[i % 3], tuple(rng.randint(0, 9, 2))
         size = tuple(max(1, d * (k - 1) + 1 - 2 * p) + rng.randint(0, 18) for k, p, d in zip(kernel, padding, dilation))
@@ -77,6 +77,8 @@ def geometries():
                      for k, p in zip(kernel, padding))
         cases.append((((1, 3)[i % 2], groups) + size, (groups * cout, 1) + kernel, (stride, stride), padding,
                       (dilation, dilation), int(groups)))
+    cases.append(((2, 20, 50, 44), (18, 20, 3, 3), (1, 1), (4, 6), (4, 6), 1))     # dilated, in several bands of lines
+    cases.append(((1, 64, 20, 100), (16, 64, 3, 3), (1, 1), (6, 1), (6, 1), 1))    # and in parts of lines
     cases.append(((2, 300, 5, 6), (8, 300, 3, 3), (1, 1), (1, 1), (1, 1), 1))      # more inputs than one step of a sum
     cases.append(((2, 3, 5000), (2, 3, 5), (1,), (2,), (1,), 1))
     for i in range(16):                                         # batches of whole and of broken vectors

@@ -3,8 +3,7 @@
 every shape), `kernels/conv_direct.pyx` (no columns, for few channels), `kernels/winograd.pyx` (fewer products, for
 larger kernels), `kernels/conv_implicit.pyx` (vectors along channels, for any stride and width),
 `kernels/conv_batch.pyx` (vectors along the batch, for small images) and `kernels/conv_depth.pyx` (one input channel in
-each group). All but the first know two dims; images of three dims become many of two, with more channels, and dilated
-ones many that are read without dilation.
+each group). All but the first know two dims; images of three dims become many of two, with more channels.
 
 `conv`, `conv_dx` and `conv_dw` are the three faces of one trilinear form, so each is a derivative of the others; a
 transposed convolution is `conv_dx` used forward. Nothing here knows autograd.
@@ -18,17 +17,12 @@ from .storage cimport Storage, itemsize, new_storage
 from .tensor cimport TensorBase, empty, ptr, size_text, type_name
 from .types cimport F32, MAXDIM
 
-cdef extern from "conv_phases.h" nogil:
-    Py_ssize_t phase_outputs(const ConvShape* s, int dim)
-    Py_ssize_t phase_inputs(const ConvShape* s, int dim)
-
 cdef enum:
     COLUMN_BYTES = 1 << 19          # aim for the columns of a tile: about the second level cache of a core
     MIN_WIDTH = 192                 # fewest columns of a tile, or packing the weights again and again would show
     MAX_WIDTH = 4096
     MACS_PER_ELEMENT = 8            # multiplications that cost as much as one element of a simple loop
     PLANES_BYTES = 1 << 24          # of a part of a batch, where images are made many
-    PHASE_COST = 16                 # of an element of an image that is cut into phases or joined, in products
     LIMIT = 0x7fffffff              # of strides, padding and dilation, so that sizes computed from them cannot overflow
 
 cdef str forced_path = None
@@ -252,8 +246,6 @@ def conv(TensorBase input not None, TensorBase weight not None, TensorBase bias,
         return out
     cdef double speed = im2col_speed(&s, FORWARD)
     cdef str path = chosen_path(&s, FORWARD, input.dtype, threads, &speed)
-    if by_phases(&s, FORWARD, path, speed, input, weight, bias, out, threads) is not None:
-        return out
     if path is None:
         path = "conv"
         set_tiles(&s, input.dtype, threads)
@@ -280,12 +272,7 @@ cdef int run_at(str name, int dtype, const ConvShape* s, const void* a, const vo
     return 0
 
 
-# ---- images as many others: planes of three dims, with a channel for each place of the kernel along the first, and
-# ---- pixels that are a dilation apart
-
-cdef tuple PLANES = ("unfold_planes", "fold_planes", "split_planes", "join_planes")
-cdef tuple PHASES = ("unfold_phases", "fold_phases", "split_phases", "join_phases")
-
+# ---- images of three dims as many of two: one for each output plane, with a channel for each plane that it reads ---
 
 cdef bint as_planes(const ConvShape* s, ConvShape* flat):
     """The convolution of two dims that one image of three becomes."""
@@ -295,23 +282,6 @@ cdef bint as_planes(const ConvShape* s, ConvShape* flat):
     flat.batch, flat.cin = s.out[0], s.cin * s.kernel[0]
     flat.size[0] = flat.kernel[0] = flat.stride[0] = flat.dilation[0] = flat.out[0] = 1
     flat.padding[0] = 0
-    measure(flat)
-    return True
-
-
-cdef bint as_phases(const ConvShape* s, ConvShape* flat):
-    """The convolution without dilation that one image of two dims becomes."""
-    cdef int i
-    if (s.size[0] > 1 or s.kernel[0] > 1 or s.padding[0] > 0 or s.stride[1] > 1 or s.stride[2] > 1
-            or (s.dilation[1] == 1 and s.dilation[2] == 1)):
-        return False
-    if s.dilation[1] > s.out[1] or s.dilation[2] > s.out[2]:
-        return False
-    flat[0] = s[0]
-    flat.batch = s.dilation[1] * s.dilation[2]
-    for i in range(1, 3):
-        flat.size[i], flat.out[i] = phase_inputs(s, i), phase_outputs(s, i)
-        flat.padding[i], flat.dilation[i] = s.padding[i] // s.dilation[i], 1
     measure(flat)
     return True
 
@@ -342,29 +312,11 @@ cdef TensorBase by_planes(const ConvShape* s, tuple paths, TensorBase a, TensorB
     cut.batch *= images_of_last_part(s, &flat, itemsize(a.dtype))
     if chosen_path(&cut, paths, a.dtype, threads, &speed) is None:
         return None
-    return by_parts(s, &flat, paths, PLANES, a, b, bias, out, threads)
+    return by_parts(s, &flat, paths, a, b, bias, out, threads)
 
 
-cdef TensorBase by_phases(const ConvShape* s, tuple paths, str chosen, double best, TensorBase a, TensorBase b,
-                          TensorBase bias, TensorBase out, int threads):
-    """Run a dilated convolution by the fastest path without dilation, or return None where the chosen one is faster."""
-    cdef ConvShape flat, cut
-    cdef double speed = 0, moved, products = <double>s.positions * s.cout * s.depth * s.groups
-    if not as_phases(s, &flat):
-        return None
-    cut = flat
-    cut.batch *= images_of_last_part(s, &flat, itemsize(a.dtype))
-    if chosen_path(&cut, paths, a.dtype, threads, &speed) is None:
-        return None
-    moved = <double>flat.batch * s.groups * (s.cin * flat.pixels + s.cout * flat.positions)
-    speed = products / (products * flat.batch * flat.positions / s.positions / speed + PHASE_COST * moved)
-    if speed <= best if forced_path is None else chosen is not None:
-        return None
-    return by_parts(s, &flat, paths, PHASES, a, b, bias, out, threads)
-
-
-cdef TensorBase by_parts(const ConvShape* s, const ConvShape* flat, tuple paths, tuple moves, TensorBase a,
-                         TensorBase b, TensorBase bias, TensorBase out, int threads):
+cdef TensorBase by_parts(const ConvShape* s, const ConvShape* flat, tuple paths, TensorBase a, TensorBase b,
+                         TensorBase bias, TensorBase out, int threads):
     """Make one image many, in parts of the batch that take bounded memory; `flat` is the convolution of one image's.
 
     Forward a, b and out are input, weight and output; for the gradient of the input gradient, weight and that; for
@@ -374,12 +326,11 @@ cdef TensorBase by_parts(const ConvShape* s, const ConvShape* flat, tuple paths,
     cdef double speed
     cdef Storage columns, planes, more
     cdef Py_ssize_t first, inputs, outputs, weights = s.groups * s.cout * s.depth, size = itemsize(a.dtype)
-    cdef str unfold, fold, split, join, path
+    cdef str path
     cdef char* pa = <char*>ptr(a)
     cdef char* pb = <char*>ptr(b)
     cdef char* pout = <char*>ptr(out)
     cdef const void* pbias = NULL if bias is None else ptr(bias)
-    unfold, fold, split, join = moves
     part.scratch = part.shared = 0
     part.batch = images_of_part(s, flat, size)
     columns = new_storage(a.dtype, part.batch * flat.batch * flat.groups * flat.cin * flat.pixels)
@@ -392,16 +343,16 @@ cdef TensorBase by_parts(const ConvShape* s, const ConvShape* flat, tuple paths,
         cut.batch, speed = part.batch * flat.batch, 0
         path = chosen_path(&cut, paths, a.dtype, threads, &speed)
         if paths is FORWARD:
-            run_at(unfold, a.dtype, &part, pa + first * inputs, NULL, NULL, columns.data, threads)
+            run_at("unfold_planes", a.dtype, &part, pa + first * inputs, NULL, NULL, columns.data, threads)
             run_at(path, a.dtype, &cut, columns.data, pb, pbias, planes.data, threads)
-            run_at(join, a.dtype, &part, planes.data, NULL, NULL, pout + first * outputs, threads)
+            run_at("join_planes", a.dtype, &part, planes.data, NULL, NULL, pout + first * outputs, threads)
             continue
-        run_at(split, a.dtype, &part, pa + first * outputs, NULL, NULL, planes.data, threads)
+        run_at("split_planes", a.dtype, &part, pa + first * outputs, NULL, NULL, planes.data, threads)
         if paths is GRADIENT:
             run_at(path, a.dtype, &cut, planes.data, pb, NULL, columns.data, threads)
-            run_at(fold, a.dtype, &part, columns.data, NULL, pbias, pout + first * inputs, threads)
+            run_at("fold_planes", a.dtype, &part, columns.data, NULL, pbias, pout + first * inputs, threads)
             continue
-        run_at(unfold, a.dtype, &part, pb + first * inputs, NULL, NULL, columns.data, threads)
+        run_at("unfold_planes", a.dtype, &part, pb + first * inputs, NULL, NULL, columns.data, threads)
         run_at(path, a.dtype, &cut, planes.data, columns.data, NULL, more.data if first else pout, threads)
         if first:
             add_to(a.dtype, pout, more.data, weights)
@@ -435,8 +386,6 @@ cdef TensorBase run_dx(ConvShape* s, TensorBase grad, TensorBase weight, TensorB
         return out
     cdef double speed = im2col_speed(s, GRADIENT)
     cdef str path = chosen_path(s, GRADIENT, grad.dtype, threads, &speed)
-    if by_phases(s, GRADIENT, path, speed, grad, weight, bias, out, threads) is not None:
-        return out
     if path is not None:
         run(path, s, grad, weight, bias, out, threads)
         return out
@@ -474,8 +423,6 @@ def conv_dw(TensorBase grad not None, TensorBase input not None, weight_size, st
         return out
     cdef double speed = im2col_speed(&s, WEIGHT)
     cdef str path = chosen_path(&s, WEIGHT, grad.dtype, threads, &speed)
-    if by_phases(&s, WEIGHT, path, speed, grad, input, None, out, threads) is not None:
-        return out
     if path is None:
         path = "conv_dw"
         set_tiles(&s, grad.dtype, threads)

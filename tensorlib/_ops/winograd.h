@@ -13,8 +13,9 @@
    places has zeros in the last line or column of G w Gt, whose products are left out; a piece of one place has two
    products for two outputs, which the first and the last line or column of the tile can take. So 5x5 takes 49 products
    instead of 100, 3x3 with stride 2 takes 25 instead of 36, and all sums are as short, and errors as small, as those of
-   3x3 with stride 1. Where there is but one line of outputs, as in one dim, tiles have one line too. The gradient of
-   the input is a forward pass (see conv_pass.h). Vectors run along channels, so that any image size will do. */
+   3x3 with stride 1. Where there is but one line of outputs, as in one dim, tiles have one line too. With a dilation of
+   d the pixels of a tile, read and written, are d apart, and d tiles lie within each other. The gradient of the input
+   is a forward pass (see conv_pass.h). Vectors run along channels, so that any image size will do. */
 #ifndef TENSORLIB_WINOGRAD_H
 #define TENSORLIB_WINOGRAD_H
 #include <string.h>
@@ -38,6 +39,9 @@ typedef struct {
     ptrdiff_t from;                             /* pixel that the first one reads, from a position's first pixel on */
 } strip;
 
+/* Pixels between those that neighbouring places of a piece read; with a dilation the stride is 1. */
+static ptrdiff_t pixel_step(const ConvShape *s, const pass *m, int dim) { return m->step[dim] * s->dilation[dim + 1]; }
+
 /* Cut the places that reach a phase into strips. Returns how many, 0 where there are too many. */
 static int find_strips(const ConvShape *s, const pass *m, int dim, ptrdiff_t phase, strip *strips)
 {
@@ -58,7 +62,7 @@ static int find_strips(const ConvShape *s, const pass *m, int dim, ptrdiff_t pha
             if (count == MOST_STRIPS) return 0;
             strip *to = strips + count++;
             to->taps = taps;
-            to->from = first + done * m->step[dim];
+            to->from = first + done * pixel_step(s, m, dim);
             for (int i = 0; i < 3; i++) to->tap[i] = i < taps ? tap[done + i] : -1;
             done += taps;
         }
@@ -115,13 +119,27 @@ static void find_pieces(const ConvShape *s, const pass *m, ptrdiff_t index, piec
 /* How a pass is cut into tiles. */
 typedef struct {
     pass m;
-    ptrdiff_t down, across;                     /* tiles of an image, for each phase */
-    ptrdiff_t span[2];                          /* pixels that a tile reads in each dim */
+    ptrdiff_t apart[2];                         /* positions between the two of a tile in each dim: the dilation */
+    ptrdiff_t down, across;                     /* tiles of an image, for each phase: multiples of `apart` */
+    ptrdiff_t step[2], span[2];                 /* between pixels that a tile reads, and from the first to the last */
     int flat;                                   /* tiles have one line of outputs */
     int phases, most;                           /* phases of the output; most pieces of one */
     int all;                                    /* slots of all phases */
     pieces pieces[4];                           /* of each phase */
 } tiling;
+
+/* n tiles of one dim or a few more, so that all that lie within each other are together. */
+static ptrdiff_t whole_tiles(const tiling *t, int dim, ptrdiff_t n)
+{
+    return (n + t->apart[dim] - 1) / t->apart[dim] * t->apart[dim];
+}
+
+/* The first position of a tile in one dim. */
+static ptrdiff_t tile_at(const tiling *t, int dim, ptrdiff_t tile)
+{
+    const ptrdiff_t apart = t->apart[dim];
+    return apart == 1 ? 2 * tile : tile / apart * 2 * apart + tile % apart;
+}
 
 /* Returns 0 where this path does not apply. */
 static int find_tiling(const ConvShape *s, int gradient, tiling *t)
@@ -130,12 +148,18 @@ static int find_tiling(const ConvShape *s, int gradient, tiling *t)
     t->span[0] = t->span[1] = 0;
     if (!has_two_dims(s)) return 0;
     for (int i = 1; i < 3; i++)
-        if (s->kernel[i] > MOST_TAPS || s->stride[i] > 2 || s->stride[i] > s->kernel[i] || s->dilation[i] > 1) return 0;
+        if (s->kernel[i] > MOST_TAPS || s->stride[i] > (s->dilation[i] > 1 ? 1 : 2) || s->stride[i] > s->kernel[i])
+            return 0;
     t->m = describe_pass(s, gradient);
     t->flat = is_flat(s, &t->m);
     t->phases = (int)(t->m.phases[0] * t->m.phases[1]);
-    t->down = (t->m.grid[0] + 1) / 2;
-    t->across = (t->m.grid[1] + 1) / 2;
+    for (int i = 0; i < 2; i++) {
+        t->apart[i] = s->kernel[i + 1] > 1 ? s->dilation[i + 1] : 1;
+        t->step[i] = t->m.step[i] * t->apart[i];
+        if (t->apart[i] > t->m.grid[i]) return 0;
+    }
+    t->down = whole_tiles(t, 0, (t->m.grid[0] + 1) / 2);
+    t->across = whole_tiles(t, 1, (t->m.grid[1] + 1) / 2);
     for (int i = 0; i < t->phases; i++) {
         pieces *p = t->pieces + i;
         find_pieces(s, &t->m, i, p);
@@ -144,7 +168,7 @@ static int find_tiling(const ConvShape *s, int gradient, tiling *t)
         t->all += p->all;
         for (const piece *own = p->piece; own < p->piece + p->count; own++)
             for (int d = 0; d < 2; d++) {
-                const ptrdiff_t last = own->from[d] + (d ? own->columns : own->rows) * t->m.step[d];
+                const ptrdiff_t last = own->from[d] + (d ? own->columns : own->rows) * t->step[d];
                 if (last >= t->span[d]) t->span[d] = last + 1;
             }
     }
@@ -162,7 +186,7 @@ typedef struct {
 
 static ptrdiff_t pixels_under(const tiling *t, int dim, ptrdiff_t tiles)
 {
-    return 2 * (tiles - 1) * t->m.step[dim] + t->span[dim];
+    return tile_at(t, dim, tiles - 1) * t->m.step[dim] + t->span[dim];
 }
 
 static tile_block find_block(const ConvShape *s, const tiling *t, ptrdiff_t task)
@@ -186,15 +210,17 @@ static tile_block find_block(const ConvShape *s, const tiling *t, ptrdiff_t task
 static void plan_blocks(ConvShape *s, const tiling *t, ptrdiff_t most, int threads)
 {
     const ptrdiff_t image = t->across * t->down, fair = (s->batch * s->groups * image + threads - 1) / threads;
+    const ptrdiff_t line = t->apart[0] * t->across;
     if (most > fair) most = fair;
-    s->chunks = 2 * most < t->across ? (t->across + most - 1) / most : 1;
-    s->tile = (t->across + s->chunks - 1) / s->chunks;
+    s->chunks = 2 * most < line ? (line + most - 1) / most : 1;
+    s->tile = whole_tiles(t, 1, (t->across + s->chunks - 1) / s->chunks);
+    s->chunks = (t->across + s->tile - 1) / s->tile;
     s->images = image < most ? most / image : 1;
     s->blocks = fair_pieces((s->batch + s->images - 1) / s->images, s->groups, s->batch, threads);
     s->images = (s->batch + s->blocks - 1) / s->blocks;
-    s->band = s->images > 1 || most >= image ? t->down : most < t->across ? 1 : most / t->across;
+    s->band = s->images > 1 || most >= image ? t->down : most < line ? t->apart[0] : most / line * t->apart[0];
     s->bands = (t->down + s->band - 1) / s->band;
-    s->band = (t->down + s->bands - 1) / s->bands;
+    s->band = whole_tiles(t, 0, (t->down + s->bands - 1) / s->bands);
     s->bands = (t->down + s->band - 1) / s->band;
 }
 

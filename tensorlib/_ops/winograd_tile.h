@@ -80,9 +80,10 @@ ALWAYS_INLINE void NAME(transform_body)(const int rows, const int columns, const
     for (ptrdiff_t n = 0; n < b->images; n++, copy += b->height * line)
         for (ptrdiff_t y = 0; y < b->lines; y++)
             for (ptrdiff_t x = 0; x < b->across; x++, out += tile) {
-                const real *in = copy + 2 * y * t->m.step[0] * line + 2 * x * t->m.step[1] * pitch;
+                const real *in = copy + tile_at(t, 0, y) * t->m.step[0] * line
+                    + tile_at(t, 1, x) * t->m.step[1] * pitch;
                 for (ptrdiff_t v = 0; v < pitch / LANES; v++)
-                    NAME(input_body)(rows, columns, in + v * LANES, t->m.step[0] * line, t->m.step[1] * pitch, to,
+                    NAME(input_body)(rows, columns, in + v * LANES, t->step[0] * line, t->step[1] * pitch, to,
                                      out + v / 2 * panel + v % 2 * LANES);
             }
 }
@@ -201,7 +202,7 @@ static void NAME(transform_weight)(const ConvShape *s, const tiling *t, const re
 
 /* At m A: two by two outputs from 16 products, or one line of two from four, plus the bias. */
 ALWAYS_INLINE void NAME(output_tile)(const int flat, const real *m, ptrdiff_t place, vec bias, real *out,
-                                     ptrdiff_t line)
+                                     ptrdiff_t line, ptrdiff_t pitch)
 {
     vec t[2][4];
     #pragma GCC unroll 4
@@ -216,18 +217,18 @@ ALWAYS_INLINE void NAME(output_tile)(const int flat, const real *m, ptrdiff_t pl
     for (int i = 0; i < 2; i++, out += line) {
         if (flat && i > 0) break;
         STORE(out) = t[i][0] + t[i][1] + t[i][2] + bias;
-        STORE(out + TILE_N) = t[i][1] - t[i][2] - t[i][3] + bias;
+        STORE(out + pitch) = t[i][1] - t[i][2] - t[i][3] + bias;
     }
 }
 
 /* A line of tiles: one or two lines of outputs of [column][TILE_N]. */
-ALWAYS_INLINE void NAME(output_line)(const int flat, const tile_block *b, ptrdiff_t channels, const real *products,
-                                     const real *biases, real *lines)
+ALWAYS_INLINE void NAME(output_line)(const int flat, const tiling *t, const tile_block *b, ptrdiff_t channels,
+                                     const real *products, const real *biases, real *lines)
 {
-    for (ptrdiff_t x = 0; x < b->across; x++, products += TILE_N, lines += 2 * TILE_N)
+    for (ptrdiff_t x = 0; x < b->across; x++, products += TILE_N)
         for (ptrdiff_t v = 0; v < channels; v += LANES)
-            NAME(output_tile)(flat, products + v, NAME(apart)(b->tiles * TILE_N), LOAD(biases + v), lines + v,
-                              2 * b->across * TILE_N);
+            NAME(output_tile)(flat, products + v, NAME(apart)(b->tiles * TILE_N), LOAD(biases + v),
+                              lines + tile_at(t, 1, x) * TILE_N + v, 2 * b->across * TILE_N, t->apart[1] * TILE_N);
 }
 
 /* Outputs of one phase and one panel of channels from their products [place][tile][TILE_N]. */
@@ -243,11 +244,11 @@ static void NAME(write_panel)(const ConvShape *s, const tiling *t, const pieces 
     for (ptrdiff_t n = 0; n < b->images; n++) {
         real *out = y + (((b->image + n) * s->groups + b->group) * m->out + first) * plane + p->phase[1]
             + left * m->phases[1];
-        for (ptrdiff_t row = 2 * b->top; row < 2 * (b->top + b->lines); row += 2, products += b->across * TILE_N) {
-            if (t->flat) NAME(output_line)(1, b, channels, products, biases, lines);
-            else NAME(output_line)(0, b, channels, products, biases, lines);
+        for (ptrdiff_t l = 0; l < b->lines; l++, products += b->across * TILE_N) {
+            if (t->flat) NAME(output_line)(1, t, b, channels, products, biases, lines);
+            else NAME(output_line)(0, t, b, channels, products, biases, lines);
             for (int i = 0; i < 2; i++) {
-                const ptrdiff_t at = (row + i) * m->phases[0] + p->phase[0];
+                const ptrdiff_t at = (tile_at(t, 0, b->top + l) + i * t->apart[0]) * m->phases[0] + p->phase[0];
                 if (at >= m->out_size[0]) break;
                 NAME(channels_first)(lines + i * line, channels, plane, width, m->phases[1],
                                      out + at * m->out_size[1]);

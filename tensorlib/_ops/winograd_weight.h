@@ -44,12 +44,13 @@ static ptrdiff_t NAME(block_room)(const ConvShape *s, const tiling *t, int count
 }
 
 /* The transform of a line of tiles, which are pixels of a copy. */
-ALWAYS_INLINE void NAME(gradient_line)(const int flat, const tile_block *b, const real *copy, ptrdiff_t pitch,
-                                       ptrdiff_t place, real *out)
+ALWAYS_INLINE void NAME(gradient_line)(const int flat, const tiling *t, const tile_block *b, const real *copy,
+                                       ptrdiff_t pitch, ptrdiff_t place, real *out)
 {
-    for (ptrdiff_t x = 0; x < b->across; x++, copy += 2 * pitch, out += TILE_N)
+    const ptrdiff_t line = t->apart[0] * 2 * b->across * pitch;
+    for (ptrdiff_t x = 0; x < b->across; x++, out += TILE_N)
         for (ptrdiff_t v = 0; v < pitch / LANES; v++)
-            NAME(gradient_tile)(flat, copy + v * LANES, 2 * b->across * pitch, pitch, place,
+            NAME(gradient_tile)(flat, copy + tile_at(t, 1, x) * pitch + v * LANES, line, t->apart[1] * pitch, place,
                                 out + v / 2 * b->tiles * TILE_N + v % 2 * LANES);
 }
 
@@ -62,10 +63,11 @@ static void NAME(transform_gradient)(const ConvShape *s, const tiling *t, const 
     for (ptrdiff_t n = 0; n < b->images; n++)
         NAME(channels_last)(dy + ((b->image + n) * s->groups + b->group) * s->cout * s->positions, s->cout, s->out + 1,
                             2 * b->top, 2 * b->left, height, width, pitch, copy + n * height * width * pitch);
-    for (ptrdiff_t i = 0; i < b->images * b->lines; i++, out += b->across * TILE_N) {
-        if (t->flat) NAME(gradient_line)(1, b, copy + i * width * pitch, pitch, place, out);
-        else NAME(gradient_line)(0, b, copy + 2 * i * width * pitch, pitch, place, out);
-    }
+    for (ptrdiff_t n = 0; n < b->images; n++, copy += height * width * pitch)
+        for (ptrdiff_t y = 0; y < b->lines; y++, out += b->across * TILE_N) {
+            if (t->flat) NAME(gradient_line)(1, t, b, copy, pitch, place, out);
+            else NAME(gradient_line)(0, t, b, copy + tile_at(t, 0, y) * width * pitch, pitch, place, out);
+        }
 }
 
 /* The transform of one piece of the inputs, from their copy. */

@@ -13,11 +13,6 @@ from tensorlib._ops.gemm cimport gemm_fn
 from tensorlib._ops.parallel cimport thread_id
 from tensorlib._ops.types cimport F32, F64, real
 
-cdef extern from "conv_phases.h" nogil:
-    Py_ssize_t phase_outputs(const ConvShape* s, int dim)
-    Py_ssize_t phase_inputs(const ConvShape* s, int dim)
-
-
 cdef struct Tap:                # a row of the column matrix
     Py_ssize_t plane            # offset of its input channel
     Py_ssize_t origin[3]        # input coordinates that it reads for output position (0, 0, 0)
@@ -412,101 +407,6 @@ cdef void join_planes(const ConvShape* s, gemm_fn gemm, const real* planes, cons
         move_plane(s, y, <real*>planes, False, i)
 
 
-# ---- dilation: pixels that are a dilation apart as images of their own ---------------------------------------------
-
-cdef inline void move_apart(const real* x, Py_ssize_t n, Py_ssize_t step, real* y) noexcept nogil:
-    """y[i] = x[i * step]."""
-    cdef Py_ssize_t i
-    if step == 1:
-        memcpy(y, x, n * sizeof(real))
-    elif step == 2:
-        for i in range(n):
-            y[i] = x[2 * i]
-    else:
-        for i in range(n):
-            y[i] = x[i * step]
-
-
-cdef inline void move_together(const real* x, Py_ssize_t n, Py_ssize_t step, real add, real* y) noexcept nogil:
-    """y[i * step] = x[i] + add."""
-    cdef Py_ssize_t i
-    if step == 1:
-        for i in range(n):
-            y[i] = x[i] + add
-    elif step == 2:
-        for i in range(n):
-            y[2 * i] = x[i] + add
-    else:
-        for i in range(n):
-            y[i * step] = x[i] + add
-
-
-cdef void phases_task(const ConvShape* s, bint output, bint apart, const real* whole, const real* phases, real add,
-                      Py_ssize_t index) noexcept nogil:
-    """Move one image of one channel to its phases, zero where they are larger, or back, plus a number.
-
-    The image is of the size of the input, whose first pixel may not belong to the first phase, or of the output.
-    """
-    cdef const Py_ssize_t* size = &s.size[0]
-    cdef Py_ssize_t channels = s.groups * (s.cout if output else s.cin), down = s.dilation[1], across = s.dilation[2]
-    cdef Py_ssize_t height = phase_outputs(s, 1) if output else phase_inputs(s, 1)
-    cdef Py_ssize_t width = phase_outputs(s, 2) if output else phase_inputs(s, 2)
-    cdef Py_ssize_t top = 0 if output else s.padding[1] % down, left = 0 if output else s.padding[2] % across
-    cdef Py_ssize_t i, j, y, n, first, start
-    cdef real* line
-    cdef real* image
-    if output:
-        size = &s.out[0]
-    whole += index * size[1] * size[2]
-    for i in range(down * across):
-        line = <real*>phases + ((index // channels * down * across + i) * channels + index % channels) * height * width
-        first = 1 if i % across < left else 0           # the first pixel of this phase's lines that is in the image
-        start = i % across + first * across - left
-        n = 0 if start >= size[2] else min(width - first, (size[2] - 1 - start) // across + 1)
-        for j in range(height):
-            y = i // across + j * down - top
-            image = <real*>whole + y * size[2] + start
-            if apart:
-                memset(line, 0, width * sizeof(real))
-            if 0 <= y < size[1]:
-                if apart:
-                    move_apart(image, n, across, line + first)
-                else:
-                    move_together(line + first, n, across, add, image)
-            line += width
-
-
-cdef inline void run_phases(const ConvShape* s, bint output, bint apart, const real* whole, const real* phases,
-                            const real* bias, int threads) noexcept nogil:
-    cdef Py_ssize_t i, channels = s.groups * (s.cout if output else s.cin)
-    for i in prange(s.batch * channels, num_threads=threads, schedule="static"):
-        phases_task(s, output, apart, whole, phases, bias[i % channels] if bias != NULL else <real>0, i)
-
-
-cdef void unfold_phases(const ConvShape* s, gemm_fn gemm, const real* x, const real* unused, const real* bias,
-                        real* phases, real* scratch, int threads) noexcept nogil:
-    """The phases of a tensor of the input's size as images of their own."""
-    run_phases(s, False, True, x, phases, <const real*>NULL, threads)
-
-
-cdef void fold_phases(const ConvShape* s, gemm_fn gemm, const real* phases, const real* unused, const real* bias,
-                      real* x, real* scratch, int threads) noexcept nogil:
-    """The inverse of unfold_phases, plus the bias."""
-    run_phases(s, False, False, x, phases, bias, threads)
-
-
-cdef void split_phases(const ConvShape* s, gemm_fn gemm, const real* y, const real* unused, const real* bias,
-                       real* phases, real* scratch, int threads) noexcept nogil:
-    """The phases of a tensor of the output's size as images of their own."""
-    run_phases(s, True, True, y, phases, <const real*>NULL, threads)
-
-
-cdef void join_phases(const ConvShape* s, gemm_fn gemm, const real* phases, const real* unused, const real* bias,
-                      real* y, real* scratch, int threads) noexcept nogil:
-    """The inverse of split_phases."""
-    run_phases(s, True, False, y, phases, <const real*>NULL, threads)
-
-
 # ---- gradient of the bias ------------------------------------------------------------------------------------------
 
 cdef real row_sum(const real* x, Py_ssize_t n) noexcept nogil:
@@ -564,11 +464,3 @@ put("split_planes", F32, <void*>split_planes[float])
 put("split_planes", F64, <void*>split_planes[double])
 put("join_planes", F32, <void*>join_planes[float])
 put("join_planes", F64, <void*>join_planes[double])
-put("unfold_phases", F32, <void*>unfold_phases[float])
-put("unfold_phases", F64, <void*>unfold_phases[double])
-put("fold_phases", F32, <void*>fold_phases[float])
-put("fold_phases", F64, <void*>fold_phases[double])
-put("split_phases", F32, <void*>split_phases[float])
-put("split_phases", F64, <void*>split_phases[double])
-put("join_phases", F32, <void*>join_phases[float])
-put("join_phases", F64, <void*>join_phases[double])
