@@ -250,6 +250,56 @@ def test_depthwise_path_is_taken_and_accurate(size, kernel, stride, dilation):
         assert error < 2 * usual
 
 
+LAYERS = [      # size of the input and of the weight, stride, padding, dilation, groups: sums of 9 to 2000 products
+    ((4, 3, 20, 20), (40, 3, 3, 3), 1, 1, 1, 1), ((4, 64, 14, 14), (48, 64, 3, 3), 1, 1, 1, 1),
+    ((2, 200, 7, 8), (130, 200, 3, 3), 1, 1, 1, 1), ((2, 256, 9, 9), (64, 256, 1, 1), 1, 0, 1, 1),
+    ((64, 20, 12, 12), (50, 20, 5, 5), 1, 0, 1, 1), ((32, 100, 6, 6), (40, 100, 3, 3), 1, 1, 1, 1),
+    ((2, 40, 17, 19), (40, 40, 5, 5), 2, 2, 1, 1), ((2, 64, 15, 15), (64, 64, 3, 3), 1, 2, 2, 1),
+    ((2, 3, 40, 40), (64, 3, 7, 7), 2, 3, 1, 1), ((2, 16, 6, 9, 9), (32, 16, 3, 3, 3), 1, 1, 1, 1),
+    ((4, 32, 300), (64, 32, 9), 2, 4, 1, 1), ((3, 12, 33, 47), (12, 1, 7, 7), 1, 3, 1, 12),
+    ((8, 16, 14, 14), (16, 1, 3, 3), 1, 1, 1, 16), ((2, 64, 16, 16), (64, 16, 3, 3), 1, 1, 1, 4),
+]
+
+
+def passes(layer):
+    """Operands and options of a layer, and what its three passes are in float64."""
+    x_size, w_size, *sides, groups = layer
+    options = *((n,) * (len(w_size) - 2) for n in sides), groups
+    x, w, _, g = data(x_size, w_size, options, np.float32)
+    wide = [a.astype(np.float64) for a in (x, w, g)]
+    return x, w, g, options, (conv.row.ref(*wide[:2], None, *options), conv_dx.row.ref(*wide[:0:-1], x_size, *options),
+                              conv_dw.row.ref(wide[2], wide[0], w_size, *options))
+
+
+def errors_of(x, w, g, options, exact):
+    """Root mean square errors of the three passes, beside the values."""
+    got = (conv(tensor(x), tensor(w), None, *options), conv_dx(tensor(g), tensor(w), x.shape, *options),
+           conv_dw(tensor(g), tensor(x), w.shape, *options))
+    return [mean_error(a.numpy(), b) for a, b in zip(got, exact)]
+
+
+def mean_error(got, exact):
+    return np.sqrt(np.mean((got - exact) ** 2) / np.mean(exact ** 2))
+
+
+@pytest.mark.parametrize("layer", LAYERS, ids=str)
+def test_errors_do_not_grow_with_the_length_of_sums(layer, path):
+    """They are those of sums of some hundred products, however many there are."""
+    forward, dx, dw = errors_of(*passes(layer))
+    assert forward < 3e-7 and dx < 3e-7 and dw < (1e-6 if path == "direct" else 5e-7)
+
+
+@pytest.mark.parametrize("layer", LAYERS, ids=str)
+def test_errors_are_near_those_of_torch(layer):
+    torch = pytest.importorskip("torch")
+    x, w, g, options, exact = passes(layer)
+    tx, tw = (torch.tensor(a, requires_grad=True) for a in (x, w))
+    y = getattr(torch.nn.functional, "conv%dd" % (w.ndim - 2))(tx, tw, None, *options)
+    y.backward(torch.tensor(g))
+    for ours, theirs, want in zip(errors_of(x, w, g, options, exact), (y.detach(), tx.grad, tw.grad), exact):
+        assert ours < 1.45 * mean_error(theirs.numpy(), want)
+
+
 @pytest.mark.parametrize("width", [1, 3, 6, 7, 9, 14, 16, 17, 30, 35])
 @pytest.mark.parametrize("stride", [1, 2])
 def test_depthwise_path_keeps_what_is_not_finite_apart(width, stride):

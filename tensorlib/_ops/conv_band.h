@@ -230,8 +230,9 @@ static __attribute__((noinline)) void NAME(direct_few)(int mr, DIRECT_ARGS)
 static void NAME(band_products)(int mr, ptrdiff_t k, const real *w, const real *copy, const int *offsets,
                                 const real *bias, ptrdiff_t length, real *sums, ptrdiff_t row)
 {
-    for (ptrdiff_t k0 = 0; k0 < k || k0 == 0; k0 += STEP, w += STEP * TILE_M, offsets += STEP) {
-        const ptrdiff_t rows = k - k0 < STEP ? k - k0 : STEP;
+    const ptrdiff_t chain = k / limit((k + CHAIN / 2) / CHAIN, 1, k + 1) + 1;       /* about that, and all equal */
+    for (ptrdiff_t k0 = 0; k0 < k || k0 == 0; k0 += chain, w += chain * TILE_M, offsets += chain) {
+        const ptrdiff_t rows = k - k0 < chain ? k - k0 : chain;
         ptrdiff_t v = 0;
         if (mr == 1)
             for (; v + LONG * LANES <= length; v += LONG * LANES)

@@ -1,12 +1,13 @@
 /* Template for one element type `real`: the loops and plans of conv_batch.h. Needs gemm_tile.h and channels_last.h. */
 
-/* mr output channels of one pixel for one or two vectors of images; channels of the output are `rc` apart. */
+/* mr output channels of one pixel for one or two vectors of images; channels of the output are `rc` apart. `add`
+   continues sums of earlier runs. */
 ALWAYS_INLINE void NAME(pixel_body)(const int mr, const int vecs, const run *runs, int count, const real *copy,
-                                    const real *weights, const real *bias, real *out, ptrdiff_t rc)
+                                    const real *weights, const real *bias, real *out, ptrdiff_t rc, int add)
 {
     vec x[TILE_M], y[TILE_M];
     #pragma GCC unroll 12
-    for (int i = 0; i < mr; i++) x[i] = y[i] = bias[i] - (vec){0};
+    for (int i = 0; i < mr; i++) x[i] = y[i] = (vec){0};
     for (const run *r = runs; r < runs + count; r++) {
         const real *in = copy + r->copy, *w = weights + r->weights;
         for (ptrdiff_t k = 0; k < r->length; k++, in += vecs * LANES, w += TILE_M) {
@@ -21,14 +22,15 @@ ALWAYS_INLINE void NAME(pixel_body)(const int mr, const int vecs, const run *run
     }
     #pragma GCC unroll 12
     for (int i = 0; i < mr; i++, out += rc) {
-        STORE(out) = x[i];
-        if (vecs == 2) STORE(out + LANES) = y[i];
+        const vec start = bias[i] - (vec){0};
+        STORE(out) = x[i] + (add ? LOAD(out) : start);
+        if (vecs == 2) STORE(out + LANES) = y[i] + (add ? LOAD(out + LANES) : start);
     }
 }
 
 #define PIXEL_ARGS const run *runs, int count, const real *copy, const real *weights, const real *bias, real *out, \
-                   ptrdiff_t rc
-#define PIXEL_CASE(h) case h: NAME(pixel_body)(h, vecs, runs, count, copy, weights, bias, out, rc); break;
+                   ptrdiff_t rc, int add
+#define PIXEL_CASE(h) case h: NAME(pixel_body)(h, vecs, runs, count, copy, weights, bias, out, rc, add); break;
 static __attribute__((noinline)) void NAME(pixel_wide)(int mr, PIXEL_ARGS)
 {
     enum { vecs = 2 };
@@ -94,28 +96,44 @@ static ptrdiff_t NAME(turned_room)(const ConvShape *s, const pass *m)
     return m->in * m->in_size[0] * m->in_size[1] * NAME(batch_lanes)(s);
 }
 
+/* A pixel of a tile of output channels, from spans of lines and of columns: some runs at once, or parts of them. */
+static void NAME(batch_pixel)(const ConvShape *s, const pass *m, int mr, const span *down, int lines,
+                              const span *across, int columns, const real *copy, const real *weights,
+                              const real *bias, real *out)
+{
+    const ptrdiff_t lanes = NAME(batch_lanes)(s), row = m->in * lanes, plane = m->out_size[0] * m->out_size[1] * TILE_N;
+    run runs[CHAIN];
+    int count = 0, add = 0;
+    ptrdiff_t depth = 0, n;
+    for (int i = 0; i < lines; i++)
+        for (ptrdiff_t l = 0; l < down[i].count; l++)
+            for (const span *a = across; a < across + columns; a++)
+                for (ptrdiff_t k = 0; k < a->count * m->in; k += n) {
+                    if (depth == CHAIN) {
+                        (lanes > LANES ? NAME(pixel_wide) : NAME(pixel_narrow))(mr, runs, count, copy, weights, bias,
+                                                                                out, plane, add);
+                        count = 0, depth = 0, add = 1;
+                    }
+                    n = limit(a->count * m->in - k, 0, CHAIN - depth);
+                    runs[count++] = (run){
+                        ((down[i].pixel + l) * m->in_size[1] + a->pixel) * row + k * lanes,
+                        (((down[i].tap + l) * s->kernel[2] + a->tap) * m->in + k) * TILE_M, n};
+                    depth += n;
+                }
+    (lanes > LANES ? NAME(pixel_wide) : NAME(pixel_narrow))(mr, runs, count, copy, weights, bias, out, plane, add);
+}
+
 /* A tile of output channels for all pixels, to [channel][pixel][TILE_N]. */
 static void NAME(batch_tile)(const ConvShape *s, const pass *m, int mr, const real *copy, const real *weights,
                              const real *bias, real *out)
 {
-    const ptrdiff_t row = m->in * NAME(batch_lanes)(s), plane = m->out_size[0] * m->out_size[1] * TILE_N;
     span across[MOST_LINE][MOST_TAPS], down[MOST_TAPS];
     int counts[MOST_LINE];
     for (ptrdiff_t x = 0; x < m->out_size[1]; x++) counts[x] = find_spans(s, m, 1, x, across[x]);
     for (ptrdiff_t y = 0; y < m->out_size[0]; y++) {
         const int lines = find_spans(s, m, 0, y, down);
-        for (ptrdiff_t x = 0; x < m->out_size[1]; x++, out += TILE_N) {
-            run runs[MOST_TAPS * MOST_TAPS];
-            int count = 0;
-            for (int i = 0; i < lines; i++)
-                for (ptrdiff_t l = 0; l < down[i].count; l++)
-                    for (const span *a = across[x]; a < across[x] + counts[x]; a++)
-                        runs[count++] = (run){((down[i].pixel + l) * m->in_size[1] + a->pixel) * row,
-                                              ((down[i].tap + l) * s->kernel[2] + a->tap) * m->in * TILE_M,
-                                              a->count * m->in};
-            (s->images > LANES ? NAME(pixel_wide) : NAME(pixel_narrow))(mr, runs, count, copy, weights, bias, out,
-                                                                        plane);
-        }
+        for (ptrdiff_t x = 0; x < m->out_size[1]; x++, out += TILE_N)
+            NAME(batch_pixel)(s, m, mr, down, lines, across[x], counts[x], copy, weights, bias, out);
     }
 }
 

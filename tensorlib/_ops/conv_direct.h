@@ -15,7 +15,6 @@
 #define MOST_OUT 192                            /* output channels whose weights stay in the cache */
 #define MOST_SUMS ((ptrdiff_t)1 << 18)          /* elements of the weight's sums that are worth having once a thread */
 #define BAND_BYTES ((ptrdiff_t)192 << 10)       /* aim for the copy of a band: well inside the second level cache */
-#define STEP 512                                /* rows of the column matrix summed in registers before C is touched */
 
 /* The places of one kernel dim that reach a phase of the outputs, and the stride phases of the input that they read. */
 typedef struct {

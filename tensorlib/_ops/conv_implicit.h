@@ -12,7 +12,6 @@
 #define MOST_TAPS 12                            /* of one dim of the kernel */
 #define MOST_POSITIONS 384                      /* of a block */
 #define COPY_BYTES ((ptrdiff_t)256 << 10)       /* aim for the copy of a block: inside the second level cache */
-#define STEP 320                                /* rows of a panel of weights that stay in the first level cache */
 
 /* Inputs that lie in a row of the copy: `length` elements from `offset` on. */
 typedef struct {
@@ -50,7 +49,7 @@ static void find_phase(const ConvShape *s, const pass *m, ptrdiff_t index, ptrdi
     p->depth = p->taps * m->in;
 }
 
-/* The next STEP elements of the runs, or what is left of them, from element `at` of run `r` on. */
+/* The next CHAIN elements of the runs, or what is left of them, from element `at` of run `r` on. */
 typedef struct {
     int r, count;
     ptrdiff_t at, depth;
@@ -60,10 +59,10 @@ typedef struct {
 static int next_portion(const phase *p, portion *s)
 {
     s->count = 0;
-    for (s->depth = 0; s->r < p->runs && s->depth < STEP; s->count++) {
+    for (s->depth = 0; s->r < p->runs && s->depth < CHAIN; s->count++) {
         const run *from = p->run + s->r;
         ptrdiff_t length = from->length - s->at;
-        if (length > STEP - s->depth) length = STEP - s->depth;
+        if (length > CHAIN - s->depth) length = CHAIN - s->depth;
         s->run[s->count] = (run){from->offset + s->at, length};
         s->depth += length;
         s->at += length;

@@ -55,9 +55,9 @@ ALWAYS_INLINE void NAME(stream_body)(const int mr, const int wide, ptrdiff_t k, 
 }
 
 #define STREAM_CASE(h, wide) case h: NAME(stream_body)(h, wide, k, a, ra, b, step, beta, d, rd, c, rc); break;
-static __attribute__((noinline)) void NAME(stream)(int mr, ptrdiff_t k, const real *a, ptrdiff_t ra, const real *b,
-                                                   ptrdiff_t step, real beta, const real *d, ptrdiff_t rd, real *c,
-                                                   ptrdiff_t rc)
+static __attribute__((noinline)) void NAME(stream_chain)(int mr, ptrdiff_t k, const real *a, ptrdiff_t ra,
+                                                         const real *b, ptrdiff_t step, real beta, const real *d,
+                                                         ptrdiff_t rd, real *c, ptrdiff_t rc)
 {
     switch (mr) {
     STREAM_CASE(1, 4) STREAM_CASE(2, 2) STREAM_CASE(3, 1) STREAM_CASE(4, 1) STREAM_CASE(5, 1) STREAM_CASE(6, 1)
@@ -65,6 +65,17 @@ static __attribute__((noinline)) void NAME(stream)(int mr, ptrdiff_t k, const re
     STREAM_CASE(7, 1) STREAM_CASE(8, 1) STREAM_CASE(9, 1) STREAM_CASE(10, 1) STREAM_CASE(11, 1) STREAM_CASE(12, 1)
 #endif
     }
+}
+
+/* Chains one after the other, as in gemm_tile.h. */
+static void NAME(stream)(int mr, ptrdiff_t k, const real *a, ptrdiff_t ra, const real *b, ptrdiff_t step, real beta,
+                         const real *d, ptrdiff_t rd, real *c, ptrdiff_t rc)
+{
+    for (; k > CHAIN; k -= CHAIN, a += CHAIN, b += CHAIN * TILE_N) {
+        NAME(stream_chain)(mr, CHAIN, a, ra, b, step, beta, d, rd, c, rc);
+        beta = 1, d = c, rd = rc;
+    }
+    NAME(stream_chain)(mr, k, a, ra, b, step, beta, d, rd, c, rc);
 }
 
 /* One block of k: c = a @ b + beta * d, a dense along k. */

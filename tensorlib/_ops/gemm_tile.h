@@ -35,28 +35,39 @@ ALWAYS_INLINE void NAME(tile_body)(const int mr, const int vecs, ptrdiff_t k, co
             if (vecs == 2) sum[i][1] += left * row[1];
         }
     }
+    if (alpha != 1)
+        #pragma GCC unroll 12
+        for (int i = 0; i < mr; i++) sum[i][0] *= alpha, sum[i][1] *= alpha;
     #pragma GCC unroll 12
-    for (int i = 0; i < mr; i++, c += rc, d += rd) {
+    for (int i = 0; i < mr; i++, c += rc, d += rd)
         #pragma GCC unroll 2
         for (int j = 0; j < vecs; j++) {
-            vec out = sum[i][j] * alpha;
-            if (beta != 0) out += LOAD(d + j * LANES) * beta;
-            STORE(c + j * LANES) = out;
+            if (beta == 1) sum[i][j] += LOAD(d + j * LANES);
+            else if (beta != 0) sum[i][j] += LOAD(d + j * LANES) * beta;
+            STORE(c + j * LANES) = sum[i][j];
         }
-    }
 }
 
 #define TILE_ARGS k, a, ra, ca, b, rb, alpha, beta, d, rd, c, rc
 #define TILE_CASE(h) case h: NAME(tile_body)(h, vecs, TILE_ARGS); break;
 #define TILE_PARAMS ptrdiff_t k, const real *a, ptrdiff_t ra, ptrdiff_t ca, const real *b, ptrdiff_t rb, real alpha, \
     real beta, const real *d, ptrdiff_t rd, real *c, ptrdiff_t rc
-#define DEFINE_TILE(name, vecs_, ra_, ca_)                                      \
-    static __attribute__((noinline)) void NAME(name)(int mr, TILE_PARAMS)       \
-    {                                                                           \
-        enum { vecs = vecs_ };                                                  \
-        ra = ra_;                                                               \
-        ca = ca_;                                                               \
-        switch (mr) { EACH_HEIGHT(TILE_CASE) }                                  \
+#define DEFINE_TILE(name, vecs_, ra_, ca_)                                          \
+    static __attribute__((noinline)) void NAME(name##_chain)(int mr, TILE_PARAMS)   \
+    {                                                                               \
+        enum { vecs = vecs_ };                                                      \
+        ra = ra_;                                                                   \
+        ca = ca_;                                                                   \
+        switch (mr) { EACH_HEIGHT(TILE_CASE) }                                      \
+    }                                                                               \
+    static void NAME(name)(int mr, TILE_PARAMS)                                     \
+    {                                                                               \
+        ca = ca_;                                                                   \
+        for (; k > CHAIN; k -= CHAIN, a += CHAIN * ca, b += CHAIN * rb) {           \
+            NAME(name##_chain)(mr, CHAIN, a, ra, ca, b, rb, alpha, beta, d, rd, c, rc); \
+            beta = 1, d = c, rd = rc;                                               \
+        }                                                                           \
+        NAME(name##_chain)(mr, TILE_ARGS);                                          \
     }
 DEFINE_TILE(tile_packed, 2, 1, TILE_M)
 DEFINE_TILE(tile_strided, 2, ra, ca)
@@ -107,7 +118,7 @@ static __attribute__((noinline)) void NAME(tile_half)(int mr, ptrdiff_t k, const
 #endif
 
 /* A tile of fewer than TILE_N columns: the product in whole and half vectors into a buffer, then the part that exists. */
-static void NAME(tile_edge)(int mr, ptrdiff_t width, TILE_PARAMS)
+static void NAME(edge_chain)(int mr, ptrdiff_t width, TILE_PARAMS)
 {
     real full[TILE_M * TILE_N];
     ptrdiff_t left = width;
@@ -118,9 +129,19 @@ static void NAME(tile_edge)(int mr, ptrdiff_t width, TILE_PARAMS)
     }
 #endif
     if (left > 0)
-        (left <= LANES ? NAME(tile_narrow) : NAME(tile_strided))(
+        (left <= LANES ? NAME(tile_narrow_chain) : NAME(tile_strided_chain))(
             mr, k, a, ra, ca, b, rb, alpha, 0, d, rd, full, TILE_N);
     for (int i = 0; i < mr; i++, c += rc, d += rd) NAME(finish_row)(width, full + i * TILE_N, beta, d, c);
+}
+
+/* Chains one after the other, as whole tiles have them: threads cut matrices, and bits may not depend on that. */
+static void NAME(tile_edge)(int mr, ptrdiff_t width, TILE_PARAMS)
+{
+    for (; k > CHAIN; k -= CHAIN, a += CHAIN * ca, b += CHAIN * rb) {
+        NAME(edge_chain)(mr, width, CHAIN, a, ra, ca, b, rb, alpha, beta, d, rd, c, rc);
+        beta = 1, d = c, rd = rc;
+    }
+    NAME(edge_chain)(mr, width, TILE_ARGS);
 }
 
 /* Copy a panel of B, `width` <= TILE_N columns and k rows, to rows of TILE_N elements; missing columns become 0. */

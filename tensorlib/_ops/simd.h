@@ -28,6 +28,10 @@
 #define EACH_HEIGHT(CASE) CASE(6) CASE(5) CASE(4) CASE(3) CASE(2) CASE(1)
 #endif
 
+/* Products that are summed in a register one after the other. A longer sum is one of such sums, so that its rounding
+   errors hardly grow with its length. */
+#define CHAIN 128
+
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
 #define PASTE_(a, b) a##_##b
 #define PASTE(a, b) PASTE_(a, b)

@@ -282,7 +282,7 @@ static void NAME(transform_rows)(const tiling *t, const pieces *p, const tile_bl
 static void NAME(panel_products)(const tiling *t, const pieces *p, const tile_block *b, const real *inputs,
                                  const real *weights, int narrow, real *products)
 {
-    enum { STEP = 128 };                        /* rows of the weights that stay in the first level cache */
+    enum { STEP = CHAIN / 2 };                  /* transforms enlarge errors: shorter sums make up for that */
     const ptrdiff_t row = NAME(input_row)(t);
     for (int i = 0; i < (t->flat ? 4 : PLACES); i++, products += NAME(apart)(b->tiles * TILE_N)) {
         const real *place = inputs + i * NAME(input_place)(t, b->tiles);
