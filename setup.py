@@ -53,10 +53,13 @@ def compiles(flags, source):
 
 
 def openmp_flags():
+    """Flags to compile and link with; region.h only for a compiler whose regions go through what it stands in for."""
     if os.environ.get("TENSORLIB_OPENMP") == "0":
         return []
-    source = "#include <omp.h>\nint main(void) { return omp_get_max_threads() < 1; }\n"
-    return ["-fopenmp"] if compiles(["-fopenmp"], source) else []
+    openmp, region = ["-fopenmp"], ["-include", str((OPS / "region.h").resolve()), "-Wl,--wrap=GOMP_parallel"]
+    source = "#include <omp.h>\nint main(void) {\n#pragma omp parallel\n{ omp_get_thread_num(); }\nreturn 0; }\n"
+    found = [flags for flags in (openmp + region, openmp) if compiles(flags, source)]
+    return found[0] if found else []
 
 
 def chosen_levels():
