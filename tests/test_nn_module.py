@@ -317,6 +317,67 @@ def test_module_list():
         layers[4]
 
 
+@pytest.mark.parametrize("container", [lambda layers: nn.ModuleList(layers), lambda layers: nn.Sequential(*layers)])
+def test_containers_follow_their_ordered_dict(container):
+    """Iteration is in the order of _modules, whatever was done to it, and notices changes on its way."""
+    layers = container([nn.Linear(2, 2), nn.ReLU(), nn.Tanh(), nn.Sigmoid()])
+    for change in (lambda d: d.move_to_end("1"), lambda d: d.move_to_end("3", last=False), lambda d: d.pop("0"),
+                   lambda d: d.update({"0": nn.ELU()}), lambda d: d.move_to_end("2"), lambda d: d.update({"1": None})):
+        change(layers._modules)
+        assert list(layers) == list(layers._modules.values())
+    with pytest.raises(RuntimeError, match="mutated during iteration"):
+        for _ in layers:
+            layers._modules["more"] = nn.ReLU()
+    walk = iter(layers)
+    assert iter(walk) is walk and len(list(walk)) == 5 and list(walk) == []
+    layers._modules = dict(a=nn.ReLU())
+    assert list(layers) == [layers.a]
+
+
+def test_sequential_runs_in_the_order_of_its_ordered_dict():
+    net = nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 2))
+    net._modules.move_to_end("0")
+    assert net(Variable(tensorlib.ones(1, 3))).size() == (1, 3)
+
+
+class Chatty(nn.Module):
+    """Makes up attributes, and asks the base class for those it does not know."""
+
+    def __getattr__(self, name):
+        return "made up" if name.startswith("x_") else super().__getattr__(name)
+
+
+def test_look_up_by_methods_of_a_class():
+    module = Chatty()
+    module.weight = nn.Parameter(tensorlib.ones(1))
+    assert module.weight is module._parameters["weight"] and module.training is True
+    for _ in range(2):                      # the first look-up may change how the next one goes
+        assert module.x_y == "made up"
+        with pytest.raises(AttributeError, match="'Chatty' object has no attribute 'y'"):
+            module.y
+
+
+def test_look_up_by_methods_that_come_later():
+    """A class that has looked up attributes the usual way may still get methods of its own, as may its base."""
+    class Base(nn.Module):
+        pass
+
+    class Derived(Base):
+        pass
+
+    module = Derived()
+    with pytest.raises(AttributeError):
+        module.y
+    Base.__getattr__ = lambda self, name: "made up"
+    assert module.y == "made up" and module.training is True
+    Derived.__getattribute__ = lambda self, name: "all " + name
+    assert module.training == "all training" and Base().training is True
+    del Derived.__getattribute__, Base.__getattr__
+    assert module.training is True
+    with pytest.raises(AttributeError, match="'Derived' object has no attribute 'y'"):
+        module.y
+
+
 def test_parameter_list():
     params = nn.ParameterList([nn.Parameter(tensorlib.ones(2))])
     params.append(nn.Parameter(tensorlib.zeros(1)))

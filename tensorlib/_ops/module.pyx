@@ -7,9 +7,14 @@ forward(). Nothing here knows Variables.
 cimport cython
 from cpython.object cimport PyObject
 
+from cpython.ref cimport Py_DECREF
+
 from .classes cimport set_class_attribute, tuple_items
 
 cdef extern from "Python.h":
+    bint PyODict_CheckExact(object o)
+    PyObject* PyIter_Next(object o) except? NULL
+    bint PyDict_Next(object d, Py_ssize_t* place, PyObject** key, PyObject** value)
     PyObject* PyDict_GetItemWithError(object d, object key) except? NULL
     object PyObject_GenericGetAttr(object o, object name)
     object PyObject_VectorcallDict(object callable, PyObject** args, size_t n, PyObject* keywords)
@@ -20,9 +25,24 @@ cdef extern from *:
     #define tl_look_up(cls, name) _PyType_Lookup((PyTypeObject*)(cls), name)
     #define tl_slots(o) (*(PyObject**)((char*)(o) + Py_TYPE(o)->tp_dictoffset))
     static PyGetSetDef tl_dict = {"__dict__", PyObject_GenericGetDict, PyObject_GenericSetDict, NULL, NULL};
+    /* Let attributes of cls's objects be looked up by base's C function, if it has no other __getattr__ and
+       __getattribute__. Python gives every class a function of its own that finds these two by name and calls them. */
+    static void tl_inherit_look_up(PyObject* cls, PyObject* base) {
+        static PyObject *hook, *getter;
+        getattrofunc look_up = ((PyTypeObject*)base)->tp_getattro;
+        if (((PyTypeObject*)cls)->tp_getattro == look_up) return;
+        if (!hook) {
+            hook = PyUnicode_InternFromString("__getattr__");
+            getter = PyUnicode_InternFromString("__getattribute__");
+        }
+        if (hook && getter && tl_look_up(cls, hook) == tl_look_up(base, hook)
+                && tl_look_up(cls, getter) == tl_look_up(base, getter))
+            ((PyTypeObject*)cls)->tp_getattro = look_up;
+    }
     static PyObject* tl_dict_descriptor(PyObject* cls) { return PyDescr_NewGetSet((PyTypeObject*)cls, &tl_dict); }
     """
     object dict_descriptor "tl_dict_descriptor"(object cls)
+    void inherit_look_up "tl_inherit_look_up"(object cls, object base)
     PyObject* look_up "tl_look_up"(object cls, object name)     # in a class: borrowed, or NULL without an error
     PyObject* slots_of "tl_slots"(object self)           # self.__dict__, borrowed
 
@@ -53,6 +73,7 @@ cdef class ModuleBase:
 
     def __getattribute__(self, name):
         cdef PyObject* found
+        inherit_look_up(type(self), ModuleBase)
         if look_up(type(self), name) == NULL:
             found = PyDict_GetItemWithError(<dict>slots_of(self), name)
             if found == NULL:
@@ -66,6 +87,13 @@ cdef class ModuleBase:
         if found == NULL:
             raise AttributeError("'%s' object has no attribute '%s'" % (type(self).__name__, name))
         return <object>found
+
+    def _in_order(self):
+        """Return an iterator over the child modules."""
+        cdef PyObject* modules = PyDict_GetItemWithError(<dict>slots_of(self), "_modules")
+        if modules == NULL or not PyODict_CheckExact(<object>modules):
+            return iter(self._modules.values())
+        return values_of(<dict>modules)
 
     def __call__(self, *input, **kwargs):
         hooks = hooks_of(self, "_forward_pre_hooks")
@@ -85,6 +113,38 @@ cdef class ModuleBase:
 
 
 set_class_attribute(ModuleBase, "__dict__", dict_descriptor(ModuleBase))      # Cython's own cannot be assigned to
+
+
+@cython.freelist(8)
+cdef class Values:
+    """Iterator over the values of an ordered dictionary, which come sooner than from its own.
+
+    Its order is nearly always that of the plain dictionary inside, which gives keys and values with no look-up.
+    """
+    cdef dict slots
+    cdef object keys
+    cdef Py_ssize_t place           # in the plain dictionary
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        cdef PyObject* next_key = PyIter_Next(self.keys)
+        cdef PyObject* key = NULL
+        cdef PyObject* value = NULL
+        if next_key == NULL:
+            raise StopIteration
+        found = <object>next_key
+        Py_DECREF(found)
+        if PyDict_Next(self.slots, &self.place, &key, &value) and key == next_key:
+            return <object>value
+        return self.slots[found]
+
+
+cdef Values values_of(dict slots):
+    cdef Values values = Values.__new__(Values)
+    values.slots, values.keys = slots, iter(slots)
+    return values
 
 
 cdef object hooks_of(ModuleBase self, str kind):

@@ -67,12 +67,11 @@ class Sequential(Module):
     def __len__(self):
         return len(self._modules)
 
-    def __iter__(self):
-        return iter(self._modules.values())
+    __iter__ = Module._in_order
 
     def forward(self, input):
         norm = None         # a batch normalisation that waits for what comes next
-        for module in self._modules.values():
+        for module in self._in_order():
             if norm is not None:
                 if _is_plain(module, RELU):
                     input, norm = norm.forward_relu(input), None
@@ -112,8 +111,7 @@ class ModuleList(Module):
     def __len__(self):
         return len(self._modules)
 
-    def __iter__(self):
-        return iter(self._modules.values())
+    __iter__ = Module._in_order
 
     def __iadd__(self, modules):
         return self.extend(modules)
