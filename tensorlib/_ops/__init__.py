@@ -52,9 +52,9 @@ def _load_kernels():
 
 
 # Modules whose functions work on memory of any device, or are no drivers.
-NEUTRAL = ("array", "backward", "blocks", "copying", "dispatch", "driver", "elementwise", "guard", "module", "node",
-           "numbers", "plan", "recording", "row", "shape", "signature", "sparse", "sparse_math", "storage", "tensor",
-           "variable")
+NEUTRAL = ("array", "backward", "blocks", "copying", "dispatch", "driver", "elementwise", "guard", "joining", "module",
+           "node", "numbers", "plan", "recording", "row", "shape", "signature", "sparse", "sparse_math", "storage",
+           "tensor", "variable")
 
 
 def _guard_drivers():

@@ -56,6 +56,16 @@ cdef Seen unwrap(PyObject** args, Py_ssize_t n, PyObject** raw):
 
 cdef object record(Op op, PyObject** args, Py_ssize_t n):
     """Run op on the tensors inside args; remember it if a gradient may be asked for."""
+    return unwrapped(op, args, n, None)
+
+
+cdef object record_inplace(Op op, PyObject** args, Py_ssize_t n):
+    """Run op on args[0] in place, and make the result its new history."""
+    return unwrapped(op, args, n, check_inplace(<object>args[0]))
+
+
+cdef object unwrapped(Op op, PyObject** args, Py_ssize_t n, VariableBase target):
+    """Run op on the tensors inside args: on target's in place, unless that is None."""
     cdef PyObject* few[FEW]
     cdef PyObject** raw = few
     cdef tuple many = new_tuple(n) if n > FEW else None
@@ -65,6 +75,8 @@ cdef object record(Op op, PyObject** args, Py_ssize_t n):
         raw = tuple_items(many)
     seen = unwrap(args, n, raw)
     try:
+        if target is not None:
+            return recorded_inplace(op, args, n, raw, &seen, target)
         return recorded(op, args, n, raw, &seen)
     finally:
         if many is None:
@@ -161,7 +173,7 @@ cdef Node new_node(Op op, object cls, PyObject** args, Py_ssize_t n, PyObject** 
     elif edges == 1 and has_edge(op, args, 0):
         node.positions = FIRST
     else:
-        node.positions = tuple([i for i in range(n) if has_edge(op, args, i)])
+        node.positions = edges_of(op, args, n, edges)
     if other_outputs:
         node.slots = tuple([(<VariableBase>args[i]).output_nr for i in node.positions])
     if resized:
@@ -173,6 +185,19 @@ cdef Node new_node(Op op, object cls, PyObject** args, Py_ssize_t n, PyObject** 
     if op.n_kept:
         node.saved = keep(op, args, n, raw, result, want, changed)
     return node
+
+
+cdef tuple edges_of(Op op, PyObject** args, Py_ssize_t n, Py_ssize_t edges):
+    """The positions of the arguments that gradients may go to; edges: how many there are."""
+    cdef tuple made = new_tuple(edges)
+    cdef Py_ssize_t i, e = 0
+    cdef object number
+    for i in range(n):
+        if has_edge(op, args, i):
+            number = i
+            put(made, e, <PyObject*>number)
+            e += 1
+    return made
 
 
 cdef inline object class_of(Op op, PyObject** args):
@@ -222,26 +247,8 @@ cdef tuple keep(Op op, PyObject** args, Py_ssize_t n, PyObject** raw, object res
     return kept
 
 
-cdef object record_inplace(Op op, PyObject** args, Py_ssize_t n):
-    """Run op on args[0] in place, and make the result its new history."""
-    cdef VariableBase target = check_inplace(<object>args[0])
-    cdef PyObject* few[FEW]
-    cdef PyObject** raw = few
-    cdef tuple many = new_tuple(n) if n > FEW else None
-    cdef Seen seen
-    cdef Py_ssize_t i
-    if many is not None:
-        raw = tuple_items(many)
-    seen = unwrap(args, n, raw)
-    try:
-        return recorded_inplace(op, args, n, raw, &seen, target)
-    finally:
-        if many is None:
-            for i in range(n):
-                Py_DECREF(<object>few[i])
-
-
 cdef object recorded_inplace(Op op, PyObject** args, Py_ssize_t n, PyObject** raw, Seen* seen, VariableBase target):
+    """target, changed by op on raw."""
     cdef bint need = seen.need and not seen.inert and op.differentiable and not silent
     cdef Node node = None
     if need:

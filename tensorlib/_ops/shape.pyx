@@ -259,53 +259,56 @@ def moved(TensorBase self not None, int device, bint non_blocking=False):
 
 def cat(int dim, *tensors):
     """Join along a dim. Empty tensors are skipped; the other sizes must agree."""
-    cdef list parts = []
-    cdef TensorBase first, t, out
+    cdef TensorBase first = None, t, out
     cdef Py_ssize_t sizes[MAXDIM]
     cdef Py_ssize_t start = 0
-    cdef int d
+    cdef bint dense = True
     if not tensors:
         raise RuntimeError("cat: seq can't be empty: there is no tensor in it")
-    cdef bint dense = True
     for t in tensors:
         if t.dtype != (<TensorBase>tensors[0]).dtype or t.device != (<TensorBase>tensors[0]).device:
             raise TypeError("cat: expected tensors of one type and device, but got %s and %s"
                             % (device_name(<TensorBase>tensors[0]), device_name(t)))
         if t.numel_ > 0:
-            parts.append(t)
             dense = dense and t.device < 0 and is_contiguous(t)
-    if not parts:
+            first = t if first is None else first
+    if first is None:
         return (<object>tensors[0]).new()
-    first = parts[0]
     dim = cat_dim(first, dim)
-    memcpy(sizes, first.sizes, sizeof(sizes))
-    for d in range(first.ndim, MAXDIM):
-        sizes[d] = 1
+    memcpy(sizes, first.sizes, first.ndim * sizeof(Py_ssize_t))
     sizes[dim] = 0
-    for t in parts:
-        check_cat(first, t, dim)
-        sizes[dim] += t.sizes[dim] if dim < t.ndim else 1
+    for t in tensors:
+        if t.numel_ > 0:
+            check_cat(first, t, dim)
+            sizes[dim] += share_of(t, dim)
     out = empty(first.dtype, max(first.ndim, dim + 1), sizes, first.device)
     if dense and out.numel_ <= FEW:
-        join_few(out, parts, dim)
+        join_few(out, tensors, dim)
         return out
-    for t in parts:
-        length = t.sizes[dim] if dim < t.ndim else 1
-        copy_into(narrow(out, dim, start, length), t)
-        start += length
+    for t in tensors:
+        if t.numel_ > 0:
+            copy_into(narrow(out, dim, start, share_of(t, dim)), t)
+            start += share_of(t, dim)
     return out
 
 
-cdef int join_few(TensorBase out, list parts, int dim) except -1:
+cdef inline Py_ssize_t share_of(TensorBase t, int dim) noexcept:
+    """What a part adds to a dim, which may be one beyond its last."""
+    return t.sizes[dim] if dim < t.ndim else 1
+
+
+cdef int join_few(TensorBase out, tuple parts, int dim) except -1:
     """Copy dense parts side by side: what a view and a copy of each cost counts where there are few elements."""
     cdef Py_ssize_t inner = out.strides[dim] * itemsize(out.dtype), line = inner * out.sizes[dim], run, i
+    cdef Py_ssize_t lines = out.numel_ // (out.strides[dim] * out.sizes[dim])
     cdef char* place = ptr(out)
     cdef TensorBase t
     for t in parts:
-        run = inner * (t.sizes[dim] if dim < t.ndim else 1)
-        for i in range(out.numel_ // (out.strides[dim] * out.sizes[dim])):
-            memcpy(place + i * line, ptr(t) + i * run, run)
-        place += run
+        if t.numel_ > 0:
+            run = inner * share_of(t, dim)
+            for i in range(lines):
+                memcpy(place + i * line, ptr(t) + i * run, run)
+            place += run
     return 0
 
 

@@ -1,6 +1,7 @@
 """Rows that rearrange: views, copies, joining, tiling, casts."""
 from .._ops import shape
-from .._ops.variable import VariableBase
+from .._ops.joining import cat as cat_sequence
+from .._ops.joining import stack
 from .._ops.sparse import SparseTensor, moved_to
 from .._ops.tensor import TensorBase, set_view
 from ._samples import arguments, positions, reference, unary
@@ -202,25 +203,6 @@ def untile(g, size, counts):
 # ---- composites ---------------------------------------------------------------------------------------
 
 
-def cat_sequence(tensors, dim=0):
-    """Join a sequence along a dim."""
-    if len(tensors) == 0:
-        raise RuntimeError("cat: seq can't be empty: there is no tensor in it")
-    first = tensors[0]
-    if isinstance(first, VariableBase) and dim >= first.dim() and dim >= max(t.dim() for t in tensors):
-        raise RuntimeError("cat: dimension %d out of range of %dD Variables" % (dim, first.dim()))
-    return cat(dim, *tensors)
-
-
-def stack(sequence, dim=0):
-    """Join along a new dim."""
-    if len(sequence) == 0:
-        raise ValueError("stack expects a non-empty sequence of tensors")
-    if dim < 0:
-        dim += sequence[0].dim() + 1
-    return cat(dim, *[unsqueeze(x, dim) for x in sequence])
-
-
 def split(self, split_size, dim=0):
     """Pieces of split_size along a dim, the last one smaller; a tuple of views."""
     if split_size == 0:
@@ -275,4 +257,4 @@ for _name, _kernel, *_signatures in (("t_", shape.t, "(Tensor self)"),
     public(_name, dict.fromkeys(_signatures, on_itself(_kernel)), types=ALL + HALF, variable=False, function=False,
            doc="In place: %s." % _name[:-1])
 
-engine_rows(sum_to=sum_to, clone=clone, t=t, subscript=subscript)
+engine_rows(sum_to=sum_to, clone=clone, t=t, subscript=subscript, cat=cat, unsqueeze=unsqueeze)
