@@ -34,7 +34,7 @@ def sizes_of(sizes, size=None):
 
 def blank(sizes, size, out):
     """`out` in a size, or an uninitialised tensor of the default type."""
-    if size is None and out is None and Default.code is not None:
+    if size is None and out is None:
         made = core.empty_of(Default.code, sizes)
         if made is not None:
             return made

@@ -65,7 +65,7 @@ class Default:
     """The class that `Tensor` and the functions without a tensor argument make."""
 
     tensor = FloatTensor
-    code = 6                # its element type; None where it is on the GPU
+    code = 6                # its element type; -1 where it is on the GPU
     listeners = []          # called with the class when it changes
 
 
@@ -79,7 +79,7 @@ def set_default_tensor_type(t):
             "unknown tensor type %r, expected one of %s" % (t, ", ".join(sorted(BY_NAME)[:8])))
     Default.tensor = BY_NAME[t]
     code, on_gpu = core.code_of_class(Default.tensor)
-    Default.code = None if on_gpu else code
+    Default.code = -1 if on_gpu else code
     for listener in Default.listeners:
         listener(Default.tensor)
 

@@ -354,3 +354,37 @@ def test_cat(name, sizes, dim, dense):
     assert made.tolist() == wanted.tolist() and made.is_contiguous() and type(made) is type(parts[0])
     if len({a.shape for a in arrays}) == 1:
         assert tensorlib.stack(parts, 0).tolist() == np.stack(arrays).tolist()
+
+
+def test_cat_and_stack_of_few():
+    """Empty parts are skipped, a list tells its items itself, and errors name what does not fit."""
+    class Lying(list):
+        def __len__(self):
+            return 1
+
+    x, empty = tensorlib.Tensor([1, 2]), tensorlib.Tensor()
+    assert tensorlib.cat([empty, x, empty, x]).tolist() == [1, 2, 1, 2]
+    assert tensorlib.cat([empty, empty]).dim() == 0
+    assert tensorlib.cat(Lying([x, x, x])).numel() == 6 and tensorlib.stack(Lying([x, x, x])).size() == (3, 2)
+    assert tensorlib.stack((x, x), -1).tolist() == [[1, 1], [2, 2]]
+    for call, error, text in ((lambda: tensorlib.cat([]), RuntimeError, "seq can't be empty"),
+                              (lambda: tensorlib.stack([]), ValueError, "non-empty sequence"),
+                              (lambda: tensorlib.stack([x, empty]), RuntimeError, "cannot unsqueeze empty tensor"),
+                              (lambda: tensorlib.stack([x, x], 2), RuntimeError, "dimension out of range"),
+                              (lambda: tensorlib.cat([x, x.view(2, 1)]), RuntimeError, "inconsistent tensor sizes"),
+                              (lambda: tensorlib.cat([x, x.double(), x.view(1, 2)]), TypeError, "of one type")):
+        with pytest.raises(error, match=text):
+            call()
+
+
+def test_sizes_that_serve_again_are_right():
+    """Sizes are the same object only where they are equal, in whatever order tensors of many sizes are asked."""
+    base = tensorlib.zeros(4000)
+    sizes = [(a, b, c) for a in range(1, 12) for b in range(1, 12) for c in range(1, 12)]
+    sizes += [(n,) for n in range(1, 600)]
+    views = [base[:int(np.prod(size))].view(*size) for size in sizes]
+    for _ in range(2):
+        assert [tuple(view.size()) for view in views] == sizes
+        assert all(type(view.size()) is tensorlib.Size for view in views)
+    base.resize_(2, 3)
+    assert base.size() == (2, 3) and tensorlib.Tensor().size() == ()

@@ -97,6 +97,7 @@ cdef extern from *:
     }
     #define tl_tuple_items(t) (((PyTupleObject*)(t))->ob_item)
     #define tl_put(t, i, x) (Py_INCREF(x), PyTuple_SET_ITEM(t, i, x))
+    #define tl_put_new(l, i, x) (Py_INCREF(x), PyList_SET_ITEM(l, i, x))
     """
     # What a vectorcall gets: the arguments, how many (with a flag in the top bit), names of those behind them or NULL.
     ctypedef object (*vectorcall_fn)(object callable, PyObject** args, size_t n, PyObject* names)
@@ -109,6 +110,8 @@ cdef extern from *:
     dict dict_of "tl_dict_of"(PyObject* names, PyObject** values)
     PyObject** tuple_items "tl_tuple_items"(tuple t)
     void put "tl_put"(tuple t, Py_ssize_t i, PyObject* x)       # into a tuple that is being made
+    list new_list "PyList_New"(Py_ssize_t n)
+    void put_new "tl_put_new"(list l, Py_ssize_t i, object x)   # into a list that is being made
     int set_class_attribute "tl_set_class_attribute"(object cls, object name, object value) except -1
     object new_object "tl_new_object"(object cls, object no_arguments)      # cls.__new__(cls), without __init__
     void become "tl_become"(object o, object cls)

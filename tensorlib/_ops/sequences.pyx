@@ -1,7 +1,7 @@
 """Tensors from nested Python sequences, and lists from tensors."""
 from cpython.object cimport PyObject
 
-from .classes cimport new_tuple, put
+from .classes cimport new_list, new_tuple, put, put_new
 from .numbers cimport store_number
 from .storage cimport itemsize
 from .tensor cimport TensorBase, item
@@ -28,10 +28,14 @@ def to_list(TensorBase t not None):
 
 
 cdef list list_of(TensorBase t, int dim, Py_ssize_t offset):
+    cdef list made = new_list(t.sizes[dim])
     cdef Py_ssize_t i
-    if dim == t.ndim - 1:
-        return [item(t, offset + i * t.strides[dim]) for i in range(t.sizes[dim])]
-    return [list_of(t, dim + 1, offset + i * t.strides[dim]) for i in range(t.sizes[dim])]
+    for i in range(t.sizes[dim]):
+        if dim < t.ndim - 1:
+            put_new(made, i, list_of(t, dim + 1, offset + i * t.strides[dim]))
+        else:
+            put_new(made, i, item(t, offset + i * t.strides[dim]))
+    return made
 
 
 def fill_from_sequence(TensorBase t not None, sequence):

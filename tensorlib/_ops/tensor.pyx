@@ -15,7 +15,7 @@ from .types cimport F16, F32, F64, I8, I16, I32, I64, MAXDIM, NDTYPE, U8
 cdef extern from *:
     """
     /* what tuple.__new__(cls, ints) does */
-    static inline PyObject* tl_tuple_of_ints(PyObject* cls, const Py_ssize_t* ints, int n) {
+    static PyObject* tl_tuple_of_ints(PyObject* cls, const Py_ssize_t* ints, int n) {
         PyObject* made = ((PyTypeObject*)cls)->tp_alloc((PyTypeObject*)cls, n);
         PyObject* number;
         int i;
@@ -25,13 +25,31 @@ cdef extern from *:
         }
         return made;
     }
+    /* The same, but one made lately serves again, as nothing can change it. cls is always the same. */
+    #define TL_RECENT 64
+    static PyObject* tl_recent[TL_RECENT];
+    static PyObject* tl_recent_tuple(PyObject* cls, const Py_ssize_t* ints, int n) {
+        PyObject **place, *made;
+        size_t hash = n;
+        int i;
+        for (i = 0; i < n; ++i) hash = hash * 31 + ints[i];
+        place = &tl_recent[(hash ^ hash >> 6) % TL_RECENT];
+        made = *place;
+        if (made && PyTuple_GET_SIZE(made) == n) {
+            for (i = 0; i < n && PyLong_AsSsize_t(PyTuple_GET_ITEM(made, i)) == ints[i]; ++i) {}
+            if (i == n) { Py_INCREF(made); return made; }
+        }
+        made = tl_tuple_of_ints(cls, ints, n);
+        if (made) { Py_INCREF(made); Py_XSETREF(*place, made); }
+        return made;
+    }
     /* a + b * c, and whether that is more than any position can be */
     static inline int tl_advance(Py_ssize_t a, Py_ssize_t b, Py_ssize_t c, Py_ssize_t* sum) {
         Py_ssize_t product;
         return __builtin_mul_overflow(b, c, &product) || __builtin_add_overflow(a, product, sum);
     }
     """
-    object tuple_of_ints "tl_tuple_of_ints"(object cls, const Py_ssize_t* ints, int n)
+    object recent_tuple "tl_recent_tuple"(object cls, const Py_ssize_t* ints, int n)
     bint advance "tl_advance"(Py_ssize_t a, Py_ssize_t b, Py_ssize_t c, Py_ssize_t* total) noexcept nogil
 
 cdef tuple NO_ARGUMENTS = ()
@@ -411,7 +429,7 @@ for _class in CPU_CLASSES + CUDA_CLASSES:
 
 
 cdef object size_of(TensorBase t):
-    return tuple_of_ints(Size, t.sizes, t.ndim)
+    return recent_tuple(Size, t.sizes, t.ndim)
 
 
 # ---- the C interface ----------------------------------------------------------------------------------
@@ -647,12 +665,13 @@ def make_empty(int dtype, sizes=(), int device=-1):
 
 
 def empty_of(int dtype, tuple sizes not None):
-    """An uninitialised tensor of sizes given as ints, or as one sequence of ints; None where they are anything else."""
+    """An uninitialised tensor of sizes given as ints, or as one tuple of ints; None where they are anything else, and
+    where there is no such type on the CPU, dtype being -1."""
     cdef Py_ssize_t[MAXDIM] c
     cdef int d
     if len(sizes) == 1 and isinstance(sizes[0], tuple):
         sizes = <tuple>sizes[0]
-    if not 0 < len(sizes) <= MAXDIM:
+    if dtype < 0 or not 0 < len(sizes) <= MAXDIM:
         return None
     for d in range(len(sizes)):
         if type(sizes[d]) is not int or not 0 < sizes[d] < (1 << 40):
