@@ -293,6 +293,11 @@ def wrap_output(TensorBase data not None, bint volatile=False):
     return v
 
 
+def as_variable(x):
+    """A bare tensor counts as a Variable that needs no gradient."""
+    return x if isinstance(x, VariableBase) else variable_class(x)
+
+
 def share_version(VariableBase a not None, VariableBase b not None):
     """Let b count in-place changes together with a: they are on one storage."""
     if b.version is not None:

@@ -1,5 +1,6 @@
 """What the functions share: sizes as tuples, wrapping bare tensors, checks, and small selections along a dim."""
 from ..._ops.sequences import repeated
+from ..._ops.variable import as_variable  # noqa: F401
 from ...autograd import Variable
 
 
@@ -14,11 +15,6 @@ _single = _ntuple(1)
 _pair = _ntuple(2)
 _triple = _ntuple(3)
 _quadruple = _ntuple(4)
-
-
-def as_variable(x):
-    """A bare tensor counts as a Variable that needs no gradient."""
-    return x if isinstance(x, Variable) else Variable(x)
 
 
 def require_variable(name, **arguments):

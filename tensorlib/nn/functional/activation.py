@@ -133,13 +133,12 @@ def sigmoid(input):
     return as_variable(input).sigmoid()
 
 
-def _softmax_dim(input, dim):
+def _classes_of(input):
     """The dim a softmax is over when none is named: the classes of 2-D and 4-D input, the first dim of others."""
-    if dim is not None:
-        return dim
-    if not 1 <= input.dim() <= 4:
-        raise RuntimeError("softmax: 1D, 2D, 3D or 4D tensor expected, got %dD; name the dim" % input.dim())
-    return 1 if input.dim() in (2, 4) else 0
+    dims = input.dim()
+    if not 1 <= dims <= 4:
+        raise RuntimeError("softmax: 1D, 2D, 3D or 4D tensor expected, got %dD; name the dim" % dims)
+    return (dims + 1) % 2
 
 
 def softmax(input, dim=None):
@@ -155,14 +154,12 @@ def softmax(input, dim=None):
         [tensorlib.FloatTensor of size 1x4]
         <BLANKLINE>
     """
-    input = as_variable(input)
-    return softmax_rows.softmax(input, _softmax_dim(input, dim))
+    return softmax_rows.softmax(as_variable(input), _classes_of(input) if dim is None else dim)
 
 
 def log_softmax(input, dim=None):
     """The logarithm of softmax(), computed without overflow. The dim as there."""
-    input = as_variable(input)
-    return softmax_rows.log_softmax(input, _softmax_dim(input, dim))
+    return softmax_rows.log_softmax(as_variable(input), _classes_of(input) if dim is None else dim)
 
 
 def softmin(input, dim=None):

@@ -8,15 +8,18 @@ MAX_POOL, AVG_POOL = [[name + "Pool%dd" % n for n in range(4)] for name in ("Max
 
 
 def _max_pool(n, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices):
-    outputs = pool_ops.max_pool(as_variable(input), repeated(kernel_size, n), repeated(stride or kernel_size, n),
+    kernel_size = repeated(kernel_size, n)
+    outputs = pool_ops.max_pool(as_variable(input), kernel_size, repeated(stride, n) if stride else kernel_size,
                                 repeated(padding, n), repeated(dilation, n), ceil_mode)
     name_node(outputs, MAX_POOL[n])
     return outputs if return_indices else outputs[0]
 
 
 def _avg_pool(n, input, kernel_size, stride, padding=0, ceil_mode=False, count_include_pad=True):
-    return name_node(pool_ops.avg_pool(as_variable(input), repeated(kernel_size, n), repeated(stride or kernel_size, n),
-                                       repeated(padding, n), ceil_mode, count_include_pad), AVG_POOL[n])
+    kernel_size = repeated(kernel_size, n)
+    output = pool_ops.avg_pool(as_variable(input), kernel_size, repeated(stride, n) if stride else kernel_size,
+                               repeated(padding, n), ceil_mode, count_include_pad)
+    return name_node(output, AVG_POOL[n])
 
 
 def max_pool1d(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False):
