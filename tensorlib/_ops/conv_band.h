@@ -477,10 +477,17 @@ static double NAME(share)(ptrdiff_t n, ptrdiff_t step, ptrdiff_t least)
     return (double)n / (n - rest + (rest == 0 ? 0 : rest < least ? least : rest));
 }
 
+/* What the copy of a band takes, in products: lines cost more than their elements where those are few. */
+static double NAME(copy_cost)(const bands *b)
+{
+    enum { ELEMENT = 4, ELEMENT_APART = 10 };
+    const double elements = (double)b->m.in * b->plane;
+    return elements * (b->m.step[1] > 1 ? ELEMENT_APART : ELEMENT) + elements / b->pitch * LINE_COST;
+}
+
 static double NAME(direct_pass)(ConvShape *s, int gradient, int threads)
 {
-    enum { COPY = 4, COPY_APART = 10, WRITE = 8, WRITE_APART = 32, LEAST = 2 };    /* an element's costs, in products */
-    enum { BAND = 4000 };                                                           /* and those of a band */
+    enum { WRITE = 8, WRITE_APART = 32, LEAST = 2 };    /* what an element costs that is written, in products */
     bands b;
     if ((gradient ? s->cin : s->cout) > MOST_OUT || !NAME(plan_bands)(s, gradient, 0, threads, &b)) return 0;
     const pass *m = &b.m;
@@ -488,10 +495,10 @@ static double NAME(direct_pass)(ConvShape *s, int gradient, int threads)
     s->scratch = NAME(offset_room)(&b, s) + NAME(copy_room)(&b) + TILE_M * length;
     s->shared = NAME(packed_room)(s, &b);
     const double each = (double)s->batch * s->groups * s->bands, rows = m->out / NAME(share)(m->out, TILE_M, LEAST);
-    const double moved = (double)m->in * b.plane * (m->step[1] > 1 ? COPY_APART : COPY)
+    const double moved = NAME(copy_cost)(&b)
         + (double)b.phases * m->out * length * (m->phases[1] > 1 ? WRITE_APART : WRITE);
     return (double)s->batch * s->groups * s->positions * s->depth * s->cout
-        / (each * (rows * m->in * s->taps * length + moved + BAND));
+        / (each * (1.12 * rows * m->in * s->taps * length + moved + BAND));
 }
 
 static double NAME(direct_plan)(ConvShape *s, int threads) { return NAME(direct_pass)(s, 0, threads); }
@@ -500,7 +507,7 @@ static double NAME(direct_dx_plan)(ConvShape *s, int threads) { return NAME(dire
 
 static double NAME(direct_weight_plan)(ConvShape *s, int threads)
 {
-    enum { TURN = 40, COPY = 8 };   /* what an element costs that is turned or copied, in products */
+    enum { TURN = 45, COPY = 8, END = 300 };    /* an element's costs in products: turned, copied, a sum ended */
     bands b;
     if (s->groups * s->cout * s->depth > MOST_SUMS || !NAME(plan_bands)(s, 0, 1, threads, &b)) return 0;
     s->parts = limit(threads, 1, s->batch * s->groups * s->bands);
@@ -509,10 +516,13 @@ static double NAME(direct_weight_plan)(ConvShape *s, int threads)
     if (NAME(few_channels)(s)) {
         const double length = NAME(band_length)(&b, s->band);
         return (double)s->cout * s->depth * s->band * s->out[2]
-            / (2 * s->cout * s->depth * length + COPY * (s->cin * b.plane + s->cout * length));
+            / (s->cout * s->depth * (2 * length + END) + NAME(copy_cost)(&b) + COPY * s->cout * length);
     }
-    return NAME(share)(s->cout, TILE_N, TILE_N * 2 / 3) * NAME(share)(s->depth, TILE_M, 4)
-        * s->depth / (s->depth + TURN);
+    const ptrdiff_t rest = s->cout % TILE_N, last = rest > LANES ? TILE_N : rest > 0 ? LANES * 5 / 4 : 0;
+    const double products = (double)s->depth / NAME(share)(s->depth, TILE_M, 4) * (s->cout - rest + last);
+    const double n = s->band * s->out[2];
+    return n * s->depth * s->cout / (n * (products + TURN * s->cout) + NAME(copy_cost)(&b) + BAND
+                                     + SUM_COST * s->depth * s->cout / (s->batch * s->bands));
 }
 
 static void NAME(run_direct)(const ConvShape *s, int gradient, const real *x, const real *w, const real *bias, real *y,

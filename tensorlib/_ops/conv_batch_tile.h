@@ -163,7 +163,7 @@ static void NAME(batch_task)(const ConvShape *s, const pass *m, const real *x, c
 
 static double NAME(batch_plan)(ConvShape *s, int gradient, int threads)
 {
-    enum { COPY = 28, LEAST = 4 };      /* products that turning an element costs, and the fewest rows worth a tile */
+    enum { LEAST = 4, CACHED = 3 << 18 };       /* the fewest rows worth a tile; bytes that stay in the cache */
     const pass m = describe_pass(s, gradient);
     const ptrdiff_t fair = (s->batch + threads - 1) / threads, lanes = fair > LANES ? TILE_N : LANES;
     if (!has_two_dims(s) || s->kernel[1] > MOST_TAPS || s->kernel[2] > MOST_TAPS) return 0;
@@ -176,10 +176,11 @@ static double NAME(batch_plan)(ConvShape *s, int gradient, int threads)
     if (turned * (ptrdiff_t)sizeof(real) > BATCH_BYTES) return 0;
     s->scratch = turned + TILE_M * out * TILE_N;
     s->shared = s->groups * NAME(tiles)(&m) * (NAME(tile_weights)(s, &m) + TILE_M);
+    const double copy = turned * (ptrdiff_t)sizeof(real) > CACHED ? 28 : 22;    /* of an element, in products */
     const double products = (double)all_taps(s, &m, 0) * all_taps(s, &m, 1) * m.in * (m.out + idle);
     const double blocks = (double)s->blocks * s->groups * NAME(batch_lanes)(s), plain = (double)s->depth * s->cout;
     return plain * s->positions * s->batch * s->groups
-        / (blocks * (1.05 * products + COPY * (in * m.in + out * m.out)) + COPY * plain * s->groups);
+        / (blocks * (1.05 * products + copy * (in * m.in + out * m.out)) + copy * plain * s->groups);
 }
 
 static double NAME(batch_forward_plan)(ConvShape *s, int threads) { return NAME(batch_plan)(s, 0, threads); }

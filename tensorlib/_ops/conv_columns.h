@@ -61,7 +61,8 @@ static double NAME(columns_plan)(ConvShape *s, int threads)
     s->shared = NAME(packed_room)(s, &b);
     const double outs = s->cout / NAME(share)(s->cout, TILE_M, LEAST), copy = s->stride[2] == 1 ? 10 : 14;
     return (double)images * s->positions * s->depth * s->cout
-        / ((double)images * s->bands * (outs * s->depth * n + copy * d.image + WRITE * s->cout * n));
+        / ((double)images * s->bands * (1.1 * outs * s->depth * n + (copy + (double)LINE_COST / s->out[2]) * d.image
+                                        + WRITE * s->cout * n));
 }
 
 static void NAME(columns_forward)(const ConvShape *s, void *gemm, const void *x, const void *w, const void *bias,

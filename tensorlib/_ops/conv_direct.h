@@ -15,6 +15,9 @@
 #define MOST_OUT 192                            /* output channels whose weights stay in the cache */
 #define MOST_SUMS ((ptrdiff_t)1 << 18)          /* elements of the weight's sums that are worth having once a thread */
 #define BAND_BYTES ((ptrdiff_t)192 << 10)       /* aim for the copy of a band: well inside the second level cache */
+#define LINE_COST 250                           /* what a line costs that is copied, beside its elements, in products */
+#define SUM_COST 30.                            /* a sum of the gradient of the weight */
+#define BAND 4000                               /* and what a band does */
 
 /* The places of one kernel dim that reach a phase of the outputs, and the stride phases of the input that they read. */
 typedef struct {

@@ -219,7 +219,8 @@ static double NAME(dots_plan)(ConvShape *s, int threads)
     const double steps = (double)s->images * ((n + LANES - 1) / LANES), copy = s->stride[2] == 1 ? 10 : 14;
     const double ends = n % LANES ? (s->depth + s->cout) * s->images * END : 0;
     return (double)s->batch * s->positions * s->depth * s->cout / LANES
-        / (s->blocks * s->bands * (s->depth * all * (steps * 1.08 + REDUCE) + ends + copy * copied / LANES));
+        / (s->blocks * s->bands * (s->depth * all * (steps * 1.1 + REDUCE) + ends
+                                   + (copy + (double)LINE_COST / width) * copied / LANES));
 }
 
 static void NAME(dots_weight)(const ConvShape *s, void *gemm, const void *dy, const void *x, const void *bias,

@@ -150,17 +150,17 @@ static void NAME(implicit_task)(const ConvShape *s, const pass *m, const real *x
 
 static double NAME(implicit_plan)(ConvShape *s, int threads, int gradient)
 {
-    enum { COPY = 16 };             /* what an element costs that is turned, in products */
+    enum { COPY = 22, WRITE_APART = 40 };       /* what an element costs that is turned, in products */
     const pass m = describe_pass(s, gradient);
     const double copied = plan_implicit(s, &m, threads, sizeof(real));
     if (copied == 0) return 0;
     s->scratch = most_positions(s, &m) * (1 + TILE_N) + (s->images * copy_pixels(s, &m) * m.in + 15) / 16 * 16;
     s->shared = s->groups * NAME(group_weights)(s, &m);
-    const double images = (double)s->batch * s->groups, depth = (double)s->depth * s->positions * images;
+    const double images = (double)s->batch * s->groups, weights = (double)s->groups * s->depth * s->cout;
     const double written = images * m.out * m.out_size[0] * m.out_size[1];
-    const double weights = (double)s->groups * s->depth * s->cout;
-    return depth * s->cout / (depth * s->cout / m.out * NAME(whole_vectors)(m.out)
-                              + COPY * (copied + written + weights));
+    const double products = images * s->taps * m.in * m.grid[0] * m.grid[1] * NAME(whole_vectors)(m.out);
+    return images * s->positions * s->depth * s->cout
+        / (1.05 * products + COPY * (copied + weights) + (m.phases[1] > 1 ? WRITE_APART : COPY) * written);
 }
 
 static double NAME(implicit_forward_plan)(ConvShape *s, int threads) { return NAME(implicit_plan)(s, threads, 0); }

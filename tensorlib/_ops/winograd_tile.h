@@ -397,15 +397,18 @@ static void NAME(panel_task)(const ConvShape *s, const tiling *t, const real *ke
    input channels sums are so short that most of their time goes into beginning and ending them. */
 static double NAME(winograd_gain)(const ConvShape *s, const tiling *t)
 {
-    enum { COPY = 50, TRANSFORM = 70, LEAST = 10 };     /* what a vector costs that is copied or transformed */
+    /* What a vector costs that is copied or transformed: a wide one is longer on its way to memory. */
+    enum { COPY = LANES < 16 ? 12 : 14, TRANSFORM = LANES < 16 ? 70 : 90, LEAST = 10 };
     const double tiles = (double)s->batch * s->groups * t->down * t->across, slots = (double)t->all / PLACES;
     const double lines = t->flat ? 0.5 : 1;             /* of a tile, beside two */
     const double in = NAME(whole_vectors)(t->m.in), out = NAME(whole_vectors)(t->m.out);
+    const double read = (double)pixels_under(t, 0, s->band) * pixels_under(t, 1, s->tile) / (s->band * s->tile);
+    const double written = t->phases * (t->flat ? 2 : 4);
     const double plain = (double)s->depth * s->cout * s->positions * s->batch * s->groups;
     const double weights = slots * PLACES * s->groups * in * out;
     const double products = t->all * (t->m.in < LEAST ? LEAST : t->m.in) * out;
-    return plain / (1.05 * tiles * (products + lines * COPY * (in + t->phases * out)
-                                    + TRANSFORM * (slots * in + lines * t->phases * out)) + weights * LANES);
+    return plain / (1.1 * tiles * (products + COPY * (read * in + written * out)
+                                   + TRANSFORM * (slots * in + lines * t->phases * out)) + weights * LANES);
 }
 
 static double NAME(winograd_pass)(ConvShape *s, int gradient, int threads)
