@@ -91,6 +91,6 @@ def batch_norm_relu(input, weight, bias, running_mean, running_var, training, mo
 
 def batch_norm_relu_grad(g, input, weight, bias, mean, invstd, training, eps):
     check_input(input)
-    out = normalised(make_contiguous(input), mean, invstd, of_channels("weight", weight, input),
-                     of_channels("bias", bias, input))
+    parts = dict(mean=mean, invstd=invstd, weight=weight, bias=bias)
+    out = normalised(make_contiguous(input), *[of_channels(name, t, input) for name, t in parts.items()])
     return batch_norm_grad(relu_grad(g, out), input, weight, mean, invstd, training, eps)
