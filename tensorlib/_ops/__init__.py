@@ -42,7 +42,7 @@ def _load_kernels():
     forced, built = os.environ.get("TENSORLIB_ISA"), levels_built()
     if forced and forced not in built:
         raise ImportError("TENSORLIB_ISA=%s: expected one of %s" % (forced, ", ".join(built)))
-    level = forced or next(iter(levels_here()), None)
+    level = forced or next(filter(_supported, built), None)        # asks no further than the best
     folder = os.path.dirname(__file__)
     if level is None:
         raise ImportError("no kernels for this processor: found %s in %s" % (built or "none", folder))
