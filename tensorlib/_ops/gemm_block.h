@@ -20,28 +20,44 @@ typedef struct {
     ptrdiff_t kc, nc;           /* sizes of a block of B */
 } NAME(product);
 
-/* The product of rows i0..i0+m and the packed or plain panels of one block of B. */
+/* Ask for rows first .. last of the group of columns of B that comes next. */
+ALWAYS_INLINE void NAME(ask_rows)(const real *b, ptrdiff_t rb, ptrdiff_t first, ptrdiff_t last)
+{
+    for (ptrdiff_t p = first; p < last; p++)
+        for (ptrdiff_t j = 0; j < GROUP_N; j += 64 / sizeof(real)) __builtin_prefetch(b + p * rb + j, 0, 2);
+}
+
+/* The product of m rows and the packed or plain panels of one block of B: a group of panels at a time, so that lines of
+   C are written as runs. The rows of a plain B may be far apart, where no stream is seen: those of the next group are
+   asked for meanwhile, and behind the last one those below, which may be the next block's or the next image's. */
 static void NAME(block)(const NAME(product) *g, ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const real *a,
                         const real *packed_a, const real *b, const real *packed_b, int whole_b, real beta,
                         const real *d, ptrdiff_t rd, real *c)
 {
-    for (ptrdiff_t j = 0; j < n; j += TILE_N) {
-        const ptrdiff_t width = n - j < TILE_N ? n - j : TILE_N;
-        const int plain = !whole_b && width % LANES == 0;
-        const real *panel = plain ? b + j : whole_b ? packed_b + j * k : packed_b;
-        const ptrdiff_t row = plain ? g->rb : TILE_N;
-        for (ptrdiff_t i = 0; i < m; i += TILE_M) {
-            const int height = m - i < TILE_M ? m - i : TILE_M;
-            const real *left = packed_a ? packed_a + i * k : a + i * g->ra;
-            const ptrdiff_t ra = packed_a ? 1 : g->ra, ca = packed_a ? TILE_M : g->ca;
-            const real *added = d + i * rd + j;
-            real *out = c + i * g->rc + j;
-            if (width % LANES)
-                NAME(tile_edge)(height, width, k, left, ra, ca, panel, row, g->alpha, beta, added, rd, out, g->rc);
-            else
-                (width == LANES ? NAME(tile_narrow) : packed_a ? NAME(tile_packed) : NAME(tile_strided))(
-                    height, k, left, ra, ca, panel, row, g->alpha, beta, added, rd, out, g->rc);
-        }
+    for (ptrdiff_t group = 0; group < n; group += GROUP_N) {
+        const ptrdiff_t end = n - group < GROUP_N ? n : group + GROUP_N;
+        const ptrdiff_t tiles = (m + TILE_M - 1) / TILE_M * ((end - group + TILE_N - 1) / TILE_N);
+        const real *next = end < n ? b + end : b + k * g->rb;
+        const int far = !whole_b && k * g->rb > SMALL;
+        ptrdiff_t tile = 0;
+        for (ptrdiff_t i = 0; i < m; i += TILE_M)
+            for (ptrdiff_t j = group; j < end; j += TILE_N, tile++) {
+                const ptrdiff_t width = n - j < TILE_N ? n - j : TILE_N;
+                const int plain = !whole_b && width % LANES == 0;
+                const real *panel = plain ? b + j : whole_b ? packed_b + j * k : packed_b;
+                const ptrdiff_t row = plain ? g->rb : TILE_N;
+                const int height = m - i < TILE_M ? m - i : TILE_M;
+                const real *left = packed_a ? packed_a + i * k : a + i * g->ra;
+                const ptrdiff_t ra = packed_a ? 1 : g->ra, ca = packed_a ? TILE_M : g->ca;
+                const real *added = d + i * rd + j;
+                real *out = c + i * g->rc + j;
+                if (far) NAME(ask_rows)(next, g->rb, k * tile / tiles, k * (tile + 1) / tiles);
+                if (width % LANES)
+                    NAME(tile_edge)(height, width, k, left, ra, ca, panel, row, g->alpha, beta, added, rd, out, g->rc);
+                else
+                    (width == LANES ? NAME(tile_narrow) : packed_a ? NAME(tile_packed) : NAME(tile_strided))(
+                        height, k, left, ra, ca, panel, row, g->alpha, beta, added, rd, out, g->rc);
+            }
     }
 }
 
