@@ -3,7 +3,7 @@
 Environment:
     TENSORLIB_LEVELS   ISA levels to build, e.g. "x86_64_v3" (default: all of the architecture built for)
     TENSORLIB_DEBUG    1: bounds checks on, -O0 -g
-    TENSORLIB_OPENMP   0: build without OpenMP
+    TENSORLIB_OPENMP   0: ignore OpenMP's pragmas: kernels have one thread
     TENSORLIB_KEEP_GOING  1: build what compiles and leave out what does not (while several files are in work)
 """
 import os
@@ -36,30 +36,41 @@ OPTIMIZE = ["-O0", "-g"] if DEBUG else ["-O3", "-g0", "-fno-math-errno", "-fno-t
 # Drivers call Python and wait for kernels: less code serves them as well.
 SMALL = [] if DEBUG else ["-O2"]
 WARNINGS = ["-Wno-unused-function", "-Wno-unused-variable", "-Wno-maybe-uninitialized", "-Wno-psabi"]
+# What GCC calls for OpenMP's pragmas, as far as kernels use them; team.h has all of it.
+OPENMP = ["GOMP_parallel", "GOMP_barrier", "GOMP_atomic_start", "GOMP_atomic_end", "omp_get_thread_num",
+          "omp_get_num_threads", "omp_get_max_threads", "omp_in_parallel"]
 DIRECTIVES = dict(
     language_level=3, cdivision=True, embedsignature=False, binding=False,
     boundscheck=DEBUG, initializedcheck=DEBUG, nonecheck=DEBUG,
 )
 
 
-def compiles(flags, source):
-    """Whether the C compiler takes these flags, compiling and linking."""
+def compiles(compile_flags, link_flags, source):
+    """Whether the C compiler takes these flags."""
     compiler = shlex.split(os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc")
     with tempfile.TemporaryDirectory() as folder:
         path = pathlib.Path(folder, "probe.c")
         path.write_text(source)
-        command = compiler + flags + [str(path), "-o", str(path.with_suffix(""))]
-        return subprocess.run(command, capture_output=True).returncode == 0
+        compiling = compile_flags + ["-c", str(path), "-o", str(path) + ".o"]
+        linking = [str(path) + ".o", "-o", str(path) + ".out"] + link_flags
+        runs = (subprocess.run(compiler + step, capture_output=True) for step in (compiling, linking))
+        return all(run.returncode == 0 for run in runs)
 
 
-def openmp_flags():
-    """Flags to compile and link with; region.h only for a compiler whose regions go through what it stands in for."""
+def thread_flags():
+    """Flags to compile and to link with: for the threads of team.h, else for those of OpenMP's library, else for none.
+
+    team.h needs Linux, and a compiler whose loops call GOMP_parallel.
+    """
+    loop = "#include <omp.h>\n%s\nint main(void) {\n#pragma omp parallel\n{ omp_get_thread_num(); }\nreturn 0; }\n"
+    team = ("#include <linux/futex.h>\nvoid __wrap_GOMP_parallel(void) { }\n"
+            "int __wrap_omp_get_thread_num(void) { return 0; }")
     if os.environ.get("TENSORLIB_OPENMP") == "0":
-        return []
-    openmp, region = ["-fopenmp"], ["-include", str((OPS / "region.h").resolve()), "-Wl,--wrap=GOMP_parallel"]
-    source = "#include <omp.h>\nint main(void) {\n#pragma omp parallel\n{ omp_get_thread_num(); }\nreturn 0; }\n"
-    found = [flags for flags in (openmp + region, openmp) if compiles(flags, source)]
-    return found[0] if found else []
+        return [], []
+    found = ["-fopenmp", "-DTENSORLIB_TEAM"], ["-pthread"] + ["-Wl,--wrap=" + name for name in OPENMP]
+    if compiles(*found, loop % team):
+        return found
+    return (["-fopenmp"], ["-fopenmp"]) if compiles(["-fopenmp"], ["-fopenmp"], loop % "") else ([], [])
 
 
 def chosen_levels():
@@ -70,10 +81,10 @@ def chosen_levels():
     return {n: LEVELS[n] for n in names}
 
 
-def extension(name, source, flags, openmp):
+def extension(name, source, flags, threads):
     return Extension(name, [str(source)], include_dirs=[str(OPS)], depends=[str(h) for h in OPS.glob("**/*.h")],
-                     extra_compile_args=OPTIMIZE + WARNINGS + flags + openmp,
-                     extra_link_args=openmp + ([] if DEBUG else ["-s", "-Wl,--gc-sections"]), optional=KEEP_GOING)
+                     extra_compile_args=OPTIMIZE + WARNINGS + flags + threads[0],
+                     extra_link_args=threads[1] + ([] if DEBUG else ["-s", "-Wl,--gc-sections"]), optional=KEEP_GOING)
 
 
 def wrapper(level, name):
@@ -100,9 +111,9 @@ def translated(extensions):
 
 
 def extensions():
-    openmp = openmp_flags()
-    drivers = [extension("tensorlib._ops." + p.stem, p, SMALL, openmp) for p in sorted(OPS.glob("*.pyx"))]
-    kernels = [extension("tensorlib._ops.kernels." + p.stem, p, [], openmp) for p in sorted(OPS.glob("kernels/*.pyx"))]
+    threads = thread_flags()
+    drivers = [extension("tensorlib._ops." + p.stem, p, SMALL, threads) for p in sorted(OPS.glob("*.pyx"))]
+    kernels = [extension("tensorlib._ops.kernels." + p.stem, p, [], threads) for p in sorted(OPS.glob("kernels/*.pyx"))]
     kernels = translated(kernels)
     built = []
     for level, flags in chosen_levels().items():
@@ -110,7 +121,7 @@ def extensions():
         package.mkdir(exist_ok=True)
         for kernel in kernels:
             name = kernel.name.rpartition(".")[2]
-            ext = extension("tensorlib._ops.%s.%s" % (level, name), wrapper(level, name), flags, openmp)
+            ext = extension("tensorlib._ops.%s.%s" % (level, name), wrapper(level, name), flags, threads)
             ext.depends.append(str(OPS / "kernels" / (name + ".c")))
             built.append(ext)
     return translated(drivers) + built

@@ -271,7 +271,7 @@ def test_large_requests_and_answers_do_not_lock():
     assert [len(b) for b in loader] == [200000] * 6
 
 
-def test_openmp_before_the_fork():
+def test_threads_before_the_fork():
     """Threads of the parent do not exist in a worker; using them there would hang."""
     tensorlib.set_num_threads(2)
     big = tensorlib.randn(400, 400)

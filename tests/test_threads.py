@@ -3,6 +3,7 @@
 What docs/running.md promises of bits is held here: workloads give results and gradients at several numbers of threads.
 """
 import os
+import pathlib
 import subprocess
 import sys
 import threading
@@ -98,18 +99,79 @@ def test_a_child_of_fork_has_one_thread_and_may_have_more():
     assert run(code)[0] == ["1", "1", "2", "2", "3", "3"]
 
 
+def test_limit_and_senseless_numbers_of_the_environment():
+    told = "print(tensorlib.get_num_threads())"
+    cores = len(os.sched_getaffinity(0))
+    assert run(told, OMP_NUM_THREADS="8", OMP_THREAD_LIMIT="5")[0] == ["5"]
+    assert run(told, OMP_NUM_THREADS="3,2")[0] == ["3"]
+    assert run(told, OMP_NUM_THREADS="many")[0] == run(told, OMP_NUM_THREADS="-2")[0] == [str(cores)]
+
+
 # ---- waiting -------------------------------------------------------------------------------------------------------
 
-def test_idle_threads_are_told_to_sleep_soon():
-    """The OpenMP library shows what it was told: few turns of waiting, unless the user has asked for others."""
-    def told(**environment):
-        text = run("pass", OMP_DISPLAY_ENV="VERBOSE", **environment)[1]
-        return [line.split("'")[1] for line in text.splitlines() if "GOMP_SPINCOUNT" in line]
-    if not told():
-        pytest.skip("an OpenMP library that is not GNU's: it sleeps as it likes")
-    assert set(told()) == {"1000"}
-    assert set(told(GOMP_SPINCOUNT="77")) == {"77"}
-    assert "1000" not in told(OMP_WAIT_POLICY="active")
+@pytest.mark.parametrize("policy", [None, "passive"])
+def test_idle_threads_sleep(policy):
+    """A process with nothing to do takes no processor time, after much work for all of its threads."""
+    code = ("import time; tensorlib.set_num_threads(4); " + BIG + "time.sleep(0.1); t = time.process_time(); "
+            "time.sleep(1); print(time.process_time() - t < 0.1)")
+    assert run(code, **{"OMP_WAIT_POLICY": policy} if policy else {})[0] == ["True"]
+
+
+def test_import_changes_nothing_for_other_libraries():
+    code = "print(sorted(set(os.environ) - before))"
+    done = subprocess.run([sys.executable, "-c", "import os; before = set(os.environ); import tensorlib; " + code],
+                          capture_output=True, text=True, timeout=120)
+    assert done.stdout.split() == ["[]"], done.stderr
+
+
+def test_no_loop_counts_on_a_barrier_of_its_own():
+    """Which the package's team does not have (parallel.h)."""
+    folder = pathlib.Path(tensorlib.__file__).parent / "_ops"
+    loops = [line for path in folder.glob("*.h") for line in path.read_text().splitlines() if "#pragma omp for" in line]
+    assert len(loops) > 20 and all(line.endswith("nowait") for line in loops)
+    assert not any("parallel()" in path.read_text() for path in folder.glob("**/*.pyx"))
+
+
+# ---- several at once -----------------------------------------------------------------------------------------------
+
+def test_threads_of_python_calculate_at_once(threads):
+    """One of them has the team, the others work alone, and all get what one gets by itself."""
+    tasks = [STABLE["mm"], STABLE["sum of rows"],
+             function(lambda x, w: F.conv2d(x, w, padding=1), (5, 16, 20, 20), (24, 16, 3, 3)),
+             function(lambda x, w: F.conv2d(x, w, stride=2, padding=1), (8, 64, 16, 16), (64, 64, 3, 3))]
+    wrong = []
+
+    def repeat(i):
+        tensorlib.set_num_threads(1 + i % 3)
+        for _ in range(10):
+            if not same(tasks[i](), expected[i]):
+                wrong.append(i)
+
+    expected = []
+    for i, task in enumerate(tasks):
+        tensorlib.set_num_threads(1 + i % 3)        # on which a gradient of weights depends
+        expected.append(task())
+
+    workers = [threading.Thread(target=repeat, args=(i,)) for i in range(len(tasks))]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert wrong == []
+
+
+def test_a_child_of_fork_works_while_another_thread_has_the_team():
+    """Whatever the parent's team was doing at the fork, the child has one of its own."""
+    code = ("import threading\ntensorlib.set_num_threads(3); x = tensorlib.randn(300, 300); stop = []\n"
+            "def busy():\n    tensorlib.set_num_threads(3)\n    while not stop: x.mm(x)\n"
+            "other = threading.Thread(target=busy); other.start()\n"
+            "for i in range(8):\n"
+            "    pid = os.fork()\n"
+            "    if pid == 0:\n"
+            "        tensorlib.set_num_threads(2); y = x.mm(x); os._exit(0 if y.equal(x.mm(x)) else 1)\n"
+            "    print(os.waitpid(pid, 0)[1])\n"
+            "stop.append(1); other.join()")
+    assert run(code)[0] == ["0"] * 8
 
 
 # ---- bits ----------------------------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """How operations are computed: Cython storages, tensors, drivers and kernels. Choosing the ISA level."""
 import importlib
 import os
+import sys
 from types import BuiltinFunctionType
 
 LEVELS = ("x86_64_v4", "x86_64_v3", "x86_64_v2", "generic")     # best first
@@ -37,6 +38,16 @@ def levels_here():
     return [name for name in levels_built() if _supported(name)]
 
 
+def _load_team():
+    """Import the module of threads so that the loader finds it where the others call it by name."""
+    before = sys.getdlopenflags()
+    sys.setdlopenflags(before | os.RTLD_GLOBAL)
+    try:
+        importlib.import_module(__name__ + ".team")
+    finally:
+        sys.setdlopenflags(before)
+
+
 def _load_kernels():
     """Import the kernel files of the best level that is built and runs here; TENSORLIB_ISA forces one."""
     forced, built = os.environ.get("TENSORLIB_ISA"), levels_built()
@@ -54,7 +65,7 @@ def _load_kernels():
 # Modules whose functions work on memory of any device, or are no drivers.
 NEUTRAL = ("array", "backward", "blocks", "copying", "dispatch", "driver", "elementwise", "guard", "joining", "module",
            "node", "numbers", "plan", "recording", "row", "shape", "signature", "sparse", "sparse_math", "storage",
-           "tensor", "variable")
+           "team", "tensor", "variable")
 
 
 def _guard_drivers():
@@ -69,9 +80,6 @@ def _guard_drivers():
                     setattr(module, name, guard(function, part, name))
 
 
-# Threads that wait for the next loop spin for microseconds, then sleep. By default they spin for milliseconds, and
-# where other processes want the cores (workers that load data) a network trains ten times slower.
-if "OMP_WAIT_POLICY" not in os.environ:
-    os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+_load_team()
 isa_level = _load_kernels()
 _guard_drivers()

@@ -536,9 +536,10 @@ static void NAME(run_direct)(const ConvShape *s, int gradient, const real *x, co
     {
         real *own = scratch + tl_thread_id() * s->scratch, *copy = own + NAME(offset_room)(&b, s);
         find_all_offsets(s, &b, (int *)own);
-        #pragma omp for schedule(static)
+        #pragma omp for schedule(static) nowait
         for (ptrdiff_t i = 0; i < NAME(pack_tasks)(s, &b); i++) NAME(pack_weight)(s, &b, w, bias, packed, i);
-        #pragma omp for schedule(static)
+        ALL_ARRIVE;
+        #pragma omp for schedule(static) nowait
         for (ptrdiff_t i = 0; i < tasks; i++) NAME(direct_task)(s, &b, x, packed, (const int *)own, y, copy, i);
     }
 }
@@ -567,9 +568,10 @@ static void NAME(direct_weight)(const ConvShape *s, void *gemm, const void *dy, 
     #pragma omp parallel num_threads(threads)
     {
         real *own = (real *)scratch + tl_thread_id() * s->scratch;
-        #pragma omp for schedule(static)
+        #pragma omp for schedule(static) nowait
         for (ptrdiff_t i = 0; i < s->parts; i++) NAME(weight_task)(s, &b, dy, x, sums, own, i);
-        #pragma omp for schedule(static)
+        ALL_ARRIVE;
+        #pragma omp for schedule(static) nowait
         for (ptrdiff_t i = 0; i < s->groups * s->cout; i++) NAME(weight_join)(s, sums, NAME(padded_panels)(s), dw, i);
     }
 }

@@ -195,9 +195,10 @@ static void NAME(run_batch)(const ConvShape *s, int gradient, const real *x, con
     #pragma omp parallel num_threads(threads)
     {
         real *own = scratch + tl_thread_id() * s->scratch;
-        #pragma omp for schedule(static)
+        #pragma omp for schedule(static) nowait
         for (ptrdiff_t i = 0; i < s->groups * NAME(tiles)(&m); i++) NAME(pack_weight)(s, &m, w, bias, packed, i);
-        #pragma omp for schedule(static)
+        ALL_ARRIVE;
+        #pragma omp for schedule(static) nowait
         for (ptrdiff_t i = 0; i < s->groups * s->blocks; i++) NAME(batch_task)(s, &m, x, packed, y, own, i);
     }
 }

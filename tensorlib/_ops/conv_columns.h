@@ -77,9 +77,10 @@ static void NAME(columns_forward)(const ConvShape *s, void *gemm, const void *x,
     {
         real *own = (real *)scratch + tl_thread_id() * s->scratch;
         NAME(find_column_offsets)(s, &d, own);
-        #pragma omp for schedule(static)
+        #pragma omp for schedule(static) nowait
         for (ptrdiff_t i = 0; i < NAME(pack_tasks)(s, &b); i++) NAME(pack_weight)(s, &b, w, bias, packed, i);
-        #pragma omp for schedule(static)
+        ALL_ARRIVE;
+        #pragma omp for schedule(static) nowait
         for (ptrdiff_t i = 0; i < s->batch * s->groups * s->bands; i++)
             NAME(columns_task)(s, &b, &d, x, packed, y, own, i);
     }

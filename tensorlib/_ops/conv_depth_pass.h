@@ -146,9 +146,10 @@ static void NAME(run_depth)(const ConvShape *s, int gradient, const real *x, con
     {
         const real **table = (const real **)(scratch + tl_thread_id() * s->scratch);
         NAME(clear_table)(&d, zeros, table);
-        #pragma omp for schedule(static)
+        #pragma omp for schedule(static) nowait
         for (ptrdiff_t i = 0; i < channels; i++) NAME(pack_depth)(s, &d, w + i * s->taps, packed + i * s->taps);
-        #pragma omp for schedule(static)
+        ALL_ARRIVE;
+        #pragma omp for schedule(static) nowait
         for (ptrdiff_t i = 0; i < s->batch * channels; i++) {
             const ptrdiff_t channel = i % channels;
             NAME(lines) l = {.w = packed + channel * s->taps, .bias = bias ? bias[channel] : 0};
@@ -240,10 +241,11 @@ static void NAME(depth_weight)(const ConvShape *s, void *gemm, const void *dy, c
     {
         real *own = (real *)scratch + tl_thread_id() * s->scratch;
         NAME(clear_table)(&d, zeros, (const real **)own);
-        #pragma omp for schedule(static)
+        #pragma omp for schedule(static) nowait
         for (ptrdiff_t i = 0; i < s->parts * s->bands; i++)
             NAME(depth_weight_task)(s, &d, dy, x, zeros, (const real **)own, own + NAME(table_room)(&d), sums, i);
-        #pragma omp for schedule(static)
+        ALL_ARRIVE;
+        #pragma omp for schedule(static) nowait
         for (ptrdiff_t i = 0; i < weights; i++) {
             real total = sums[i];
             for (ptrdiff_t p = 1; p < s->parts; p++) total += sums[p * weights + i];

@@ -231,9 +231,10 @@ static void NAME(dots_weight)(const ConvShape *s, void *gemm, const void *dy, co
     #pragma omp parallel num_threads(threads)
     {
         real *own = (real *)scratch + tl_thread_id() * s->scratch;
-        #pragma omp for schedule(static)
+        #pragma omp for schedule(static) nowait
         for (ptrdiff_t i = 0; i < s->parts; i++) NAME(dots_part)(s, dy, x, sums, own, i);
-        #pragma omp for schedule(static)
+        ALL_ARRIVE;
+        #pragma omp for schedule(static) nowait
         for (ptrdiff_t i = 0; i < s->groups * s->cout; i++)
             NAME(weight_join)(s, sums, NAME(padded_dots)(s), dw, i);
     }

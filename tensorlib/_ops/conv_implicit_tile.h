@@ -176,9 +176,10 @@ static void NAME(convolve)(const ConvShape *s, int gradient, const real *x, cons
     #pragma omp parallel num_threads(threads)
     {
         real *own = scratch + tl_thread_id() * s->scratch;
-        #pragma omp for schedule(static)
+        #pragma omp for schedule(static) nowait
         for (ptrdiff_t i = 0; i < NAME(pack_tasks)(s, &m); i++) NAME(pack_weight)(s, &m, w, weights, i);
-        #pragma omp for schedule(static)
+        ALL_ARRIVE;
+        #pragma omp for schedule(static) nowait
         for (ptrdiff_t i = 0; i < tasks; i++) NAME(implicit_task)(s, &m, x, weights, bias, y, own, i);
     }
 }

@@ -4,9 +4,7 @@
 Kernel files (`kernels/*.pyx`) hold loops only and are compiled once for each level; the copy for this
 machine is imported and fills the table. Drivers fetch pointers from it. Nothing here knows tensors.
 """
-import os
-
-from .parallel cimport max_threads, release_threads, set_threads
+from .parallel cimport max_threads, set_threads
 from .types cimport NDTYPE
 
 DTYPE_NAMES = ("Byte", "Char", "Short", "Int", "Long", "Half", "Float", "Double")
@@ -58,16 +56,3 @@ def set_num_threads(n):
     if n < 1:
         raise RuntimeError("set_num_threads expects a positive integer, but got %d" % n)
     set_threads(n)
-
-
-def _before_fork():
-    release_threads()
-
-
-def _after_fork():
-    set_threads(1)
-
-
-# A child of fork that used the parent's thread pool would wait for threads that it does not have. So the pool is
-# given up before a fork, and a child works with one thread unless it asks for more.
-os.register_at_fork(before=_before_fork, after_in_child=_after_fork)

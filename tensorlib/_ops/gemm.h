@@ -6,9 +6,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#ifdef _OPENMP
-#include <omp.h>
-#endif
+#include "parallel.h"
 #include "simd.h"
 
 #define WORK_A (192 * 256 * 4)                  /* bytes of a block of A: under half of the inner cache */
@@ -21,11 +19,7 @@ static void *work_slots[WORK_SLOTS];
 /* Each thread of a team looks at a slot of its own first: what it finds there is in the cache of its core. */
 static int first_slot(void)
 {
-#ifdef _OPENMP
-    return omp_get_thread_num() % WORK_SLOTS;
-#else
-    return 0;
-#endif
+    return tl_thread_id() % WORK_SLOTS;
 }
 
 static void *take_workspace(void)

@@ -1,16 +1,27 @@
-/* Thread count for OpenMP loops; everything still compiles, and runs serially, without OpenMP. */
+/* Threads as kernels see them: those of team.h, those of the compiler's OpenMP library, or one alone. */
 #ifndef TENSORLIB_PARALLEL_H
 #define TENSORLIB_PARALLEL_H
 #ifdef _OPENMP
 #include <omp.h>
 static inline int tl_max_threads(void) { return omp_in_parallel() ? 1 : omp_get_max_threads(); }
-static inline void tl_set_threads(int n) { omp_set_num_threads(n); }
 static inline int tl_thread_id(void) { return omp_get_thread_num(); }
-static inline void tl_release_threads(void) { omp_pause_resource_all(omp_pause_soft); }
 #else
 static inline int tl_max_threads(void) { return 1; }
-static inline void tl_set_threads(int n) { (void)n; }
 static inline int tl_thread_id(void) { return 0; }
-static inline void tl_release_threads(void) { }
+#endif
+
+/* Between two loops of a region, the second of which reads what the first has written: both are `nowait`, since the
+   barrier that a loop has of itself is none in team.h. */
+#if defined TENSORLIB_TEAM
+void team_barrier(void);
+void team_set_threads(int n);
+#define ALL_ARRIVE team_barrier()
+static inline void tl_set_threads(int n) { team_set_threads(n); }
+#elif defined _OPENMP
+#define ALL_ARRIVE _Pragma("omp barrier")
+static inline void tl_set_threads(int n) { omp_set_num_threads(n); }
+#else
+#define ALL_ARRIVE
+static inline void tl_set_threads(int n) { (void)n; }
 #endif
 #endif

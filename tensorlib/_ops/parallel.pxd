@@ -3,7 +3,6 @@ cdef extern from "parallel.h" nogil:
     int max_threads "tl_max_threads"()
     void set_threads "tl_set_threads"(int n)
     int thread_id "tl_thread_id"()
-    void release_threads "tl_release_threads"()
 
 # LIGHT is that of loops with an operation or two for each element, which are done with GRAIN before a thread that went
 # to sleep has woken up.

@@ -439,13 +439,15 @@ static void NAME(run_pass)(const ConvShape *s, int gradient, const real *x, cons
     #pragma omp parallel num_threads(threads)
     {
         real *own = scratch + tl_thread_id() * s->scratch;
-        #pragma omp for schedule(static)
+        #pragma omp for schedule(static) nowait
         for (ptrdiff_t i = 0; i < weights; i++) NAME(transform_weight)(s, &t, w, shared, i);
-        #pragma omp for schedule(static)
+        ALL_ARRIVE;
+        #pragma omp for schedule(static) nowait
         for (ptrdiff_t i = 0; i < all_blocks(s); i++)
             if (by_panels) NAME(keep_block)(s, &t, x, shared, own, i);
             else NAME(forward_task)(s, &t, x, shared, bias, y, own, i);
-        #pragma omp for schedule(static)
+        ALL_ARRIVE;
+        #pragma omp for schedule(static) nowait
         for (ptrdiff_t i = 0; i < panels; i++) NAME(panel_task)(s, &t, shared, w, bias, y, own, i);
     }
 }

@@ -274,13 +274,15 @@ static void NAME(winograd_weight)(const ConvShape *s, void *gemm, const void *dy
     #pragma omp parallel num_threads(threads)
     {
         real *own = (real *)scratch + tl_thread_id() * s->scratch;
-        #pragma omp for schedule(static)
+        #pragma omp for schedule(static) nowait
         for (ptrdiff_t i = 0; i < parts; i++)
             if (by_panels) NAME(keep_weight_block)(s, &t, dy, x, shared, own, i);
             else NAME(weight_part)(s, &t, dy, x, shared, own, i);
-        #pragma omp for schedule(static)
+        ALL_ARRIVE;
+        #pragma omp for schedule(static) nowait
         for (ptrdiff_t i = 0; i < panels; i++) NAME(weight_panel)(s, &t, shared, dw, own, i);
-        #pragma omp for schedule(static)
+        ALL_ARRIVE;
+        #pragma omp for schedule(static) nowait
         for (ptrdiff_t i = 0; i < joins; i++) NAME(weight_join)(s, &t, shared, dw, i);
     }
 }
