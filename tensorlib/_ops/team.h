@@ -223,10 +223,9 @@ static void team_reset(void)
 static void team_start(void)
 {
     cpu_set_t cores;
-    const char *wanted = getenv("OMP_NUM_THREADS"), *limit = getenv("OMP_THREAD_LIMIT"), *wait = getenv("OMP_WAIT_POLICY");
+    const char *wanted = getenv("OMP_NUM_THREADS"), *wait = getenv("OMP_WAIT_POLICY");
     most_threads = wanted ? atoi(wanted) : 0;
     if (most_threads < 1) most_threads = sched_getaffinity(0, sizeof cores, &cores) == 0 ? CPU_COUNT(&cores) : 1;
-    if (limit && atoi(limit) > 0 && atoi(limit) < most_threads) most_threads = atoi(limit);
     if (wait && strcasecmp(wait, "passive") == 0) most_patience = 0;
     if (wait && strcasecmp(wait, "active") == 0) most_patience = INT_MAX;
     team_reset();
