@@ -4,11 +4,10 @@ cdef extern from "parallel.h" nogil:
     void set_threads "tl_set_threads"(int n)
     int thread_id "tl_thread_id"()
 
-# LIGHT is that of loops with an operation or two for each element, which are done with GRAIN before a thread that went
-# to sleep has woken up.
+# LIGHT is that of loops with an operation or two for each element.
 cdef enum:
     GRAIN = 32768
-    LIGHT = 131072
+    LIGHT = 65536
 
 cdef inline int threads_for(Py_ssize_t elements) noexcept nogil:
     return max_threads() if elements >= GRAIN else 1
