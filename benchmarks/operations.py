@@ -193,6 +193,7 @@ def more_movement():
     yield "sort 10^6", both(lambda m, a: a.sort(0), (1000000,)), 1
     yield "randperm 10^5", both(lambda m, a: m.randperm(100000), (1,)), 1
     yield "multinomial 10 of 1000", both(lambda m, a: m.multinomial(a.abs(), 10, True), MIDDLE), 1
+    yield "multinomial 10 of 1000, each once", both(lambda m, a: m.multinomial(a.abs(), 10), MIDDLE), 1
 
 
 def randomness():

@@ -417,6 +417,28 @@ def test_multinomial_draws_in_proportion():
         assert sorted(weights[0].multinomial(3)) == [0, 1, 3]
 
 
+def test_multinomial_without_replacement_draws_in_proportion_to_what_is_left():
+    seeded()
+    weights = np.array([1, 0, 4, 5]) / 10
+    pairs, counts = np.unique(new("Float", weights).expand(40000, 4).contiguous().multinomial(2).numpy(), axis=0,
+                              return_counts=True)
+    assert len(pairs) == 6
+    for (first, second), count in zip(pairs, counts):
+        np.testing.assert_allclose(count / 40000, weights[first] * weights[second] / (1 - weights[first]), atol=0.01)
+
+
+@pytest.mark.parametrize("kind", REAL)
+@pytest.mark.parametrize("n, count", [(3, 2), (40, 39), (1000, 20), (1000, 400), (5000, 64)])
+def test_multinomial_without_replacement_draws_each_position_once(kind, n, count):
+    seeded()
+    weights = new(kind, 5, n).uniform_()
+    weights[:, n // 2] = 0
+    drawn = weights.multinomial(count)
+    assert drawn.size() == (5, count)
+    for row in drawn.numpy():
+        assert len(set(row)) == count and n // 2 not in row and 0 <= row.min() <= row.max() < n
+
+
 @pytest.mark.parametrize("kind", REAL)
 @pytest.mark.parametrize("rows, n, count", [(1, 1, 2), (1, 1000, 30), (3, 37, 9), (4, 64, 8), (11, 333, 21), (9, 2, 5)])
 def test_multinomial_draws_among_running_sums(kind, rows, n, count):

@@ -1,13 +1,13 @@
 """Samples whose parameters are tensors: normal numbers about means, positions in proportion to weights."""
 from libc.math cimport INFINITY
 from libc.stdint cimport int64_t
-from libc.stdlib cimport qsort
 from libc.string cimport memcpy
 
 from .copying cimport contiguous
 from .dispatch cimport get
 from .random cimport Generator, draw_order, in_draw_order, is_real, next_uniform, ready
 from .random import exponential_, normal_
+from .sort import topk
 from .storage cimport itemsize
 from .tensor cimport TensorBase, empty, empty_like, ptr, size_text, type_name, view_of
 from .types cimport F32, I64, MAXDIM, real
@@ -78,19 +78,6 @@ ctypedef bint (*weigh_fn)(const char* p, Py_ssize_t n, Py_ssize_t* positive) noe
 ctypedef void (*shares_fn)(const char* p, char* sums, Py_ssize_t n, Py_ssize_t rows) noexcept nogil
 ctypedef void (*find_fn)(const char* sums, Py_ssize_t n, const double* u, int64_t* where) noexcept nogil
 
-cdef struct Race:
-    double score
-    Py_ssize_t position
-
-
-cdef int by_score(const void* a, const void* b) noexcept nogil:
-    cdef const Race* x = <const Race*>a
-    cdef const Race* y = <const Race*>b
-    if x.score != y.score:
-        return -1 if x.score > y.score else 1
-    return (x.position > y.position) - (x.position < y.position)
-
-
 cdef Py_ssize_t check_weights(const real* p, Py_ssize_t n, weigh_fn weigh) except -1:
     """How many weights are positive."""
     cdef Py_ssize_t i, positive
@@ -125,27 +112,12 @@ cdef int pick_with(Generator g, TensorBase p, TensorBase out, Py_ssize_t rows, P
     return 0
 
 
-cdef void pick_without(const real* p, const real* times, Race* race, Py_ssize_t n, int64_t* out,
-                       Py_ssize_t k) noexcept nogil:
-    """Without: a race of exponential clocks, the rates being the weights; the first k to ring.
-    One sample is always drawn like this."""
+cdef void race(const real* p, real* times, Py_ssize_t n) noexcept nogil:
+    """How early exponential clocks ring whose rates are the weights, in place of their times at rate 1; those of weight
+    0 never do."""
     cdef Py_ssize_t i
     for i in range(n):
-        race[i].score = p[i] / times[i]
-        race[i].position = i
-    qsort(race, n, sizeof(Race), by_score)
-    for i in range(k):
-        out[i] = race[i].position
-
-
-cdef int pick_rows(const real* p, const real* times, int64_t* out, Py_ssize_t rows, Py_ssize_t n,
-                   Py_ssize_t k) except -1:
-    cdef Py_ssize_t r
-    cdef bytearray space = bytearray(n * sizeof(Race))
-    cdef char* scratch = space
-    for r in range(rows):
-        pick_without(p + r * n, times + r * n, <Race*>scratch, n, out + r * k, k)
-    return 0
+        times[i] = p[i] / times[i] if p[i] > 0 else -1
 
 
 cdef TensorBase exponentials(Generator g, TensorBase like):
@@ -183,15 +155,15 @@ def multinomial(TensorBase self not None, Py_ssize_t num_samples, bint replaceme
         if not replacement and positive < num_samples:
             raise RuntimeError("multinomial(): cannot draw %d samples without replacement from %d positive weights"
                                % (num_samples, positive))
-    sizes[0] = rows if self.ndim == 2 else num_samples
-    sizes[1] = num_samples
-    out = empty(I64, self.ndim, sizes)
     if replacement and num_samples > 1:
+        sizes[0] = rows if self.ndim == 2 else num_samples
+        sizes[1] = num_samples
+        out = empty(I64, self.ndim, sizes)
         pick_with(g, p, out, rows, n, num_samples)
         return out
-    times = exponentials(g, self)
+    times = exponentials(g, self)           # without: the first clocks to ring; one sample is always drawn like this
     if p.dtype == F32:
-        pick_rows(<float*>ptr(p), <float*>ptr(times), <int64_t*>ptr(out), rows, n, num_samples)
+        race[float](<float*>ptr(p), <float*>ptr(times), p.numel_)
     else:
-        pick_rows(<double*>ptr(p), <double*>ptr(times), <int64_t*>ptr(out), rows, n, num_samples)
-    return out
+        race[double](<double*>ptr(p), <double*>ptr(times), p.numel_)
+    return topk(times, num_samples)[1]
