@@ -86,6 +86,20 @@ def test_order_statistics(size, type_name, few):
         assert x.median() == np.sort(a.ravel())[(a.size - 1) // 2]
 
 
+@pytest.mark.parametrize("few", [False, True], ids=["spread", "ties"])
+@pytest.mark.parametrize("type_name", TYPES)
+@pytest.mark.parametrize("n, k", [(33, 4), (40, 6), (500, 16), (1000, 17), (1000, 62), (3000, 100)])
+def test_few_of_many(n, k, type_name, few):
+    for a, x in layouts((3, n), type_name, few):
+        ordered = np.sort(a, 1)
+        for largest, want in (True, np.flip(ordered[:, n - k:], 1)), (False, ordered[:, :k]):
+            values, where = x.topk(k, 1, largest)
+            np.testing.assert_array_equal(array(values), want)
+            np.testing.assert_array_equal(at(a, where, 1), array(values))
+            assert all(len(set(row)) == k for row in where.tolist())
+            np.testing.assert_array_equal(np.sort(array(x.topk(k, 1, largest, False)[0]), 1), np.sort(want, 1))
+
+
 @pytest.mark.parametrize("type_name", TYPES)
 @pytest.mark.parametrize("size", [(7,), (3, 4), (40, 30), (2, 3, 50)], ids=str)
 def test_mode(size, type_name):

@@ -220,42 +220,74 @@ cdef void select_line(const number* x, Py_ssize_t step, Py_ssize_t n, Pair* pair
 
 cdef inline void insert_best(const number* x, Py_ssize_t step, Py_ssize_t n, Pair* pairs, Py_ssize_t k,
                              uint64_t flip) noexcept nogil:
-    """Keep the k pairs of the largest keys, in order: for a few of many, where most elements are passed over."""
-    cdef Py_ssize_t i, j, kept = 0
-    cdef uint64_t key
-    for i in range(n):
+    """The k pairs of the least keys, in order: for a few of many, where most elements are passed over."""
+    cdef Py_ssize_t i, j
+    cdef uint64_t key, limit
+    make_pairs(x, step, k, pairs, flip)
+    insertion_sort(pairs, k)
+    limit = pairs[k - 1].key
+    for i in range(k, n):
         key = key_of(x[i * step]) ^ flip
-        if kept == k:
-            if key <= pairs[k - 1].key:
-                continue
-            kept -= 1
-        j = kept
-        while j > 0 and pairs[j - 1].key < key:
+        if key >= limit:
+            continue
+        j = k - 1
+        while j > 0 and pairs[j - 1].key > key:
             pairs[j] = pairs[j - 1]
             j -= 1
         pairs[j].key, pairs[j].position = key, i
+        limit = pairs[k - 1].key
+
+
+cdef inline void select_best(const number* x, Py_ssize_t step, Py_ssize_t n, Pair* pairs, Py_ssize_t k,
+                             uint64_t flip) noexcept nogil:
+    """The k pairs of the least keys come to the first places, of many: those that are not passed over wait behind the
+    best, which are selected again when there are twice as many."""
+    cdef Py_ssize_t i, room = 2 * k, kept = k
+    cdef uint64_t key, limit
+    make_pairs(x, step, room, pairs, flip)
+    select_pair(pairs, room, k - 1)
+    limit = pairs[k - 1].key
+    for i in range(room, n):
+        key = key_of(x[i * step]) ^ flip
+        if key >= limit:
+            continue
+        pairs[kept].key, pairs[kept].position = key, i
         kept += 1
+        if kept == room:
+            select_pair(pairs, kept, k - 1)
+            kept, limit = k, pairs[k - 1].key
+    select_pair(pairs, kept, k - 1)
+
+
+cdef inline Pair* select_of_all(const number* x, Py_ssize_t step, Py_ssize_t n, Pair* pairs, Py_ssize_t k,
+                                uint64_t flip) noexcept nogil:
+    """The k pairs of the least keys, if flip is 0, else of the largest, which are turned round. Of equal elements v0.2
+    took those that a selection of all by ascending keys finds."""
+    cdef Py_ssize_t i
+    make_pairs(x, step, n, pairs, 0)
+    if flip == 0:
+        select_pair(pairs, n, k - 1)
+        return pairs
+    select_pair(pairs, n, n - k)
+    pairs += n - k
+    for i in range(k):
+        pairs[i].key ^= flip
+    return pairs
 
 
 # The k largest or smallest elements of a line, the best first if SORTED.
 cdef void topk_line(const number* x, Py_ssize_t step, Py_ssize_t n, Pair* pairs, Py_ssize_t k, int flags,
                     number* values, int64_t* where, Py_ssize_t out_step) noexcept nogil:
     cdef Py_ssize_t i
+    cdef uint64_t flip = all_bits(sizeof(number)) if flags & LARGEST else 0
     cdef Pair* best = pairs
-    if k <= FEW and n >= 8 * k and n > FEW:
-        insert_best(x, step, n, pairs, k, 0 if flags & LARGEST else all_bits(sizeof(number)))
-        for i in range(k):
-            values[i * out_step] = x[pairs[i].position * step]
-            where[i * out_step] = pairs[i].position
-        return
-    make_pairs(x, step, n, pairs, 0)
-    if flags & LARGEST:
-        select_pair(pairs, n, n - k)
-        best = pairs + (n - k)
-        for i in range(k):
-            best[i].key ^= all_bits(sizeof(number))
+    if n > FEW and n >= 8 * k and k <= FEW // 2:
+        insert_best(x, step, n, pairs, k, flip)
+        flags = 0
+    elif n > FEW and n >= 16 * k:
+        select_best(x, step, n, pairs, k, flip)
     else:
-        select_pair(pairs, n, k - 1)
+        best = select_of_all(x, step, n, pairs, k, flip)
     if flags & SORTED:
         best = sort_pairs(best, pairs + n, k, sizeof(number))
     for i in range(k):
