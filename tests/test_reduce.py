@@ -137,6 +137,16 @@ def test_integer_sums():
     assert tensorlib.LongTensor([2 ** 53 + 1, 1]).sum() == 2 ** 53 + 2
 
 
+@pytest.mark.parametrize("n", [1, 5, 255, 256, 257, 258, 259, 1003])
+@pytest.mark.parametrize("type_name", [name for name in TYPES if name not in REAL])
+def test_integer_sums_of_rows_wrap(type_name, n):
+    kind = np.iinfo(TYPES[type_name])
+    a = np.random.RandomState(n).randint(kind.min, kind.max, (3, n), TYPES[type_name])
+    x = tensorlib.from_numpy(a) if type_name != "Char" else tensorlib.from_numpy(a.astype(np.int64)).char()
+    assert (x.sum(1).long().numpy() == a.sum(1, dtype=TYPES[type_name])).all()
+    assert x.sum() == a.sum(dtype=np.int64)
+
+
 @pytest.mark.parametrize("n", list(range(1, 20)) + [64, 1001])
 def test_running_sums_of_long_rows_wrap(n):
     a = np.random.RandomState(n).randint(-2 ** 63, 2 ** 63 - 1, (7, n))

@@ -45,14 +45,27 @@ cdef inline double sum_reals(const real* x, Py_ssize_t n) noexcept nogil:
         return tl_row_sum_f64(x, n)
 
 
+cdef inline int64_t sum_integers(const integer* x, Py_ssize_t n) noexcept nogil:
+    """At four places at once: a loop of one load and one addition takes what is spent on going round."""
+    cdef Py_ssize_t quarter = n // 256 * 64, i          # whole vectors
+    cdef int64_t a = 0, b = 0, c = 0, d = 0
+    for i in range(quarter):
+        a += x[i]
+        b += x[i + quarter]
+        c += x[i + 2 * quarter]
+        d += x[i + 3 * quarter]
+    for i in range(4 * quarter, n):
+        a += x[i]
+    return (a + b) + (c + d)
+
+
 cdef void sum_strip(const number* x, Py_ssize_t n, Py_ssize_t stride, void* acc, const double* arg) noexcept nogil:
     cdef Py_ssize_t i
     cdef int64_t whole = 0
     cdef double total = 0
     if number in integer:
         if stride == 1:
-            for i in range(n):
-                whole += x[i]
+            whole = sum_integers(x, n)
         else:
             for i in range(n):
                 whole += x[i * stride]
