@@ -89,6 +89,35 @@ def test_short_rows(dtype, threads):
         tensorlib.set_num_threads(before)
 
 
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("dtype", TYPES)
+def test_short_rows_of_any_operands(dtype, threads):
+    """Kernels get many short rows at once, packed where they do not follow each other: columns, repeated and transposed
+    operands, slices, and outputs that are some of those; in more than two dims, with a last group of fewer rows."""
+    before = tensorlib.get_num_threads()
+    tensorlib.set_num_threads(threads)
+    try:
+        for n in (2, 3, 5, 8, 9, 16, 17, 63, 64, 65, 127, 128):
+            rows = 140000 // n // 2 if n in (5, 17, 64) else 90
+            a, b, wide = (numbers(dtype, *size) for size in ((2, rows, n), (n, 2, rows), (2, rows, n + 3)))
+            x, turned, want = tensor(a), tensor(b).permute(1, 2, 0), b.transpose(1, 2, 0)
+            cuts = [np.s_[:, :, 2:-1], np.s_[:, :, :1], np.s_[:, 3:4, 1:-2], np.s_[1:2, :, 1:-2], np.s_[:1, :1, :1]]
+            for other, array_of in [(turned, want)] + [(tensor(wide)[cut], wide[cut]) for cut in cuts]:
+                assert (array(x + other) == a + array_of).all()
+                assert (array(other - x) == array_of - a).all()
+                assert (array(turned + other) == want + array_of).all()
+                assert (array(x > other) == (a > array_of)).all()
+                assert (array(x.clone().mul_(other)) == a * array_of).all()
+                for into in (tensor(wide), tensor(b)):
+                    y = into[:, :, 1:-2] if into.size() == wide.shape else into.permute(1, 2, 0)
+                    before_it = array(y.contiguous()).copy()
+                    y.add_(other)
+                    assert (array(y.contiguous()) == before_it + array_of).all()
+                assert (array(into.permute(1, 2, 0).contiguous()) == want + array_of).all()
+    finally:
+        tensorlib.set_num_threads(before)
+
+
 @pytest.mark.parametrize("dtype", TYPES)
 def test_repeated_elements(dtype):
     a, row, column = numbers(dtype, 700, 1500), numbers(dtype, 1, 1500), numbers(dtype, 700, 1)

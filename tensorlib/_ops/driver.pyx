@@ -2,8 +2,9 @@
 
 A kernel only ever sees rows of unit stride. Dims are put in the order of the output's strides and merged where
 all operands allow it; operands whose innermost stride is not one element are packed into small buffers, and those
-that lie across the output in tiles, so that each line of the cache is read once. Where operands are one number for
-a whole row, a form of the kernel that takes numbers is called. It knows raw memory only, no tensors.
+that lie across the output in tiles, so that each line of the cache is read once. Short rows are packed to lie one after
+the other, so that many are one call. Where operands are one number for a whole row, a form of the kernel that takes
+numbers is called. It knows raw memory only, no tensors.
 """
 from cython.parallel cimport prange
 from libc.stdint cimport uint64_t
@@ -15,12 +16,15 @@ from .types cimport BLOCK, MAXDIM
 
 cdef extern from "moving.h" nogil:
     void copy_rows(char* y, Py_ssize_t y_gap, const char* x, Py_ssize_t x_gap, Py_ssize_t rows, Py_ssize_t n)
+    void fill_rows(char* y, Py_ssize_t y_gap, const char* x, Py_ssize_t x_gap, Py_ssize_t rows, Py_ssize_t n,
+                   int size)
     void fetch_rows(const char* x, Py_ssize_t gap, Py_ssize_t rows, Py_ssize_t n)
     void turn(char* y, Py_ssize_t y_gap, const char* x, Py_ssize_t x_gap, Py_ssize_t rows, Py_ssize_t columns, int size)
 
 cdef enum:
     PAGE = 4096
     SHORT = 8               # elements of a row that are too few
+    LONG = 64               # elements of a row that are worth a call; twice as many where an operand lies across
     TILE = 16               # rows of a tile: elements of a line of the cache
     SPACE = 8192            # elements that all tiles of a strip take at most
     OUTSIDE = 1 << 18       # bytes from the first to the last element of a row that the inner cache does not hold
@@ -97,10 +101,11 @@ cdef inline bint is_dense(const Job* job, int a) noexcept nogil:
 
 
 cdef void lengthen(Job* job) noexcept nogil:
-    """Make a longer dim the innermost one where that is very short: a row costs as much as some twenty elements, but
-    for rows that are copied as they are."""
+    """Make a longer dim the innermost one where that and the next are very short: a row costs as much as some twenty
+    elements, but for rows that are copied as they are."""
     cdef int last = job.ndim - 1, d
-    if job.sizes[last] >= SHORT or job.copies and is_dense(job, 0) and is_dense(job, 1):
+    if (job.sizes[last] >= SHORT or last > 0 and job.sizes[last] * job.sizes[last - 1] >= 4 * SHORT
+            or job.copies and is_dense(job, 0) and is_dense(job, 1)):
         return
     for d in range(last - 1, -1, -1):
         if job.sizes[d] >= 4 * SHORT:
@@ -108,24 +113,26 @@ cdef void lengthen(Job* job) noexcept nogil:
             return
 
 
-cdef bint are_numbers(const Job* job, unsigned operands) noexcept nogil:
-    cdef int a
+cdef bint are_numbers(const Job* job, unsigned operands, int dims) noexcept nogil:
+    """Whether operands are one number in each piece of so many innermost dims."""
+    cdef int a, d
     for a in range(job.n_args):
-        if operands >> a & 1 and job.strides[a][job.ndim - 1] != 0:
-            return False
+        for d in range(job.ndim - dims, job.ndim):
+            if operands >> a & 1 and job.strides[a][d] != 0:
+                return False
     return True
 
 
-cdef void choose_form(Job* job) noexcept nogil:
+cdef void choose_form(Job* job, int dims) noexcept nogil:
     """Take the kernel's form for numbers where they are some; `numbers` is left with those it wants as numbers."""
     cdef int d
-    if job.mirror_fn != NULL and are_numbers(job, 2) and not are_numbers(job, 4):
+    if job.mirror_fn != NULL and are_numbers(job, 2, dims) and not are_numbers(job, 4, dims):
         job.base[1], job.base[2] = job.base[2], job.base[1]
         job.itemsize[1], job.itemsize[2] = job.itemsize[2], job.itemsize[1]
         for d in range(job.ndim):
             job.strides[1][d], job.strides[2][d] = job.strides[2][d], job.strides[1][d]
         job.fn, job.numbers = job.mirror_fn, 4
-    elif job.number_fn != NULL and are_numbers(job, job.numbers):
+    elif job.number_fn != NULL and are_numbers(job, job.numbers, dims):
         job.fn = job.number_fn
     else:
         job.numbers = 0
@@ -255,6 +262,97 @@ cdef void run_strip(const Job* job, Py_ssize_t strip) noexcept nogil:
         j += wide
 
 
+cdef bint wants_rows_together(const Job* job) noexcept nogil:
+    """Whether rows are so short that copies of some of them cost less than a call of the kernel for each."""
+    cdef int last = job.ndim - 1, a
+    cdef bint turned = False
+    if (last == 0 or job.sizes[last] >= 2 * LONG or job.sizes[last - 1] < 4
+            or job.copies and (is_dense(job, 0) and is_dense(job, 1) or wants_tiles(job))):
+        return False
+    for a in range(job.n_args):
+        turned = turned or across(job, a)
+    return turned or job.sizes[last] < LONG
+
+
+cdef void move(char* y, Py_ssize_t y_gap, Py_ssize_t y_stride, const char* x, Py_ssize_t x_gap, Py_ssize_t x_stride,
+               Py_ssize_t rows, Py_ssize_t n, int size) noexcept nogil:
+    """Copy rows of n elements, all gaps and strides being free."""
+    cdef Py_ssize_t i
+    if x_stride == size and y_stride == size:
+        copy_rows(y, y_gap, x, x_gap, rows, n * size)
+    elif x_stride == 0 and y_stride == size:
+        fill_rows(y, y_gap, x, x_gap, rows, n * size, size)
+    elif x_gap == size and y_stride == size:
+        turn(y, y_gap, x, x_stride, rows, n, size)
+    elif x_stride == size and y_gap == size:
+        turn(y, y_stride, x, x_gap, n, rows, size)
+    elif rows > n:
+        for i in range(n):
+            copy_rows(y + i * y_stride, y_gap, x + i * x_stride, x_gap, rows, size)
+    else:
+        for i in range(rows):
+            copy_rows(y + i * y_gap, y_stride, x + i * x_gap, x_stride, n, size)
+
+
+cdef inline bint is_flat(const Job* job, int a) noexcept nogil:
+    """Whether the kernel takes rows of an operand, one after the other, where they lie."""
+    return (is_dense(job, a) and job.strides[a][job.ndim - 2] == job.itemsize[a] * job.sizes[job.ndim - 1]
+            or job.numbers >> a & 1)
+
+
+cdef inline Py_ssize_t rows_together(const Job* job) noexcept nogil:
+    return min(BLOCK // job.sizes[job.ndim - 1], job.sizes[job.ndim - 2])
+
+
+cdef inline Py_ssize_t group_count(const Job* job) noexcept nogil:
+    cdef Py_ssize_t each = rows_together(job), groups = (job.sizes[job.ndim - 2] + each - 1) // each
+    cdef int d
+    for d in range(job.ndim - 2):
+        groups *= job.sizes[d]
+    return groups
+
+
+cdef void run_groups(const Job* job, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
+    """Groups of short rows: those of an operand that do not lie one after the other are packed to lie so."""
+    cdef uint64_t[MAXARG][BLOCK] packed
+    cdef char* base[MAXARG]
+    cdef char* arg[MAXARG]
+    cdef char* filled_from[MAXARG]      # address an operand's buffer was filled from that is the same for all rows
+    cdef int last = job.ndim - 1, a, d
+    cdef Py_ssize_t n = job.sizes[last], each = rows_together(job), groups = (job.sizes[last - 1] + each - 1) // each
+    cdef Py_ssize_t group, rest, at, rows
+    for a in range(job.n_args):
+        filled_from[a] = NULL
+    for group in range(start, stop):
+        at = group % groups * each
+        rest = group // groups
+        rows = min(job.sizes[last - 1] - at, each)
+        for a in range(job.n_args):
+            base[a] = job.base[a] + at * job.strides[a][last - 1]
+        for d in range(last - 2, -1, -1):
+            at = rest % job.sizes[d]
+            rest = rest // job.sizes[d]
+            for a in range(job.n_args):
+                base[a] += at * job.strides[a][d]
+        if job.copies:
+            move(base[0], job.strides[0][last - 1], job.strides[0][last], base[1], job.strides[1][last - 1],
+                 job.strides[1][last], rows, n, job.itemsize[0])
+            continue
+        for a in range(job.n_args):
+            arg[a] = base[a] if is_flat(job, a) else <char*>packed[a]
+            if a < job.n_out or is_flat(job, a) or filled_from[a] == base[a]:
+                continue
+            if job.strides[a][last - 1] == 0:
+                filled_from[a] = base[a]
+            move(arg[a], n * job.itemsize[a], job.itemsize[a], base[a], job.strides[a][last - 1],
+                 job.strides[a][last], each if job.strides[a][last - 1] == 0 else rows, n, job.itemsize[a])
+        job.fn(arg, rows * n)
+        for a in range(job.n_out):
+            if not is_flat(job, a):
+                move(base[a], job.strides[a][last - 1], job.strides[a][last], arg[a], n * job.itemsize[a],
+                     job.itemsize[a], rows, n, job.itemsize[a])
+
+
 cdef inline void run_row(const Job* job, char** row, Py_ssize_t n, uint64_t* packed, char** filled_from) noexcept nogil:
     """n elements of the innermost dim from row[a] on, in blocks where an operand has to be packed into its buffer."""
     cdef char* arg[MAXARG]
@@ -327,15 +425,25 @@ cdef void run_range(const Job* job, Py_ssize_t start, Py_ssize_t stop) noexcept 
 
 
 cdef void run(Job* job) noexcept nogil:
-    cdef Py_ssize_t total = 1, share, strip
+    cdef Py_ssize_t total = 1, share, strip, groups
     cdef int d, t, threads
+    cdef bint together
     for d in range(job.ndim):
         total *= job.sizes[d]
     if total == 0:
         return
     simplify(job)
-    choose_form(job)
+    together = wants_rows_together(job)
+    choose_form(job, 2 if together else 1)
     threads = max_threads() if total >= job.grain else 1
+    if together:
+        groups = group_count(job)
+        if threads == 1:
+            run_groups(job, 0, groups)
+        else:
+            for t in prange(threads, num_threads=threads, schedule="static"):
+                run_groups(job, groups * t // threads, groups * (t + 1) // threads)
+        return
     if wants_tiles(job):
         if threads == 1:
             for strip in range(tile_rows(job)):

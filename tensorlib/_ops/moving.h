@@ -2,6 +2,7 @@
    of at most 16 bytes, which every machine has. Knows bytes only: sizes of elements, gaps and strides are in bytes. */
 #ifndef TENSORLIB_MOVING_H
 #define TENSORLIB_MOVING_H
+#include <stdint.h>
 #include <string.h>
 #include "simd.h"
 
@@ -42,6 +43,44 @@ static void copy_rows(char *y, ptrdiff_t y_gap, const char *x, ptrdiff_t x_gap, 
     else if (n >= 8) copy_ends(y, y_gap, x, x_gap, rows, n, 8);
     else if (n >= 4) copy_ends(y, y_gap, x, x_gap, rows, n, 4);
     else copy_ends(y, y_gap, x, x_gap, rows, n, 2);
+}
+
+/* One element, as often as it fits into 8 bytes. */
+ALWAYS_INLINE uint64_t repeated(const char *x, int size)
+{
+    uint64_t bits = 0;
+    memcpy(&bits, x, size);
+    switch (size) {
+    case 1: return bits * UINT64_C(0x0101010101010101);
+    case 2: return bits * UINT64_C(0x0001000100010001);
+    case 4: return bits * UINT64_C(0x0000000100000001);
+    }
+    return bits;
+}
+
+/* Rows of n bytes, each of copies of one element; `size` is a constant. */
+ALWAYS_INLINE void fill_sized(char *y, ptrdiff_t y_gap, const char *x, ptrdiff_t x_gap, ptrdiff_t rows, ptrdiff_t n,
+                              const int size)
+{
+    for (; rows > 0; rows--, y += y_gap, x += x_gap) {
+        const uint64_t bits = repeated(x, size), block[2] = {bits, bits};
+        ptrdiff_t at = 0;
+        if (n >= 16) {
+            for (; at < n - 16; at += 16) memcpy(y + at, block, 16);
+            memcpy(y + n - 16, block, 16);
+        } else
+            for (; at < n; at += size) memcpy(y + at, &bits, size);
+    }
+}
+
+static void fill_rows(char *y, ptrdiff_t y_gap, const char *x, ptrdiff_t x_gap, ptrdiff_t rows, ptrdiff_t n, int size)
+{
+    switch (size) {
+    case 4: fill_sized(y, y_gap, x, x_gap, rows, n, 4); break;
+    case 8: fill_sized(y, y_gap, x, x_gap, rows, n, 8); break;
+    case 2: fill_sized(y, y_gap, x, x_gap, rows, n, 2); break;
+    default: fill_sized(y, y_gap, x, x_gap, rows, n, 1);
+    }
 }
 
 /* Ask for rows of n bytes that are used soon: in pieces of a few lines of the cache, hardware sees no stream. */
