@@ -1,5 +1,6 @@
 """Memory shared with NumPy, and by its protocols with other libraries."""
 from ._ops import array as arrays
+from ._ops import making
 from ._ops import storage as storages
 from ._ops import tensor as core
 
@@ -51,7 +52,7 @@ def from_array(array, code):
     room = 1 + sum((n - 1) * s for n, s in zip(array.shape, strides))
     address = array.__array_interface__["data"][0]
     storage = storages.foreign(code, address, room, ArrayOwner(array))
-    return core.make_view(storage, 0, array.shape, strides)
+    return making.make_view(storage, 0, array.shape, strides)
 
 
 def from_dlpack(obj):

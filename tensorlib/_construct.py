@@ -3,7 +3,7 @@ import operator
 
 from . import indexing
 from ._arrays import NUMPY_NAMES, TAKEN_FROM_NUMPY, from_array
-from ._ops import sequences
+from ._ops import making, sequences
 from ._ops import storage as storages
 from ._ops import tensor as core
 from ._ops.variable import VariableBase
@@ -22,7 +22,7 @@ def construct(self, args, kwargs):
     if kwargs:
         raise TypeError("%s constructor takes no keyword arguments, but got %s" % (full_name(self), ", ".join(kwargs)))
     if not args:
-        core.init_empty(self, code, ())
+        making.init_empty(self, code, ())
         return
     first = args[0]
     if all(indexing.is_int(a) for a in args):
@@ -34,12 +34,12 @@ def construct(self, args, kwargs):
     elif isinstance(first, TensorBase):
         if core.code_of(first) != code or first.is_cuda or first.is_sparse:
             raise_constructor(self, args)
-        core.init_empty(self, code, ())
-        core.set_view(self, first)
+        making.init_empty(self, code, ())
+        making.set_view(self, first)
     elif isinstance(first, storages.Storage):
         if storages.dtype_of(first) != code:
             raise_constructor(self, args)
-        core.init_view(self, code, first, 0, (len(first),) if len(first) else ())
+        making.init_view(self, code, first, 0, (len(first),) if len(first) else ())
     elif isinstance(first, VariableBase):
         raise RuntimeError("a tensor cannot be made of a Variable: take its .data, or use it as it is")
     elif isinstance(first, str):
@@ -61,19 +61,19 @@ def construct_on_gpu(self, code, args, kwargs):
     first = args[0] if args else None
     if not args or all(indexing.is_int(a) for a in args) or len(args) == 1 and isinstance(first, Size):
         sizes = first if isinstance(first, Size) else args
-        core.init_empty(self, code, [operator.index(n) for n in sizes], device)
+        making.init_empty(self, code, [operator.index(n) for n in sizes], device)
     elif len(args) == 1 and isinstance(first, TensorBase):
         if type(first) is not type(self):
             raise_constructor(self, args)
-        core.set_view(self, first)
+        making.set_view(self, first)
     elif len(args) == 1 and isinstance(first, storages.Storage):
         if storages.dtype_of(first) != code or storages.device_of(first) < 0:
             raise_constructor(self, args)
-        core.init_view(self, code, first, 0, (len(first),) if len(first) else ())
+        making.init_view(self, code, first, 0, (len(first),) if len(first) else ())
     else:
         built = core.cpu_classes()[code](*args)
         made = core.make_empty(code, built.size(), device)
-        core.set_view(self, made)
+        making.set_view(self, made)
         storages.gpu_backend().copy_across(made, built)
 
 
@@ -84,15 +84,15 @@ def raise_constructor(self, args):
 
 
 def construct_sizes(self, code, sizes):
-    core.init_empty(self, code, [operator.index(n) for n in sizes])
+    making.init_empty(self, code, [operator.index(n) for n in sizes])
 
 
 def construct_array(self, code, array):
     """An array of exactly this type is shared; the numbers of another one are read one by one."""
     name = array.dtype.name
     if name == NUMPY_NAMES[code] and name in TAKEN_FROM_NUMPY and array.dtype.isnative and array.size > 0 < array.ndim:
-        core.init_empty(self, code, ())
-        core.set_view(self, from_array(array, code))
+        making.init_empty(self, code, ())
+        making.set_view(self, from_array(array, code))
     else:
         construct_sequence(self, code, array.tolist() if name == "float64" else list(array))
 
@@ -102,12 +102,12 @@ def construct_sequence(self, code, sequence):
     while hasattr(level, "__len__") and not isinstance(level, str):
         if len(level) == 0:
             if not sizes:
-                core.init_empty(self, code, ())
+                making.init_empty(self, code, ())
                 return
             raise RuntimeError("given sequence has an invalid size of dimension %d: 0" % (len(sizes) + 1))
         sizes.append(len(level))
         if len(sizes) > MAX_DIMS:
             raise RuntimeError("a tensor has at most %d dims, but the sequence is nested deeper" % MAX_DIMS)
         level = level[0]
-    core.init_empty(self, code, sizes)
+    making.init_empty(self, code, sizes)
     sequences.fill_from_sequence(self, sequence)

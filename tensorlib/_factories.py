@@ -4,7 +4,7 @@ import operator
 import warnings
 
 from . import indexing
-from ._ops import copying
+from ._ops import copying, making
 from ._ops import tensor as core
 from ._ops.elementwise import Pointwise
 from ._types import Default, described, full_name
@@ -35,10 +35,10 @@ def sizes_of(sizes, size=None):
 def blank(sizes, size, out):
     """`out` in a size, or an uninitialised tensor of the default type."""
     if size is None and out is None:
-        made = core.empty_of(Default.code, sizes)
+        made = making.empty_of(Default.code, sizes)
         if made is not None:
             return made
-    return core.resize_(target(out), sizes_of(sizes, size))
+    return making.resize_(target(out), sizes_of(sizes, size))
 
 
 def zeros(*sizes, size=None, out=None):
@@ -65,7 +65,7 @@ def eye(n, m=None, *, out=None):
     m = n if m is None or m <= 0 else m
     if n <= 0:
         raise RuntimeError("eye: n has to be positive, but it is %d" % n)
-    result = copying.fill_(core.resize_(target(out), (n, m)), 0)
+    result = copying.fill_(making.resize_(target(out), (n, m)), 0)
     copying.fill_(views_diagonal(result), 1)
     return result
 
@@ -73,7 +73,7 @@ def eye(n, m=None, *, out=None):
 def views_diagonal(matrix):
     """The main diagonal as a view."""
     n = min(matrix.size(0), matrix.size(1))
-    return core.make_view(matrix.storage(), matrix.storage_offset(), (n,), (matrix.stride(0) + matrix.stride(1),))
+    return making.make_view(matrix.storage(), matrix.storage_offset(), (n,), (matrix.stride(0) + matrix.stride(1),))
 
 
 def check_numbers(name, expected, *values):
@@ -108,7 +108,7 @@ def ramp(name, start, end, step, out, closed):
     if not closed and math.fmod(end - start, step) == 0:
         end -= step
     n = math.floor((end - start) / step) + 1
-    core.resize_(result, (n,) if n > 0 else ())
+    making.resize_(result, (n,) if n > 0 else ())
     return fill_ramp(result, start, step, n)
 
 
@@ -130,7 +130,7 @@ def linspace(start, end, steps=100, *, out=None):
     if steps < 1 or steps == 1 and start != end:
         raise RuntimeError("linspace: invalid number of points: %d for the range %r to %r" % (steps, start, end))
     need_real("linspace", target(out))
-    result = core.resize_(target(out), (steps,))
+    result = making.resize_(target(out), (steps,))
     gap = (end - start) / (steps - 1) if steps > 1 else 0
     return fill_ramp(result, float(start), gap, steps)
 

@@ -5,7 +5,7 @@ from ._ops import storage as core
 from ._ops.dispatch import DTYPE_NAMES
 from ._ops.copying import copy_, fill_
 from ._ops.sequences import fill_from_sequence, to_list
-from ._ops.tensor import make_view
+from ._ops.making import make_view
 from .printing import storage_text
 
 CLASSES = tuple(core.class_of(code) for code in range(len(DTYPE_NAMES)))

@@ -9,7 +9,7 @@ from . import indexing
 from ._arrays import TAKEN_FROM_NUMPY, as_array, from_dlpack, from_numpy
 from ._construct import construct
 from ._factories import arange, eye, linspace, logspace, ones, range, sizes_of, target, zero, zeros  # noqa: F401
-from ._ops import copying, sequences
+from ._ops import copying, making, sequences
 from ._ops import shape as views
 from ._ops import storage as storages
 from ._ops import tensor as core
@@ -92,7 +92,7 @@ class Methods:
         if self.is_cuda:
             raise TypeError("cannot pin '%s' only CPU memory can be pinned" % self.type())
         storage = self.storage().pin_memory()
-        return core.make_view(storage, self.storage_offset(), self.size(), self.stride())
+        return making.make_view(storage, self.storage_offset(), self.size(), self.stride())
 
     def is_pinned(self):
         """Tell whether the storage is page-locked."""
@@ -176,12 +176,12 @@ class Methods:
 
     def resize_(self, *sizes, size=None):
         """Change the sizes; the storage grows if needed, new elements are uninitialised. Returns self."""
-        return core.resize_(self, sizes_of(sizes, size))
+        return making.resize_(self, sizes_of(sizes, size))
 
     def resize_as_(self, the_template):
         """resize_ to the size of another tensor; returns self."""
         need_tensor("resize_as_", self, the_template)
-        return core.resize_(self, the_template.size())
+        return making.resize_(self, the_template.size())
 
     def set_(self, source=None, storage_offset=None, size=None, stride=None, *, storage=None, sourceStorage=None):
         """Make self a view of another tensor, or of a storage (with offset, sizes and strides); returns self."""
@@ -313,17 +313,17 @@ def set_values(tensor, values):
 def set_source(self, source, offset, size, stride):
     """The forms of set_."""
     if source is None:
-        return core.set_view(self, type(self)())
+        return making.set_view(self, type(self)())
     if isinstance(source, TensorBase) and type(source) is type(self) and offset is None:
-        return core.set_view(self, source)
+        return making.set_view(self, source)
     code = core.code_of(self)
     if isinstance(source, storages.Storage) and storages.dtype_of(source) == code:
         if offset is None:
-            core.init_view(self, code, source, 0, (len(source),) if len(source) else ())
+            making.init_view(self, code, source, 0, (len(source),) if len(source) else ())
             return self
         if (indexing.is_int(offset) and isinstance(size, (tuple, list))
                 and (stride is None or isinstance(stride, (tuple, list)))):
-            core.init_view(self, code, source, offset, size, stride)
+            making.init_view(self, code, source, offset, size, stride)
             return self
     given = [described(x) for x in (source, offset, size, stride) if x is not None]
     raise TypeError("set_ received an invalid combination of arguments - got (%s), but expected one of:\n * no "
@@ -339,10 +339,10 @@ def deepcopy(self, memo):
         return memo[id(self)]
     storage = copy.deepcopy(self.storage(), memo)
     place = self.storage_offset(), self.size(), self.stride()
-    made = core.make_view(storage, *place)
+    made = making.make_view(storage, *place)
     if type(made) is not type(self):        # a class that a user derived
         made = type(self).__new__(type(self))
-        core.init_view(made, core.code_of(self), storage, *place)
+        making.init_view(made, core.code_of(self), storage, *place)
     memo[id(self)] = made
     if hasattr(self, "__dict__"):
         vars(made).update(copy.deepcopy(vars(self), memo))
@@ -351,7 +351,7 @@ def deepcopy(self, memo):
 
 def reduce(self):
     place = self.__getstate__()
-    if type(self) is type(core.make_view(*place)):
+    if type(self) is type(making.make_view(*place)):
         return _rebuild_tensor, place
     return type(self), (), place            # a class that a user derived: setstate puts it on the storage
 

@@ -63,9 +63,9 @@ def _load_kernels():
 
 
 # Modules whose functions work on memory of any device, or are no drivers.
-NEUTRAL = ("array", "backward", "blocks", "copying", "dispatch", "driver", "elementwise", "guard", "joining", "module",
-           "node", "numbers", "plan", "recording", "row", "shape", "signature", "sparse", "sparse_math", "storage",
-           "team", "tensor", "variable")
+NEUTRAL = ("array", "backward", "blocks", "copying", "dispatch", "driver", "elementwise", "guard", "joining", "making",
+           "module", "node", "numbers", "plan", "recording", "row", "shape", "signature", "sparse", "sparse_math",
+           "storage", "team", "tensor", "variable")
 
 
 def _guard_drivers():

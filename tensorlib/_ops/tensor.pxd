@@ -21,6 +21,7 @@ cdef TensorBase empty(int dtype, int ndim, const Py_ssize_t* sizes, int device=*
 cdef TensorBase empty_like(TensorBase t)                     # the same type, device and sizes, contiguous
 cdef TensorBase view_of(TensorBase t, Py_ssize_t offset, int ndim, const Py_ssize_t* sizes, const Py_ssize_t* strides)
 cdef int resize(TensorBase t, int ndim, const Py_ssize_t* sizes) except -1   # contiguous; grows the storage
+cdef Py_ssize_t last_element(TensorBase t) except -1         # its position in the storage
 cdef int wrap_dim(TensorBase t, int dim) except -1           # negative dims; RuntimeError if out of range
 cdef str type_name(TensorBase t)                             # "tensorlib.FloatTensor"
 cdef str device_name(TensorBase t)                           # the type, and "(GPU 1)"

@@ -9,7 +9,8 @@ from .._ops import blocks
 from .._ops import storage as storages
 from .._ops.copying import make_contiguous
 from .._ops.dispatch import DTYPE_NAMES
-from .._ops.tensor import TensorBase, code_of, device_of, make_empty, make_view
+from .._ops.making import make_view
+from .._ops.tensor import TensorBase, code_of, device_of, make_empty
 from ..random import seed_followers
 from . import allocator, driver, faults, random, streams, transpose
 from .ops import elementwise

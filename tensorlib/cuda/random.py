@@ -7,7 +7,7 @@ import struct
 
 from .._ops.random import default_generator
 from .._ops.storage import storage_from_buffer
-from .._ops.tensor import make_view
+from .._ops.making import make_view
 from . import driver
 
 STATE = struct.Struct("<QQ")        # seed, offset

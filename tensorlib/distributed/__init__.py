@@ -10,7 +10,8 @@ import warnings
 from multiprocessing.util import Finalize
 
 from .._ops.copying import copy_, make_contiguous
-from .._ops.tensor import HalfTensor, TensorBase, make_view
+from .._ops.making import make_view
+from .._ops.tensor import HalfTensor, TensorBase
 from .lanes import Request
 
 __all__ = ["Request", "all_gather", "all_reduce", "barrier", "broadcast", "destroy_process_group", "gather",

@@ -14,6 +14,7 @@ from multiprocessing.reduction import ForkingPickler
 from .. import shared
 from .._ops import copying as _copying
 from .._ops import storage as _storage
+from .._ops import making as _making
 from .._ops import tensor as _tensor
 
 INLINE = 8192           # a message up to this size goes through the pipe
@@ -167,7 +168,7 @@ def _reduce_tensor(tensor):
         return _tensor.make_empty, (_tensor.code_of(tensor),)
     if 2 * tensor.numel() < len(tensor.storage()):
         tensor = _copying.dense_copy(tensor)         # a small view need not carry all that it looks at
-    return _tensor.make_view, (tensor.storage(), tensor.storage_offset(), tuple(tensor.size()), tensor.stride())
+    return _making.make_view, (tensor.storage(), tensor.storage_offset(), tuple(tensor.size()), tensor.stride())
 
 
 def _rebuild_storage(code, buffer):

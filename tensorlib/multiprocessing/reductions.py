@@ -7,6 +7,7 @@ from multiprocessing.reduction import ForkingPickler
 
 from .. import shared
 from .._ops import storage as _storage
+from .._ops import making as _making
 from .._ops import tensor as _tensor
 from . import descriptors, keeper
 
@@ -23,7 +24,7 @@ def reduce_tensor(tensor):
     """A tensor is its storage and the view on it."""
     if tensor.numel() == 0:
         return _tensor.make_empty, (_tensor.code_of(tensor),)
-    return _tensor.make_view, (tensor.storage(), tensor.storage_offset(), tuple(tensor.size()), tensor.stride())
+    return _making.make_view, (tensor.storage(), tensor.storage_offset(), tuple(tensor.size()), tensor.stride())
 
 
 def reduce_storage(storage):

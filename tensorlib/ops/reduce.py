@@ -11,7 +11,7 @@ from .._ops import scan
 from .._ops.copying import copy_
 from .._ops.row import UnlessDim
 from .._ops.storage import storage_from_buffer
-from .._ops.tensor import make_view
+from .._ops.making import make_view
 from ._samples import arguments, reference, unary
 from ._table import ALL, BYTE, REAL, op, public
 from .index import gather_grad, masked_fill

@@ -2,8 +2,9 @@
 from .._ops import shape
 from .._ops.joining import cat as cat_sequence
 from .._ops.joining import stack
+from .._ops.making import set_view
 from .._ops.sparse import SparseTensor, moved_to
-from .._ops.tensor import TensorBase, set_view
+from .._ops.tensor import TensorBase
 from ._samples import arguments, positions, reference, unary
 from ._table import ALL, HALF, engine_rows, op, public
 

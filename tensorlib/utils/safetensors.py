@@ -8,7 +8,8 @@ import numpy
 
 from .._ops import storage
 from .._ops.variable import VariableBase
-from .._ops.tensor import TensorBase, make_empty, make_view
+from .._ops.making import make_view
+from .._ops.tensor import TensorBase, make_empty
 
 # The format's names of types, and NumPy's.
 DTYPES = {"F64": "float64", "F32": "float32", "F16": "float16", "I64": "int64", "I32": "int32", "I16": "int16",

@@ -8,7 +8,8 @@ import struct
 from collections import namedtuple
 
 from .. import storage as _storage
-from .._ops.tensor import make_empty, make_view
+from .._ops.making import make_view
+from .._ops.tensor import make_empty
 
 NIL, NUMBER, STRING, TABLE, TORCH, BOOLEAN, FUNCTION, OLD_FUNCTION, NEW_FUNCTION = range(9)
 KINDS = "Byte Char Short Int Long Half Float Double".split()       # by element type

@@ -10,7 +10,8 @@ from ..._ops import blocks
 from ..._ops.copying import make_contiguous
 from ..._ops.elementwise import Pointwise
 from ..._ops.shape import alias, cast, expand, narrow, unsqueeze, view
-from ..._ops.tensor import code_of, device_of, get_item, make_empty, make_view
+from ..._ops.making import make_view
+from ..._ops.tensor import code_of, device_of, get_item, make_empty
 from .. import faults
 from ..launch import NAMES, THREADS, grid_for, launch
 from ..module import Program

@@ -6,7 +6,8 @@ transfers of backend.py.
 from ..._ops import lapack
 from ..._ops.copying import copy_
 from ..._ops.shape import moved
-from ..._ops.tensor import TensorBase, device_of, resize_
+from ..._ops.making import resize_
+from ..._ops.tensor import TensorBase, device_of
 
 
 def on_cpu(driver, *args):

@@ -2,7 +2,8 @@
 from ..._ops.copying import copy_, fill_, make_contiguous
 from ..._ops.shape import diagonal as diagonal_view
 from ..._ops.shape import expand
-from ..._ops.tensor import code_of, device_of, make_empty, resize_
+from ..._ops.making import resize_
+from ..._ops.tensor import code_of, device_of, make_empty
 from .. import blas
 from ..launch import NAMES, THREADS, grid_for, launch
 from . import reduce
