@@ -50,6 +50,51 @@ def test_walking():
     assert seen == ["Linear", "BatchNorm1d", "Sequential", "Linear", "Net"]
 
 
+def test_walks_ask_what_a_class_overrides():
+    class Frozen(nn.Sequential):
+        def named_parameters(self, memo=None, prefix=""):
+            return iter([(prefix + "." + n if prefix else n, p) for n, p in (("only", self[0].weight),)
+                         if memo is None or p not in memo])
+
+        def train(self, mode=True):
+            return super().train(False)
+
+    class Hidden(nn.Sequential):
+        def named_children(self):
+            return iter([])
+
+        def named_modules(self, memo=None, prefix=""):
+            yield prefix, self
+
+    class Childless(nn.Sequential):
+        def children(self):
+            return iter([])
+
+    frozen, hidden, childless = (cls(nn.Linear(1, 1)) for cls in (Frozen, Hidden, Childless))
+    net = nn.Sequential(frozen, hidden, childless, frozen)
+    assert [n for n, _ in net.named_parameters()] == ["0.only", "2.0.weight", "2.0.bias"]
+    assert list(net.parameters()) == [frozen[0].weight, childless[0].weight, childless[0].bias]
+    assert list(frozen.parameters()) == [frozen[0].weight]
+    assert [n for n, _ in net.named_modules()] == ["", "0", "0.0", "1", "2", "2.0"]
+    assert list(net.modules()) == [net, frozen, frozen[0], hidden, childless, childless[0]]
+    assert list(net.children()) == [frozen, hidden, childless] and list(hidden.children()) == []
+    net.train()
+    assert [m.training for m in (net, frozen, frozen[0])] == [True, False, False]
+    seen = []
+    net.apply(seen.append)
+    assert seen == [frozen[0], frozen, hidden, childless, net]
+
+
+def test_walks_follow_the_order_of_the_dictionary():
+    net = nn.Sequential(nn.Linear(1, 1), nn.ReLU(), nn.Tanh())
+    net._modules.move_to_end("0")
+    net._modules["none"] = None
+    assert [n for n, _ in net.named_modules()] == ["", "1", "2", "0"] and list(net.children()) == list(net)[:3]
+    assert [n for n, _ in net.named_parameters(prefix=None)] == ["0.weight", "0.bias"]
+    object.__setattr__(net, "plain", 3)
+    assert net.plain == 3 and type(net.parameters()).__name__ == "generator"
+
+
 def test_assignment():
     net = Net()
     with pytest.raises(TypeError, match="parameter 'scale'"):

@@ -1,8 +1,8 @@
-"""ModuleBase: calls and attribute look-up of nn.Module, in C.
+"""ModuleBase: calls, attributes and walks of nn.Module, in C.
 
 What a module registers stands in ordered dictionaries in its `__dict__`, which nn/module.py fills. A look-up goes from
 the class to the instance to these dictionaries and raises nothing on its way; a call without hooks goes straight to
-forward(). Nothing here knows Variables.
+forward(). A walk over the tree asks a module whose class has a method of its own for that. It knows no Variables.
 """
 cimport cython
 from cpython.object cimport PyObject
@@ -17,6 +17,7 @@ cdef extern from "Python.h":
     bint PyDict_Next(object d, Py_ssize_t* place, PyObject** key, PyObject** value)
     PyObject* PyDict_GetItemWithError(object d, object key) except? NULL
     object PyObject_GenericGetAttr(object o, object name)
+    int PyObject_GenericSetAttr(object o, object name, object value) except -1
     object PyObject_VectorcallDict(object callable, PyObject** args, size_t n, PyObject* keywords)
     bint PyFunction_Check(object o)
 
@@ -164,3 +165,140 @@ cdef object run_forward(ModuleBase self, tuple input, dict kwargs):
     for i in range(n):
         args[i + 1] = tuple_items(input)[i]
     return PyObject_VectorcallDict(<object>function, args, n + 1, <PyObject*>kwargs if kwargs else NULL)
+
+
+# ---- attributes and walks, for nn/module.py -------------------------------------------------------------
+
+cdef object module_class = None         # nn.Module
+cdef object parameter_class = None      # nn.Parameter
+
+
+def set_classes(module, parameter):
+    """Tell which class has the methods that walks take a short way around, and what is a parameter."""
+    global module_class, parameter_class
+    module_class, parameter_class = module, parameter
+
+
+@cython.binding(True)                   # a method where it stands in a class
+def set_attribute(ModuleBase self not None, name, value):
+    """Set an attribute, or register what is a parameter, a module or under a registered name."""
+    if (isinstance(value, ModuleBase) or isinstance(value, parameter_class)
+            or registered(<dict>slots_of(self), name) != NULL):
+        self._set_registered(name, value)
+    else:
+        PyObject_GenericSetAttr(self, name, value)
+
+
+cdef inline bint usual(object module, str method):
+    """Whether a module has the method that nn.Module has."""
+    return look_up(type(module), method) == look_up(module_class, method)
+
+
+cdef inline object held(ModuleBase self, str slot):
+    """What a module has registered in a slot: a dictionary, or () where that is empty."""
+    cdef PyObject* kind = PyDict_GetItemWithError(<dict>slots_of(self), slot)
+    found = <object>kind if kind != NULL else getattr(self, slot)
+    return found if len(found) else ()
+
+
+def own_children(ModuleBase self not None):
+    """The child modules, each once."""
+    cdef list found = []
+    cdef set seen
+    if not usual(self, "named_children"):
+        return [module for _, module in self.named_children()]
+    modules = held(self, "_modules")
+    if modules:
+        seen = set()
+        for name in modules:
+            module = modules[name]
+            if module is not None and module not in seen:
+                seen.add(module)
+                found.append(module)
+    return found
+
+
+def children_of(module):
+    """What module.children() gives, as a list."""
+    return own_children(module) if usual(module, "children") else list(module.children())
+
+
+def parameters_of(ModuleBase self not None):
+    """The parameters of the tree, each once."""
+    cdef list found = []
+    if not usual(self, "named_parameters"):
+        return [param for _, param in self.named_parameters()]
+    gather_parameters(self, set(), None, found)
+    return found
+
+
+def named_parameters_of(ModuleBase self not None, memo, str prefix):
+    """(dotted name, parameter) for those of the tree that are not in memo, which they enter."""
+    cdef list found = []
+    gather_parameters(self, set() if memo is None else memo, prefix or "", found)
+    return found
+
+
+cdef int gather_parameters(ModuleBase self, object memo, str prefix, list found) except -1:
+    """Add (name, parameter) to found, or the parameter alone where the prefix is None. Own ones before children's."""
+    cdef set asked = None           # children whose own methods were called: each once
+    parameters = held(self, "_parameters")
+    for name in parameters:
+        param = parameters[name]
+        if param is not None and param not in memo:
+            memo.add(param)
+            found.append(param if prefix is None else (joined(prefix, name), param))
+    modules = held(self, "_modules") if usual(self, "named_children") else dict(self.named_children())
+    for name in modules:
+        module = modules[name]
+        if module is None:
+            continue
+        if isinstance(module, ModuleBase) and usual(module, "named_parameters"):
+            gather_parameters(module, memo, None if prefix is None else joined(prefix, name), found)
+        elif asked is None or module not in asked:
+            asked = {module} if asked is None else asked | {module}
+            if prefix is None:
+                found.extend([param for _, param in module.named_parameters(memo, name)])
+            else:
+                found.extend(module.named_parameters(memo, joined(prefix, name)))
+    return 0
+
+
+def modules_of(ModuleBase self not None):
+    """The modules of the tree, each once."""
+    cdef list found = []
+    if not usual(self, "named_modules"):
+        return [module for _, module in self.named_modules()]
+    gather_modules(self, set(), None, found)
+    return found
+
+
+def named_modules_of(ModuleBase self not None, memo, str prefix):
+    """(dotted name, module) for those of the tree that are not in memo, which they enter."""
+    cdef list found = []
+    gather_modules(self, set() if memo is None else memo, prefix or "", found)
+    return found
+
+
+cdef int gather_modules(ModuleBase self, object memo, str prefix, list found) except -1:
+    """Add (name, module) to found, or the module alone where the prefix is None. A module before its children."""
+    if self in memo:
+        return 0
+    memo.add(self)
+    found.append(self if prefix is None else (prefix, self))
+    modules = held(self, "_modules")
+    for name in modules:
+        module = modules[name]
+        if module is None:
+            continue
+        if isinstance(module, ModuleBase) and usual(module, "named_modules"):
+            gather_modules(module, memo, None if prefix is None else joined(prefix, name), found)
+        elif prefix is None:
+            found.extend([one for _, one in module.named_modules(memo, name)])
+        else:
+            found.extend(module.named_modules(memo, joined(prefix, name)))
+    return 0
+
+
+cdef inline object joined(str prefix, object name):
+    return prefix + "." + name if prefix else name

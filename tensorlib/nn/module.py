@@ -6,17 +6,14 @@ It knows nothing of any layer. Three ordered dictionaries hold what an instance 
 import functools
 from collections import OrderedDict
 
-from .._ops.module import ModuleBase
+from .._ops.module import (ModuleBase, children_of, modules_of, named_modules_of, named_parameters_of, own_children,
+                           parameters_of, set_attribute, set_classes)
 from .._ops.optim import zero_gradients
 from .._ops.tensor import TensorBase
 from ..autograd import Variable
 from ..tensor import typename
 from ..hooks import RemovableHandle
 from .parameter import Parameter
-
-
-def _join(prefix, name):
-    return prefix + "." + name if prefix else name
 
 
 def _indent(text, by=2):
@@ -110,7 +107,10 @@ class Module(ModuleBase):
             raise KeyError("attribute already exists '%s'" % name)
         self._modules[name] = module
 
-    def __setattr__(self, name, value):
+    __setattr__ = set_attribute
+
+    def _set_registered(self, name, value):
+        """Set an attribute that is a parameter or a module, or takes the place of what is registered."""
         if isinstance(value, Parameter):
             self._forget(name, but="_parameters")
             self.register_parameter(name, value)
@@ -125,11 +125,9 @@ class Module(ModuleBase):
         elif self._holds("_modules", name):
             self._check_slot(value is None, value, "child module", name, "tensorlib.nn.Module")
             self._modules[name] = value
-        elif self._holds("_buffers", name):
+        else:
             self._check_slot(value is None or isinstance(value, TensorBase), value, "buffer", name, "tensorlib.Tensor")
             self._buffers[name] = value
-        else:
-            object.__setattr__(self, name, value)
 
     def _holds(self, slot, name):
         return name in self.__dict__.get(slot, ())
@@ -203,23 +201,15 @@ class Module(ModuleBase):
 
     def parameters(self):
         """Return an iterator over all parameters of the tree, each once."""
-        for _, param in self.named_parameters():
-            yield param
+        yield from parameters_of(self)
 
     def named_parameters(self, memo=None, prefix=""):
         """Return an iterator over (dotted name, parameter), each parameter once, own before children's."""
-        memo = set() if memo is None else memo
-        for name, param in self._parameters.items():
-            if param is not None and param not in memo:
-                memo.add(param)
-                yield _join(prefix, name), param
-        for name, module in self.named_children():
-            yield from module.named_parameters(memo, _join(prefix, name))
+        yield from named_parameters_of(self, memo, prefix)
 
     def children(self):
         """Return an iterator over the immediate child modules, each once."""
-        for _, module in self.named_children():
-            yield module
+        yield from own_children(self)
 
     def named_children(self):
         """Return an iterator over (name, immediate child module), each child once."""
@@ -231,30 +221,22 @@ class Module(ModuleBase):
 
     def modules(self):
         """Return an iterator over all modules of the tree, each once, this one first."""
-        for _, module in self.named_modules():
-            yield module
+        yield from modules_of(self)
 
     def named_modules(self, memo=None, prefix=""):
         """Return an iterator over (dotted name, module), each module once, this one first under the prefix itself."""
-        memo = set() if memo is None else memo
-        if self in memo:
-            return
-        memo.add(self)
-        yield prefix, self
-        for name, module in self._modules.items():
-            if module is not None:
-                yield from module.named_modules(memo, _join(prefix, name))
+        yield from named_modules_of(self, memo, prefix)
 
     def apply(self, fn):
         """Call fn on every module of the tree, children first, and return self."""
-        for module in self.children():
+        for module in children_of(self):
             module.apply(fn)
         fn(self)
         return self
 
     def _apply(self, fn):
         """Replace every tensor of the tree, gradients and buffers included, by fn(tensor)."""
-        for module in self.children():
+        for module in children_of(self):
             module._apply(fn)
         for param in self._parameters.values():
             if param is not None:
@@ -300,7 +282,7 @@ class Module(ModuleBase):
     def train(self, mode=True):
         """Set training mode throughout the tree and return self. Dropout and batch norm heed it."""
         self.training = mode
-        for module in self.children():
+        for module in children_of(self):
             module.train(mode)
         return self
 
@@ -366,3 +348,6 @@ class Module(ModuleBase):
     def __repr__(self):
         lines = ["  (%s): %s\n" % (name, _indent(repr(module))) for name, module in self._modules.items()]
         return "%s (\n%s)" % (type(self).__name__, "".join(lines))
+
+
+set_classes(Module, Parameter)
