@@ -7,6 +7,7 @@ from libc.stdint cimport int64_t
 
 from .copying cimport contiguous, fill
 from .dispatch cimport get
+from .gil cimport PyThreadState, let_go, take_back
 from .elementwise import Pointwise
 from .shape import view
 from .sparse cimport make, rows_of
@@ -29,9 +30,10 @@ cdef TensorBase checked(str name, TensorBase indices, Py_ssize_t rows):
         raise RuntimeError("%s(): no indices given" % name)
     indices = contiguous(indices)
     index = <int64_t*>ptr(indices)
-    with nogil:
-        while i < n and index[i] >= 0 and index[i] < rows:
-            i += 1
+    cdef PyThreadState* state = let_go(n)
+    while i < n and index[i] >= 0 and index[i] < rows:
+        i += 1
+    take_back(state)
     if i < n:
         raise RuntimeError("%s(): index %d is out of range, expected 0 to %d" % (name, index[i], rows - 1))
     return indices
@@ -82,9 +84,10 @@ cdef TensorBase look_up(str name, TensorBase weight, TensorBase indices, TensorB
     sizes[indices.ndim] = width
     weight = contiguous(weight)
     out = empty(weight.dtype, indices.ndim + 1, sizes)
-    with nogil:
-        kernel(ptr(out), ptr(weight), <int64_t*>ptr(indices), indices.numel_, width,
-               NULL if factor is None else ptr(factor))
+    cdef PyThreadState* state = let_go(out.numel_)
+    kernel(ptr(out), ptr(weight), <int64_t*>ptr(indices), indices.numel_, width,
+           NULL if factor is None else ptr(factor))
+    take_back(state)
     return out
 
 
@@ -113,9 +116,10 @@ def embedding_grad(TensorBase g not None, TensorBase indices not None, Py_ssize_
     g = contiguous(g)
     out = empty(g.dtype, 2, sizes)
     fill(out, 0)
-    with nogil:
-        kernel(ptr(out), ptr(g), <int64_t*>ptr(indices), indices.numel_, sizes[1],
-               NULL if factor is None else ptr(factor))
+    cdef PyThreadState* state = let_go(out.numel_)
+    kernel(ptr(out), ptr(g), <int64_t*>ptr(indices), indices.numel_, sizes[1],
+           NULL if factor is None else ptr(factor))
+    take_back(state)
     return out
 
 

@@ -7,6 +7,7 @@ from libc.stdint cimport int64_t
 
 from .copying cimport contiguous, fill
 from .dispatch cimport get
+from .gil cimport PyThreadState, let_go, take_back
 from .tensor cimport TensorBase, empty, empty_like, ptr, size_text, type_name
 from .types cimport F32, I64, MAXDIM
 
@@ -93,8 +94,9 @@ cdef TensorBase pointwise_loss(int what, TensorBase x, TensorBase t, TensorBase 
         weight = ptr(w)
     if what == BCE:
         check_in_unit(name, x)
-    with nogil:
-        total = kernel(what, ptr(x), ptr(t), weight, margin, x.numel_)
+    cdef PyThreadState* state = let_go(x.numel_)
+    total = kernel(what, ptr(x), ptr(t), weight, margin, x.numel_)
+    take_back(state)
     return one_number(x.dtype, total / x.numel_ if size_average else total)
 
 
@@ -114,16 +116,18 @@ cdef TensorBase pointwise_grad(int what, TensorBase g, TensorBase x, TensorBase 
     out = empty_like(x)
     if size_average:
         scale /= x.numel_
-    with nogil:
-        kernel(what, ptr(out), ptr(x), ptr(t), weight, margin, scale, x.numel_)
+    cdef PyThreadState* state = let_go(x.numel_)
+    kernel(what, ptr(out), ptr(x), ptr(t), weight, margin, scale, x.numel_)
+    take_back(state)
     return out
 
 
 cdef int check_in_unit(str name, TensorBase x) except -1:
     cdef in_unit_fn inside = <in_unit_fn>get("in_unit", x.dtype)
     cdef bint ok
-    with nogil:
-        ok = inside(ptr(x), x.numel_)
+    cdef PyThreadState* state = let_go(x.numel_)
+    ok = inside(ptr(x), x.numel_)
+    take_back(state)
     if not ok:
         raise RuntimeError("%s(): input has values outside of [0, 1]" % name)
     return 0
@@ -206,9 +210,10 @@ cdef int check_classes(str name, TensorBase target, Py_ssize_t classes, Py_ssize
     """Every target is in [0, classes) or equals ignore."""
     cdef const int64_t* t = <int64_t*>ptr(target)
     cdef Py_ssize_t k = 0, n = target.numel_
-    with nogil:
-        while k < n and ((t[k] >= 0 and t[k] < classes) or t[k] == ignore):
-            k += 1
+    cdef PyThreadState* state = let_go(n)
+    while k < n and ((t[k] >= 0 and t[k] < classes) or t[k] == ignore):
+        k += 1
+    take_back(state)
     if k < n:
         raise RuntimeError("%s(): target %d is out of range, expected a class from 0 to %d" % (name, t[k], classes - 1))
     return 0
@@ -297,8 +302,9 @@ cdef TensorBase class_loss(str kernel_name, str name, TensorBase self, TensorBas
     cdef Classes c
     _alive = classes_of(name, self.dtype, self.ndim, self.sizes, target, weight, ignore, &c)
     self = contiguous(self)
-    with nogil:
-        kernel(ptr(self), c.target, c.weight, c.batch, c.classes, c.inner, ignore, sums)
+    cdef PyThreadState* state = let_go(self.numel_)
+    kernel(ptr(self), c.target, c.weight, c.batch, c.classes, c.inner, ignore, sums)
+    take_back(state)
     return one_number(self.dtype, sums[0] / sums[1] if size_average and sums[1] != 0 else sums[0])
 
 
@@ -321,9 +327,10 @@ def nll_loss_grad(TensorBase g not None, size, TensorBase target not None, Tenso
     _alive = classes_of("nll_loss_grad", g.dtype, ndim, sizes, target, weight, ignore_index, &c)
     out = empty(g.dtype, ndim, sizes)
     fill(out, 0)
-    with nogil:
-        scale = shared(scale, out.dtype, &c, size_average, ignore_index)
-        kernel(ptr(out), c.target, c.weight, c.batch, c.classes, c.inner, ignore_index, scale)
+    cdef PyThreadState* state = let_go(out.numel_)
+    scale = shared(scale, out.dtype, &c, size_average, ignore_index)
+    kernel(ptr(out), c.target, c.weight, c.batch, c.classes, c.inner, ignore_index, scale)
+    take_back(state)
     return out
 
 
@@ -342,9 +349,10 @@ def cross_entropy_grad(TensorBase g not None, TensorBase self not None, TensorBa
     _alive = classes_of("cross_entropy_grad", self.dtype, self.ndim, self.sizes, target, weight, ignore_index, &c)
     self = contiguous(self)
     out = empty_like(self)
-    with nogil:
-        scale = shared(scale, out.dtype, &c, size_average, ignore_index)
-        kernel(ptr(out), ptr(self), c.target, c.weight, c.batch, c.classes, c.inner, ignore_index, scale)
+    cdef PyThreadState* state = let_go(out.numel_)
+    scale = shared(scale, out.dtype, &c, size_average, ignore_index)
+    kernel(ptr(out), ptr(self), c.target, c.weight, c.batch, c.classes, c.inner, ignore_index, scale)
+    take_back(state)
     return out
 
 
@@ -378,9 +386,10 @@ def multi_margin_loss(TensorBase self not None, TensorBase target not None, Tens
     if weight is not None:
         w = ptr(weight)
     self = contiguous(self)
-    with nogil:
-        total = kernel(ptr(self), <int64_t*>ptr(target), w, rows, n, p, margin) / n
-    return one_number(self.dtype, total / rows if size_average else total)
+    cdef PyThreadState* state = let_go(self.numel_)
+    total = kernel(ptr(self), <int64_t*>ptr(target), w, rows, n, p, margin)
+    take_back(state)
+    return one_number(self.dtype, total / n / rows if size_average else total / n)
 
 
 cdef TensorBase multi_margin_derivative(double scale, TensorBase v, TensorBase self, TensorBase target,
@@ -404,8 +413,9 @@ cdef TensorBase multi_margin_derivative(double scale, TensorBase v, TensorBase s
         direction = ptr(v)
     out = empty_like(self)
     scale /= n * (rows if size_average else 1)
-    with nogil:
-        kernel(ptr(out), ptr(self), <int64_t*>ptr(target), w, direction, rows, n, p, margin, scale)
+    cdef PyThreadState* state = let_go(out.numel_)
+    kernel(ptr(out), ptr(self), <int64_t*>ptr(target), w, direction, rows, n, p, margin, scale)
+    take_back(state)
     return out
 
 
@@ -435,9 +445,10 @@ def multilabel_margin_loss(TensorBase self not None, TensorBase target not None,
     marks = bytearray(n)
     mark = marks
     self = contiguous(self)
-    with nogil:
-        total = kernel(ptr(self), <int64_t*>ptr(target), mark, rows, n) / n
-    return one_number(self.dtype, total / rows if size_average else total)
+    cdef PyThreadState* state = let_go(self.numel_)
+    total = kernel(ptr(self), <int64_t*>ptr(target), mark, rows, n)
+    take_back(state)
+    return one_number(self.dtype, total / n / rows if size_average else total / n)
 
 
 def multilabel_margin_loss_grad(TensorBase g not None, TensorBase self not None, TensorBase target not None,
@@ -458,6 +469,7 @@ def multilabel_margin_loss_grad(TensorBase g not None, TensorBase self not None,
     out = empty_like(self)
     fill(out, 0)
     scale /= n * (rows if size_average else 1)
-    with nogil:
-        kernel(ptr(out), ptr(self), <int64_t*>ptr(target), mark, rows, n, scale)
+    cdef PyThreadState* state = let_go(out.numel_)
+    kernel(ptr(out), ptr(self), <int64_t*>ptr(target), mark, rows, n, scale)
+    take_back(state)
     return out

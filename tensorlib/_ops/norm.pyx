@@ -5,6 +5,7 @@ from libc.math cimport sqrt
 
 from .copying cimport contiguous, copy_into
 from .dispatch cimport get
+from .gil cimport PyThreadState, let_go, take_back
 from .tensor cimport TensorBase, empty, empty_like, ptr, same_size, size_text, type_name
 from .types cimport F32, F64
 
@@ -92,9 +93,10 @@ cdef tuple normalise(TensorBase input, TensorBase weight, TensorBase bias, bint 
     variance = empty(F64, 1, &channels)
     if not training:
         known_statistics(running_mean, running_var, eps, mean, invstd)
-    with nogil:
-        kernel(ptr(out), ptr(x), batch, channels, inner, address(weight), address(bias), relu, training, eps,
-               ptr(mean), ptr(invstd), <double*>ptr(variance))
+    cdef PyThreadState* state = let_go(x.numel_)
+    kernel(ptr(out), ptr(x), batch, channels, inner, address(weight), address(bias), relu, training, eps,
+           ptr(mean), ptr(invstd), <double*>ptr(variance))
+    take_back(state)
     if training and running_mean is not None:
         move_towards(running_mean, mean, 1, momentum)
     if training and running_var is not None:        # the unbiased variance: nan for a single value
@@ -130,9 +132,10 @@ cdef tuple gradients(TensorBase g, TensorBase input, TensorBase weight, TensorBa
     g, input = contiguous(g), contiguous(input)
     dx = empty_like(input)
     dweight, dbias = empty(input.dtype, 1, &channels), empty(input.dtype, 1, &channels)
-    with nogil:
-        kernel(ptr(dx), ptr(g), ptr(input), batch, channels, inner, address(weight), address(bias), relu, ptr(mean),
-               ptr(invstd), training, ptr(dweight), ptr(dbias))
+    cdef PyThreadState* state = let_go(input.numel_)
+    kernel(ptr(dx), ptr(g), ptr(input), batch, channels, inner, address(weight), address(bias), relu, ptr(mean),
+           ptr(invstd), training, ptr(dweight), ptr(dbias))
+    take_back(state)
     return dx, dweight, dbias
 
 

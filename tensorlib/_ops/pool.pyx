@@ -8,6 +8,7 @@ from libc.stdint cimport int64_t
 
 from .copying cimport contiguous
 from .dispatch cimport get
+from .gil cimport PyThreadState, let_go, take_back
 from .parallel cimport threads_for
 from .pool cimport PoolShape, avg_pool_fn, max_pool_fn, plane_fn
 from .tensor cimport TensorBase, empty, ptr, same_size, size_text, type_name
@@ -140,8 +141,9 @@ cdef tuple run_max(str kernel_name, const PoolShape* s, TensorBase x, int spatia
     cdef void* py = ptr(y)
     cdef int64_t* pi = <int64_t*>ptr(indices)
     cdef int threads = threads_for(x.numel_)
-    with nogil:
-        kernel(s, px, py, pi, threads)
+    cdef PyThreadState* state = let_go(x.numel_)
+    kernel(s, px, py, pi, threads)
+    take_back(state)
     return y, indices
 
 
@@ -178,8 +180,9 @@ cdef int run_planes(str name, str kernel_name, TensorBase x, TensorBase indices,
     cdef const int64_t* pi = <const int64_t*>ptr(indices)
     cdef Py_ssize_t positions = indices.numel_ // planes, bad, i
     cdef int threads = threads_for(max(x.numel_, y.numel_))
-    with nogil:
-        bad = kernel(px, pi, py, planes, pixels, positions, threads)
+    cdef PyThreadState* state = let_go(max(x.numel_, y.numel_))
+    bad = kernel(px, pi, py, planes, pixels, positions, threads)
+    take_back(state)
     if bad:
         for i in range(indices.numel_):
             if not (0 <= pi[i] < pixels or (empty_windows and pi[i] == -1)):
@@ -246,8 +249,9 @@ cdef int run_avg(str kernel_name, const PoolShape* s, TensorBase x, TensorBase y
     cdef const void* px = ptr(x)
     cdef void* py = ptr(y)
     cdef int threads = threads_for(max(x.numel_, y.numel_))
-    with nogil:
-        kernel(s, px, py, threads)
+    cdef PyThreadState* state = let_go(max(x.numel_, y.numel_))
+    kernel(s, px, py, threads)
+    take_back(state)
     return 0
 
 

@@ -12,6 +12,7 @@ from libc.string cimport memcpy, memset
 
 from .copying cimport contiguous, copy_into
 from .dispatch cimport get
+from .gil cimport PyThreadState, let_go, take_back
 from .tensor cimport TensorBase, empty, empty_like, is_contiguous, ptr, resize, same_size, size_text, type_name, view_of
 from .types cimport F16, F32, F64, I8, I16, I32, I64, MAXDIM, U8, int8_t, int16_t, int32_t, number, real, uint8_t
 
@@ -650,9 +651,10 @@ def dropout_mask(TensorBase like not None, double p, generator=None):
         raise RuntimeError("dropout_mask(): expected 0 <= p <= 1, got p=%g" % p)
     kernel = get("dropout_mask", out.dtype)
     key = next64(ready(generator))
-    with nogil:
-        if single:
-            (<mask32_fn>kernel)(<float*>data, n, key, limit, <float>scale)
-        else:
-            (<mask64_fn>kernel)(<double*>data, n, key, limit, scale)
+    cdef PyThreadState* state = let_go(n)
+    if single:
+        (<mask32_fn>kernel)(<float*>data, n, key, limit, <float>scale)
+    else:
+        (<mask64_fn>kernel)(<double*>data, n, key, limit, scale)
+    take_back(state)
     return out

@@ -1,6 +1,7 @@
 """Softmax and log-softmax along a dim, with their derivatives: checks, memory, and the call of the kernel."""
 from .copying cimport contiguous
 from .dispatch cimport get
+from .gil cimport PyThreadState, let_go, take_back
 from .tensor cimport TensorBase, empty_like, ptr, same_size, size_text, type_name, wrap_dim
 
 ctypedef void (*softmax_fn)(int what, char* out, char* x, char* y, Py_ssize_t outer, Py_ssize_t n,
@@ -28,8 +29,9 @@ cdef TensorBase apply(int what, TensorBase x, TensorBase y, int dim):
         outer *= x.sizes[d]
     for d in range(dim + 1, x.ndim):
         inner *= x.sizes[d]
-    with nogil:
-        kernel(what, ptr(out), ptr(x), ptr(y), outer, n, inner)
+    cdef PyThreadState* state = let_go(x.numel_)
+    kernel(what, ptr(out), ptr(x), ptr(y), outer, n, inner)
+    take_back(state)
     return out
 
 
