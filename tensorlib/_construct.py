@@ -15,6 +15,8 @@ MAX_DIMS = 16
 
 def construct(self, args, kwargs):
     """T(), T(sizes...), T(Size), T(tensor), T(storage), T(ndarray), T(sequence): see the class documentation."""
+    if making.constructed(self, args, kwargs):
+        return
     code, on_gpu = core.code_of_class(type(self))
     if on_gpu:
         construct_on_gpu(self, code, args, kwargs)

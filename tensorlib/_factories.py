@@ -7,6 +7,7 @@ from . import indexing
 from ._ops import copying, making
 from ._ops import tensor as core
 from ._ops.elementwise import Pointwise
+from ._ops.making import ones, zeros  # noqa: F401
 from ._types import Default, described, full_name
 
 
@@ -33,17 +34,11 @@ def sizes_of(sizes, size=None):
 
 
 def blank(sizes, size, out):
-    """`out` in a size, or an uninitialised tensor of the default type."""
-    if size is None and out is None:
-        made = making.empty_of(Default.code, sizes)
-        if made is not None:
-            return made
+    """`out` in a size, or an uninitialised tensor of the default type: however the size is given."""
     return making.resize_(target(out), sizes_of(sizes, size))
 
 
-def zeros(*sizes, size=None, out=None):
-    """Return a tensor of zeros of the default type."""
-    return copying.fill_(blank(sizes, size, out), 0)
+core.set_hook("blank", blank)
 
 
 def zero(tensor):
@@ -51,11 +46,6 @@ def zero(tensor):
     if not isinstance(tensor, core.TensorBase):
         raise TypeError("zero expects (Tensor), but got (%s)" % described(tensor))
     return copying.fill_(tensor, 0)
-
-
-def ones(*sizes, size=None, out=None):
-    """Return a tensor of ones of the default type."""
-    return copying.fill_(blank(sizes, size, out), 1)
 
 
 def eye(n, m=None, *, out=None):

@@ -1,5 +1,5 @@
 """The tensor types by name, what messages call them, and which one is the default."""
-from ._ops import sparse
+from ._ops import making, sparse
 from ._ops import storage as storages
 from ._ops import tensor as core
 from ._ops.tensor import FloatTensor, TensorBase
@@ -11,6 +11,7 @@ BY_NAME.update({"tensorlib.cuda." + cls.__name__.replace("Cuda", ""): cls for cl
 SPARSE, CUDA_SPARSE = sparse.classes(), sparse.classes(True)        # by element type
 SPARSE_BY_NAME = {cls.__module__ + "." + cls.__name__: cls
                   for cls in (*SPARSE.values(), *CUDA_SPARSE.values())}
+NAMES = {cls: name for names in (BY_NAME, SPARSE_BY_NAME) for name, cls in names.items()}
 for _names in (BY_NAME, SPARSE_BY_NAME):
     # Scripts of the time name types by the package they were written for.
     _names.update({name.replace("tensorlib", "torch", 1): cls for name, cls in _names.items()})
@@ -30,8 +31,8 @@ def tensor_classes():
 def full_name(x):
     """"tensorlib.FloatTensor" of a tensor or a class."""
     cls = x if isinstance(x, type) else type(x)
-    names = SPARSE_BY_NAME if getattr(cls, "is_sparse", False) else BY_NAME
-    return next((name for name, known in names.items() if known is cls), cls.__module__ + "." + cls.__name__)
+    name = NAMES.get(cls)
+    return cls.__module__ + "." + cls.__name__ if name is None else name
 
 
 def described(x):
@@ -65,7 +66,6 @@ class Default:
     """The class that `Tensor` and the functions without a tensor argument make."""
 
     tensor = FloatTensor
-    code = 6                # its element type; -1 where it is on the GPU
     listeners = []          # called with the class when it changes
 
 
@@ -79,7 +79,7 @@ def set_default_tensor_type(t):
             "unknown tensor type %r, expected one of %s" % (t, ", ".join(sorted(BY_NAME)[:8])))
     Default.tensor = BY_NAME[t]
     code, on_gpu = core.code_of_class(Default.tensor)
-    Default.code = -1 if on_gpu else code
+    making.set_default(-1 if on_gpu else code)
     for listener in Default.listeners:
         listener(Default.tensor)
 

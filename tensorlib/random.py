@@ -1,5 +1,5 @@
 """The random generator's seed and state, and random tensors of the default type. Fills are methods: see ops.random."""
-from ._factories import blank
+from ._ops.making import blank
 from ._ops.random import Generator, default_generator, normal_, uniform_
 from .ops.random import randperm
 

@@ -13,6 +13,7 @@ from ._ops import copying, making, sequences
 from ._ops import shape as views
 from ._ops import storage as storages
 from ._ops import tensor as core
+from ._ops.array import to_array
 from ._ops.dispatch import DTYPE_NAMES
 from ._ops.variable import VariableBase
 from ._ops.tensor import (ByteTensor, CharTensor, DoubleTensor, FloatTensor, HalfTensor, IntTensor, LongTensor,
@@ -55,7 +56,8 @@ class Methods:
 
     def numpy(self):
         """Return an ndarray that shares memory; the tensor cannot be resized any more."""
-        return as_array(self)
+        array = to_array(self)
+        return as_array(self) if array is None else array
 
     def type(self, new_type=None, non_blocking=False, **kwargs):
         """Return the name of the type; or cast to a type given as class or name, self if it has that type."""
@@ -65,13 +67,9 @@ class Methods:
 
     def type_as(self, tensor):
         """Cast to the type of another tensor."""
-        return cast(self, type(tensor))
+        return self if type(tensor) is type(self) else cast(self, type(tensor))
 
-    def new(self, *args, **kwargs):
-        """Return a tensor of the same type, on the same device; takes what the constructor takes."""
-        if self.is_cuda:
-            kwargs.setdefault("device", core.device_of(self))
-        return type(self)(*args, **kwargs)
+    new, zero_ = making.new, copying.zero_
 
     def cpu(self):
         """Return self, or a copy on the CPU."""
@@ -156,6 +154,8 @@ class Methods:
 
     def copy_(self, src, non_blocking=False, broadcast=True, **kwargs):
         """Copy the values of src, casting them; broadcasts unless broadcast=False. Returns self."""
+        if not kwargs and copying.copied_alike(self, src):
+            return self
         if not isinstance(src, TensorBase) or src.is_sparse:
             raise RuntimeError("copy from %s to %s isn't implemented" % (described(src), full_name(self)))
         if asynchronous(non_blocking, kwargs) and src.is_cuda != self.is_cuda and src.size() == self.size():
@@ -169,10 +169,6 @@ class Methods:
             raise TypeError("fill_ received an invalid combination of arguments - got (%s), but expected (%s value)"
                             % (described(value), "float" if core.code_of(self) > 4 else "int"))
         return copying.fill_(self, value)
-
-    def zero_(self):
-        """Set every element to 0; returns self."""
-        return copying.fill_(self, 0)
 
     def resize_(self, *sizes, size=None):
         """Change the sizes; the storage grows if needed, new elements are uninitialised. Returns self."""

@@ -1,6 +1,7 @@
 """Tensors and storages: construction, views, casts, NumPy, pickling, memory, and what bad input is told."""
 import copy
 import gc
+import itertools
 import pickle
 import weakref
 
@@ -388,3 +389,48 @@ def test_sizes_that_serve_again_are_right():
         assert all(type(view.size()) is tensorlib.Size for view in views)
     base.resize_(2, 3)
     assert base.size() == (2, 3) and tensorlib.Tensor().size() == ()
+
+
+@pytest.mark.parametrize("name", "Byte Char Short Int Long Half Float Double".split())
+def test_constructors_from_lists_and_sizes(name):
+    cls, rng = getattr(tensorlib, name + "Tensor"), np.random.default_rng(0)
+    for size in (1,), (3,), (2, 3), (2, 1, 4), (1,) * 16:
+        array = rng.integers(0, 100, size)
+        made = cls(array.tolist())
+        assert tuple(made.size()) == size and made.tolist() == array.tolist() and type(made) is cls
+        for empty in cls(*size), cls(tensorlib.Size(size)), made.new(*size), made.new(made.size()):
+            assert tuple(empty.size()) == size and type(empty) is cls and empty.is_contiguous()
+        assert cls(tuple(array.tolist())).tolist() == made.new(array.tolist()).tolist() == made.tolist()
+    assert cls().dim() == cls([]).dim() == cls(0).dim() == made.new().dim() == 0
+
+    class Derived(cls):
+        pass
+    assert type(Derived([1]).new([2])) is Derived is type(Derived(2).type_as(cls(1)))
+    for wrong in ([[1, 2], [3]], [1, [2]], [[1], 2], [[]], [1, None], ["a"], [cls(1)]):
+        with pytest.raises((RuntimeError, TypeError)):
+            cls(wrong)
+
+
+def test_factories_take_sizes_in_every_form():
+    for make, value in (tensorlib.zeros, 0), (tensorlib.ones, 1):
+        for given in (2, 3), ((2, 3),), ([2, 3],), (tensorlib.Size([2, 3]),), (np.int64(2), 3):
+            assert make(*given).tolist() == [[value] * 3] * 2
+        out = tensorlib.LongTensor()
+        assert make(2, out=out) is out and out.tolist() == [value] * 2 == make(size=[2]).tolist()
+        for wrong in (), (2.0,), (True,), ("a",), ((2, None),):
+            with pytest.raises(TypeError):
+                make(*wrong)
+
+
+def test_permutations_and_pieces():
+    array = np.arange(24).reshape(2, 3, 4)
+    t = tensorlib.from_numpy(array)
+    for dims in itertools.permutations(range(3)):
+        np.testing.assert_array_equal(t.permute(*dims).numpy(), array.transpose(dims))
+    for wrong in (0, 1), (0, 1, 1), (0, 1, 3), (-1, 0, 1), (0, 1, 2, 3):
+        with pytest.raises(AssertionError, match="Invalid permutation"):
+            t.permute(*wrong)
+    for size, dim in itertools.product((1, 2, 3, 9), (0, 1, 2, -1)):
+        pieces = t.split(size, dim)
+        wanted = np.split(array, range(size, array.shape[dim], size), dim)
+        assert [p.tolist() for p in pieces] == [w.tolist() for w in wanted]

@@ -2,6 +2,7 @@
 
 A copy never reads what it has written: where source and target overlap, the source is set aside first.
 """
+cimport cython
 from cython.parallel cimport prange
 from libc.stdint cimport int64_t
 from libc.string cimport memcpy
@@ -209,6 +210,23 @@ def fill_(TensorBase t not None, value):
     """Set every element; returns t."""
     fill(t, value)
     return t
+
+
+@cython.binding(True)                   # a method where it stands in a class
+def zero_(TensorBase self not None):
+    """Set every element to 0; returns self."""
+    fill(self, 0)
+    return self
+
+
+def copied_alike(TensorBase dst not None, src):
+    """Copy the elements of a dense tensor of the same size on the CPU; False where src is anything else."""
+    if not isinstance(src, TensorBase) or dst.device >= 0 or (<TensorBase>src).device >= 0:
+        return False
+    if (<TensorBase>src).sparse or dst.sparse or not same_size(dst, <TensorBase>src):
+        return False
+    copy_into(dst, <TensorBase>src)
+    return True
 
 
 def filled_like(TensorBase t not None, value):

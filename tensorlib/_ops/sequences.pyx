@@ -5,7 +5,7 @@ from .classes cimport new_list, new_tuple, put, put_new
 from .numbers cimport store_number
 from .storage cimport itemsize
 from .tensor cimport TensorBase, item
-from .types cimport F16
+from .types cimport F16, F32
 
 
 def repeated(x, int n):
@@ -33,6 +33,8 @@ cdef list list_of(TensorBase t, int dim, Py_ssize_t offset):
     for i in range(t.sizes[dim]):
         if dim < t.ndim - 1:
             put_new(made, i, list_of(t, dim + 1, offset + i * t.strides[dim]))
+        elif t.dtype == F32:
+            put_new(made, i, (<float*>t.store.data)[offset + i * t.strides[dim]])
         else:
             put_new(made, i, item(t, offset + i * t.strides[dim]))
     return made

@@ -8,7 +8,7 @@ from .copying cimport contiguous, copy_into, fill
 from .copying import dense_copy
 from .storage cimport gpu, itemsize
 from .tensor cimport (MAXDIM, TensorBase, device_name, empty, hooks, is_contiguous, item, new_header, ptr, read_sizes,
-                      set_sizes, size_text, type_name, view_of, wrap_dim)
+                      set_sizes, size_along, size_text, type_name, view_of, wrap_dim)
 from .types cimport F16
 
 cdef enum:
@@ -85,6 +85,12 @@ def narrow(TensorBase self not None, int dim, Py_ssize_t start, Py_ssize_t lengt
     return view_of(self, self.offset + start * self.strides[dim], self.ndim, sizes, self.strides)
 
 
+def pieces(TensorBase self not None, Py_ssize_t size, int dim):
+    """The views of `size` positions of a dim each, the last one with what is left."""
+    cdef Py_ssize_t whole = size_along(self, dim), start
+    return tuple([narrow(self, dim, start, min(size, whole - start)) for start in range(0, whole, size)])
+
+
 def stepped(TensorBase self not None, int dim, Py_ssize_t start, Py_ssize_t length, Py_ssize_t step):
     """Every step-th of the positions of a dim, `length` of them."""
     cdef TensorBase v
@@ -121,7 +127,12 @@ def permute(TensorBase self not None, dims):
     cdef Py_ssize_t sizes[MAXDIM]
     cdef Py_ssize_t strides[MAXDIM]
     cdef int n = read_sizes(dims, order), d
-    if sorted(dims) != list(range(self.ndim)):
+    cdef unsigned taken = 0
+    for d in range(n):
+        if n != self.ndim or not 0 <= order[d] < n or taken >> order[d] & 1:
+            raise AssertionError("Invalid permutation: %s of a tensor of %d dims" % (list(dims), self.ndim))
+        taken |= <unsigned>1 << order[d]
+    if n != self.ndim:
         raise AssertionError("Invalid permutation: %s of a tensor of %d dims" % (list(dims), self.ndim))
     for d in range(n):
         sizes[d], strides[d] = self.sizes[order[d]], self.strides[order[d]]

@@ -27,6 +27,7 @@ cdef str type_name(TensorBase t)                             # "tensorlib.FloatT
 cdef str device_name(TensorBase t)                           # the type, and "(GPU 1)"
 cdef str size_text(TensorBase t)                             # "2 x 3"
 cdef object size_of(TensorBase t)                            # a Size
+cdef object size_along(TensorBase t, object dim)             # the size of one dim; a Size where dim is None
 cdef object item(TensorBase t, Py_ssize_t offset)            # the number at an absolute storage position
 cdef TensorBase new_header(int dtype, int device)            # no storage, no sizes yet
 cdef int set_sizes(TensorBase t, int ndim, const Py_ssize_t* sizes) except -1   # and dense strides

@@ -12,6 +12,9 @@ from .numbers cimport number_at
 from .storage cimport gpu, itemsize, new_storage, resize_storage
 from .types cimport F16, F32, F64, I8, I16, I32, I64, MAXDIM, NDTYPE, U8
 
+cdef extern from "Python.h":
+    long PyLong_AsLongAndOverflow(object number, int* overflow) except? -1
+
 cdef extern from *:
     """
     /* what tuple.__new__(cls, ints) does */
@@ -261,9 +264,7 @@ cdef class TensorBase:
 
     def size(self, dim=None):
         """Return the sizes as a Size, or the size of one dim."""
-        if dim is None:
-            return size_of(self)
-        return self.sizes[index_dim(self, dim, "size")]
+        return size_along(self, dim)
 
     @property
     def shape(self):
@@ -432,6 +433,10 @@ cdef object size_of(TensorBase t):
     return recent_tuple(Size, t.sizes, t.ndim)
 
 
+cdef object size_along(TensorBase t, object dim):
+    return size_of(t) if dim is None else t.sizes[index_dim(t, dim, "size")]
+
+
 # ---- the C interface ----------------------------------------------------------------------------------
 
 cdef TensorBase new_header(int dtype, int device):
@@ -564,6 +569,12 @@ cdef int wrap_dim(TensorBase t, int dim) except -1:
 
 
 cdef int index_dim(TensorBase t, object dim, str what) except -1:
+    cdef int overflow = 0
+    cdef long d
+    if type(dim) is int:
+        d = PyLong_AsLongAndOverflow(dim, &overflow)
+        if not overflow and -t.ndim <= d < t.ndim:
+            return d + t.ndim if d < 0 else d
     if isinstance(dim, bool) or not hasattr(dim, "__index__"):
         raise TypeError("%s received an invalid combination of arguments - got (%s), but expected (int dim)"
                         % (what, type(dim).__name__))

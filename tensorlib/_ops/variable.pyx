@@ -5,13 +5,15 @@ Rows, and what recording makes of them, come in by hooks from the layers above: 
 cimport cython
 from cpython.object cimport PyObject
 
+from .copying cimport contiguous
 from .classes cimport keep_objects, new_object, set_class_attribute, slot_of_number
 from .shape cimport plain_key
 from .sparse cimport geometry
 from .tensor cimport (ADD, DIV, EQ, GE, GT, LE, LT, MOD, MUL, NE, POW, RDIV, RSUB, SUB, TensorBase, hooks, same_size,
-                      size_text, type_name)
+                      size_along, size_text, type_name)
 
 cdef tuple NO_ARGUMENTS = ()
+cdef slice WHOLE = slice(None)
 variable_class = None                   # autograd.Variable, set by `set_variable_class`
 cdef operate_fn operate = NULL
 cdef call_fn call_row = NULL
@@ -107,7 +109,35 @@ cdef class VariableBase:
 
     def size(self, dim=None):
         """Return the sizes as a Size, or the size of one dim."""
-        return (<object>data_of(self)).size(dim)
+        cdef TensorBase data = data_of(self)
+        return (<object>data).size(dim) if data.sparse else size_along(data, dim)
+
+    # Bound, so that these tell their parameters.
+    @cython.binding(True)
+    def contiguous(self):
+        """Make the data dense, and return self."""
+        self.data_ = contiguous(data_of(self))
+        return self
+
+    @cython.binding(True)
+    def view_as(self, tensor):
+        """View with the size of another Variable."""
+        return laid_out("view", self, tensor.size())
+
+    @cython.binding(True)
+    def expand_as(self, tensor):
+        """Expand to the size of another Variable or tensor."""
+        return laid_out("expand", self, tensor.size())
+
+    @cython.binding(True)
+    def select(self, dim, _index):
+        """Return one position of a dim, that dim removed."""
+        return self[(WHOLE,) * (dim + self.dim() if dim < 0 else dim) + (_index,)]
+
+    @cython.binding(True)
+    def narrow(self, dim, start_index, length):
+        """Return `length` positions of a dim from start_index on, as far as there are so many."""
+        return self[(WHOLE,) * (dim + self.dim() if dim < 0 else dim) + (slice(start_index, start_index + length),)]
 
     @property
     def is_sparse(self):
@@ -210,6 +240,15 @@ cdef inline TensorBase data_of(VariableBase v):
     if v.data_ is None:
         raise RuntimeError("a Variable has no data: its constructor was not called")
     return v.data_
+
+
+cdef object laid_out(str name, VariableBase v, object size):
+    """v.view(size) or v.expand(size)"""
+    cdef PyObject* args[2]
+    if not size or data_of(v).sparse:
+        return getattr(v, name)(size)
+    args[0], args[1] = <PyObject*>v, <PyObject*>size
+    return call_row(name, args, 2)
 
 
 cdef bint leaf(VariableBase v):

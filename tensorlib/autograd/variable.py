@@ -1,7 +1,6 @@
 """Variable: a tensor with a history. Its operations come from the table; what is here is state and protocol."""
 from .._ops import tensor as core
 from .._ops.backward import backward_from_number
-from .._ops.copying import make_contiguous
 from .._ops.dispatch import DTYPE_NAMES
 from .._ops.storage import current_gpu
 from .._ops.tensor import TensorBase
@@ -117,11 +116,6 @@ class Variable(VariableBase):
         """Return self, or a copy on the CPU."""
         return to_device(self, -1)
 
-    def contiguous(self):
-        """Make the data dense, and return self."""
-        self.data = make_contiguous(self.data)
-        return self
-
     def item(self):
         """Return the number of a Variable of one element."""
         return self.data.item()
@@ -175,14 +169,6 @@ class Variable(VariableBase):
 
     # ---- what Python spells in its own way ----
 
-    def view_as(self, tensor):
-        """View with the size of another Variable."""
-        return self.view(tensor.size())
-
-    def expand_as(self, tensor):
-        """Expand to the size of another Variable or tensor."""
-        return self.expand(tensor.size())
-
     def resize(self, *sizes):
         """View of another size with as many elements."""
         dense = self if self.is_contiguous() else shape.contiguous(self)
@@ -202,22 +188,11 @@ class Variable(VariableBase):
             return pointwise.clamp_min(self, min)
         return pointwise.clamp_both(self, min, max)
 
-    def select(self, dim, _index):
-        """Return one position of a dim, that dim removed."""
-        return self[(slice(None),) * self._dim(dim) + (_index,)]
-
-    def narrow(self, dim, start_index, length):
-        """Return `length` positions of a dim from start_index on, as far as there are so many."""
-        return self[(slice(None),) * self._dim(dim) + (slice(start_index, start_index + length),)]
-
     def permute(self, *permutation):
         """Return a view with the dims in a given order."""
-        if any(d >= self.dim() for d in permutation):
+        if permutation and max(permutation) >= self.dim():
             raise IndexError("permute: dims %s of a Variable of %d dims" % (permutation, self.dim()))
         return shape.permute(self, permutation)
-
-    def _dim(self, dim):
-        return dim + self.dim() if dim < 0 else dim
 
     def squeeze_(self, dim=None):
         """In place: squeeze."""
@@ -310,7 +285,7 @@ for _name in "element_size get_device is_contiguous is_set_to is_signed ndimensi
     setattr(Variable, _name, passed_on(_name))
 Variable.is_cuda = property(lambda self: self.data.is_cuda)
 for _name, _method in VARIABLE_METHODS.items():
-    if _name not in vars(Variable):
+    if _name not in vars(Variable) and _name not in vars(VariableBase):
         setattr(Variable, _name, _method)
 
 core.set_hook("default", _default_tensor)

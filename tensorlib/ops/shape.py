@@ -64,7 +64,7 @@ unfold = view_row("unfold(Tensor self, int dimension, int size, int step)", shap
                   arguments((2, 7), dimension=1, size=3, step=2),
                   "np.lib.stride_tricks.sliding_window_view(self, size, dimension)[:, ::step]",
                   "Sliding windows along a dim, in a new last dim.", function=False)
-pieces = op("pieces(Tensor self, int size, int dim)", lambda self, size, dim: cut_up(self, size, dim),
+pieces = op("pieces(Tensor self, int size, int dim)", shape.pieces,
             grad=dict(self=lambda grads, dim: cat(dim, *grads)), view=True, types=ALL, public=False,
             node_name="Chunk", ref="tuple(np.split(self, range(size, self.shape[dim], size), dim))",
             samples=arguments((2, 5), size=2, dim=1) + arguments((2, 3), size=4, dim=0),
@@ -94,12 +94,6 @@ scatter_window = op("scatter_window(Tensor self, object size, object kind, objec
                     + arguments((2, 3), size=(2, 4, 3), kind="subscript", arguments=((slice(None), 1),))
                     + arguments((2, 3), size=(2, 5), kind="narrow", arguments=(1, 2, 3), value=2),
                     doc="A value in `size`, with self in the window that a view makes of it: the derivative of views.")
-
-
-def cut_up(self, size, dim):
-    """The views of `size` positions of a dim each, the last one with what is left."""
-    whole = self.size(dim)
-    return tuple([shape.narrow(self, dim, i, min(size, whole - i)) for i in range(0, whole, size)])
 
 
 def put(x, key, value):
@@ -258,4 +252,5 @@ for _name, _kernel, *_signatures in (("t_", shape.t, "(Tensor self)"),
     public(_name, dict.fromkeys(_signatures, on_itself(_kernel)), types=ALL + HALF, variable=False, function=False,
            doc="In place: %s." % _name[:-1])
 
-engine_rows(sum_to=sum_to, clone=clone, t=t, subscript=subscript, cat=cat, unsqueeze=unsqueeze)
+engine_rows(sum_to=sum_to, clone=clone, t=t, subscript=subscript, cat=cat, unsqueeze=unsqueeze, view=view,
+            expand=expand)
