@@ -140,6 +140,47 @@ def of_variables(module):
         """, locals())
 
 
+def of_scripts(module):
+    """What scripts of 2017 do beside their layers, on tensors and on Variables."""
+    functional = module.nn.functional
+    m, n, positions = module.rand(4, 4), module.rand(4, 4), module.LongTensor([1, 0, 3, 2])
+    x, y, target, mask = leaf(module, 4, 4), leaf(module, 4, 4), plain(module, positions), m.gt(0.5)
+    inert = Variable(module.rand(4, 4), volatile=True) if module is tensorlib else module.rand(4, 4)
+    loss, log_softmax = x.sum(), plain(module, module.rand(4, 4))
+    hidden = plain(module, module.rand(1, 8)), plain(module, module.rand(1, 8))
+    number = (lambda: loss.data[0]) if module is tensorlib else loss.item
+
+    def repackaged(h):
+        return tuple(map(repackaged, h)) if isinstance(h, tuple) else Variable(h.data) if module is tensorlib \
+            else h.detach()
+
+    return calls("""
+        number(); x.size(0); x.data; x.view(-1, 8); x.view_as(y); x.expand_as(y); x.contiguous(); x.permute(1, 0);
+        x.narrow(0, 0, 2); x.chunk(2, 1); x[:, 0]; x.unsqueeze(0); x.max(1)[1]; inert + inert; repackaged(hidden);
+        functional.nll_loss(log_softmax, target); target.eq(target).sum(); m.size(0); m.eq(n).sum(); m[mask];
+        m[positions]; m.new(3, 4); m.type(); m.type_as(n); m.copy_(n); m.zero_(); m.chunk(2, 1);
+        module.FloatTensor(3, 4); module.LongTensor([1, 2, 3]); module.ones(3, 4); module.manual_seed(1)
+        """, locals())
+
+
+def of_nets(module):
+    """Walks over a net of five layers, and what is done with all of it at once, by name."""
+    nn = module.nn
+    net = nn.Sequential(nn.Linear(8, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Dropout(), nn.Linear(8, 2))
+    x, state, zero = plain(module, module.rand(4, 8)), net.state_dict(), {}
+    net(x).sum().backward()
+    if module is torch:
+        zero["set_to_none"] = False
+    return {
+        "a net with BatchNorm and Dropout": lambda: net(x), "its parameters()": lambda: list(net.parameters()),
+        "its modules()": lambda: list(net.modules()), "its children()": lambda: list(net.children()),
+        "its train()": net.train, "its zero_grad()": lambda: net.zero_grad(**zero), "its state_dict()": net.state_dict,
+        "its load_state_dict()": lambda: net.load_state_dict(state), "its apply()": lambda: net.apply(id),
+        "a new Linear": lambda: nn.Linear(2, 2), "a new ReLU": nn.ReLU,
+        "a new SGD": lambda: module.optim.SGD(net.parameters(), lr=0.1),
+    }
+
+
 def of_layers(module):
     """Calls of small layers and of what stands around a step, by name."""
     nn = module.nn
@@ -197,7 +238,8 @@ def cases(suite):
     suite.compare("policy 4-64-2, 10 steps, Adam", *both(policy), goal=6)
     for name in ("SGD", "Adam"):
         suite.compare("%s.step of 20 parameters" % name, *both(optimizer(name)), goal=4)
-    for text, make in ("%s", of_tensors), ("%s, recorded", of_variables), ("%s", of_layers):
+    for text, make in ("%s", of_tensors), ("%s, recorded", of_variables), ("%s", of_scripts), ("%s", of_layers), \
+            ("%s", of_nets):
         ours, theirs = both(make)
         for name in ours:
             suite.compare(text % name, ours[name], theirs and theirs[name], goal=3)
