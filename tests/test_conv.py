@@ -95,6 +95,14 @@ def geometries():
     cases.append(((2, 5, 3, 1400), (7, 5, 1, 4), (1, 2), (0, 1), (1, 1), 1))
     cases.append(((40, 2, 4, 4), (3, 2, 3, 3), (1, 1), (0, 0), (1, 1), 1))
     cases.append(((2, 2, 1, 4, 3), (8, 1, 1, 2, 1), (3, 3, 2), (1, 3, 1), (3, 1, 2), 2))   # one plane, padded
+    for size, stride in (((17, 18), (2, 2)), ((6, 9), (2, 3)), ((31, 40), (3, 2)), ((9,), (2,)),
+                         ((5, 8, 7), (1, 2, 2)), ((6, 8), (2, 2))):
+        least = tuple(1 for _ in size)                          # single pixels that are a stride apart
+        options = stride, tuple(0 for _ in size), least, 2
+        cases.append(((3, 2 * 20) + size, (2 * 18, 20) + least, *options))
+    for groups in (1, 2):                                       # sums of a gradient of the weight that are turned
+        cases.append(((3, groups * 64, 12, 13), (groups * 33, 64, 1, 1), (1, 1), (0, 0), (1, 1), groups))
+        cases.append(((2, groups * 20, 14, 15), (groups * 40, 20, 3, 3), (1, 1), (1, 1), (1, 1), groups))
     return [tuple(tuple(map(int, part)) if isinstance(part, tuple) else int(part) for part in case) for case in cases]
 
 

@@ -28,6 +28,8 @@ cdef extern from "conv_shape.h" nogil:
         Py_ssize_t parts
         Py_ssize_t scratch
         Py_ssize_t shared
+    bint is_point(const ConvShape* s)
+    bint turns_weight(const ConvShape* s)
 
 # conv:    a = input, b = weight, out = output
 # conv_dx: a = grad,  b = weight, out = grad of the input, or output of the transposed convolution

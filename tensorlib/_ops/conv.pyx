@@ -8,7 +8,7 @@ each group). All but the first know two dims; images of three dims become many o
 `conv`, `conv_dx` and `conv_dw` are the three faces of one trilinear form, so each is a derivative of the others; a
 transposed convolution is `conv_dx` used forward. Nothing here knows autograd.
 """
-from .conv cimport ConvShape, conv_fn, plan_fn
+from .conv cimport ConvShape, conv_fn, is_point, plan_fn, turns_weight
 from .copying cimport contiguous
 from .dispatch cimport get
 from .gemm cimport gemm_fn
@@ -153,7 +153,7 @@ cdef void set_tiles(ConvShape* s, int dtype, int threads) noexcept nogil:
     cdef Py_ssize_t width = COLUMN_BYTES // (s.depth * itemsize(dtype))
     width = MAX_WIDTH if s.plain or width > MAX_WIDTH else max(width, MIN_WIDTH)
     s.images = 1
-    if s.positions < (64 if s.plain else width):
+    if s.positions < (64 if is_point(s) else width):
         s.images = max(1, min(width // s.positions, ceil_div(s.batch, threads)))
     s.blocks = ceil_div(s.batch, s.images)
     set_chunks(s, ceil_div(s.positions, width))
@@ -177,7 +177,7 @@ cdef void balance_weight(ConvShape* s, int threads) noexcept nogil:
     cdef Py_ssize_t wanted = ceil_div(threads, s.groups)
     s.row_blocks = max(1, min(wanted, s.depth // 48))
     s.parts = max(1, min(ceil_div(wanted, s.row_blocks), s.blocks * s.chunks))
-    s.shared = (s.parts - 1) * s.groups * s.cout * s.depth
+    s.shared = (s.parts if turns_weight(s) else s.parts - 1) * s.groups * s.cout * s.depth
 
 
 cdef tuple path_table(str kernel, tuple paths):
@@ -220,6 +220,8 @@ cdef double im2col_speed(const ConvShape* s, tuple paths):
     and most where lines of them are short, as short sums do where they begin and end."""
     if s.plain:
         return 0.8
+    if is_point(s):
+        return 0.9 / (1 + (15.0 + 60.0 / s.out[2]) / s.cout + 10.0 / s.depth)
     cdef double element = (10.0 if paths is FORWARD else 18.0 if paths is GRADIENT else 24.0) + 250.0 / s.out[2]
     if paths is GRADIENT and s.stride[2] > 1:
         element += 30

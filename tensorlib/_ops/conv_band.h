@@ -1,51 +1,5 @@
 /* Template for one element type `real`: plans, the copy of a band, and the products that run from it. Needs
-   gemm_tile.h. */
-
-/* A few elements, where a call of memcpy would take longer than the copy. The last piece overlaps the one before. */
-ALWAYS_INLINE void NAME(copy_few)(const real *in, ptrdiff_t n, real *out)
-{
-    if (n >= LANES) {
-        for (ptrdiff_t j = 0; j < n - LANES; j += LANES) STORE(out + j) = LOAD(in + j);
-        STORE(out + n - LANES) = LOAD(in + n - LANES);
-    } else if (n >= QUAD) {
-        for (ptrdiff_t j = 0; j < n - QUAD; j += QUAD) *(quad *)(out + j) = *(const quad *)(in + j);
-        *(quad *)(out + n - QUAD) = *(const quad *)(in + n - QUAD);
-    } else {
-        if (n > 0) out[0] = in[0];
-        if (n > 1) out[1] = in[1];
-        if (n > 2) out[2] = in[2];
-    }
-}
-
-/* At least n zeros: up to a vector more, where the caller writes afterwards. */
-ALWAYS_INLINE void NAME(clear_few)(ptrdiff_t n, real *out)
-{
-    if (n <= 0) return;
-    STORE(out) = (vec){0};      /* nearly always all: outside of the loop, which becomes a call */
-    for (ptrdiff_t j = LANES; j < n; j += LANES) STORE(out + j) = (vec){0};
-}
-
-/* Ask for n elements: small planes lie on pages of their own, and no stream that hardware sees leads to the next. */
-ALWAYS_INLINE void NAME(fetch)(const real *in, ptrdiff_t n)
-{
-    for (ptrdiff_t j = 0; j < n; j += 64 / sizeof(real)) __builtin_prefetch(in + j);
-}
-
-/* Every step-th element. */
-ALWAYS_INLINE void NAME(copy_apart)(const real *in, ptrdiff_t n, ptrdiff_t step, real *out)
-{
-    ptrdiff_t j = 0;
-    if (step == 1) {
-        NAME(copy_few)(in, n, out);
-        return;
-    }
-    for (; step == 2 && j + LANES < n; j += LANES)              /* in[2 * n - 1] may not exist */
-        for (ptrdiff_t l = 0; l < LANES; l++) out[j + l] = in[2 * (j + l)];
-    if (step == 2)
-        for (; j + QUAD < n; j += QUAD)
-            *(quad *)(out + j) = NAME(evens)(*(const quad *)(in + 2 * j), *(const quad *)(in + 2 * j + QUAD));
-    for (; j < n; j++) out[j] = in[j * step];
-}
+   conv_lines.h. */
 
 /* Lines of one phase of a channel, the first of which is line `row` of the image: column j is pixel j * step + start,
    and zero outside the image. May write a vector past the end. */
@@ -453,18 +407,6 @@ static void NAME(weight_task)(const ConvShape *s, const bands *b, const real *dy
             NAME(pack_b)(n, s->cout - o < TILE_N ? s->cout - o : TILE_N, grad + o * s->positions, 1, s->positions,
                          lanes + o * n);
         NAME(weight_band)(s, b, rows, copy, offsets, lanes, own);
-    }
-}
-
-/* The gradient for one output channel: the sum of all parts, turned. Rows of sums are `all` apart. */
-static void NAME(weight_join)(const ConvShape *s, const real *sums, ptrdiff_t all, real *dw, ptrdiff_t channel)
-{
-    const ptrdiff_t group = channel / s->cout, part = s->groups * s->depth * all;
-    sums += group * s->depth * all + channel % s->cout;
-    for (ptrdiff_t k = 0; k < s->depth; k++) {
-        real total = 0;
-        for (ptrdiff_t i = 0; i < s->parts; i++) total += sums[i * part + k * all];
-        dw[channel * s->depth + k] = total;
     }
 }
 

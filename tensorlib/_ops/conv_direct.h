@@ -101,12 +101,16 @@ static void find_all_offsets(const ConvShape *s, const bands *b, int *offsets)
 
 #define real float
 #include "gemm_tile.h"
+#include "conv_lines.h"
+#include "conv_join.h"
 #include "conv_band.h"
 #include "conv_dots.h"
 #include "conv_columns.h"
 #undef real
 #define real double
 #include "gemm_tile.h"
+#include "conv_lines.h"
+#include "conv_join.h"
 #include "conv_band.h"
 #include "conv_dots.h"
 #include "conv_columns.h"

@@ -31,4 +31,17 @@ typedef struct {
     ptrdiff_t scratch;              /* elements of scratch memory for each thread */
     ptrdiff_t shared;               /* elements of scratch memory for all threads, behind the threads' own */
 } ConvShape;
+
+/* A 1x1 kernel without padding: columns are pixels of the image, a stride apart. */
+static inline int is_point(const ConvShape *s)
+{
+    return s->taps == 1 && s->padding[0] == 0 && s->padding[1] == 0 && s->padding[2] == 0;
+}
+
+/* Whether im2col sums the gradient of the weight turned, with output channels side by side: then the gradient of the
+   output is packed and not the columns, which are more. To turn the sums takes some positions for each channel. */
+static inline int turns_weight(const ConvShape *s)
+{
+    return s->cout >= 32 && s->depth > s->cout + s->cout / 2 && s->batch * s->positions >= 8 * s->cout;
+}
 #endif

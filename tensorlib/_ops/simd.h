@@ -44,6 +44,9 @@ typedef float h_float __attribute__((vector_size(32), aligned(4), may_alias));
 typedef double h_double __attribute__((vector_size(32), aligned(8), may_alias));
 #endif
 
+typedef int i_float __attribute__((vector_size(VECTOR_BYTES)));         /* numbers of lanes */
+typedef long long i_double __attribute__((vector_size(VECTOR_BYTES)));
+
 /* Blocks of 16 bytes, the widest that every machine has: rows to columns by two kinds of shuffle. */
 typedef float q_float __attribute__((vector_size(16), aligned(4), may_alias));
 typedef double q_double __attribute__((vector_size(16), aligned(8), may_alias));
@@ -96,6 +99,14 @@ ALWAYS_INLINE void transpose_float(q_float *r)
 /* Every other element of two blocks. */
 ALWAYS_INLINE q_float evens_float(q_float a, q_float b) { return SHUFFLE4(a, b, 0, 2, 4, 6); }
 ALWAYS_INLINE q_double evens_double(q_double a, q_double b) { return SHUFFLE2(a, b, 0, 2); }
+ALWAYS_INLINE q_float odds_float(q_float a, q_float b) { return SHUFFLE4(a, b, 1, 3, 5, 7); }
+ALWAYS_INLINE q_double odds_double(q_double a, q_double b) { return SHUFFLE2(a, b, 1, 3); }
+
+/* Elements of two blocks in turns: the lower and the upper half of what comes. */
+ALWAYS_INLINE q_float low_pairs_float(q_float a, q_float b) { return SHUFFLE4(a, b, 0, 4, 1, 5); }
+ALWAYS_INLINE q_double low_pairs_double(q_double a, q_double b) { return SHUFFLE2(a, b, 0, 2); }
+ALWAYS_INLINE q_float high_pairs_float(q_float a, q_float b) { return SHUFFLE4(a, b, 2, 6, 3, 7); }
+ALWAYS_INLINE q_double high_pairs_double(q_double a, q_double b) { return SHUFFLE2(a, b, 1, 3); }
 
 ALWAYS_INLINE void transpose_double(q_double *r)
 {

@@ -7,11 +7,22 @@ made a tile at a time, so that it stays in the cache. Loops only; `_ops/conv.pyx
 from cython.parallel cimport prange
 from libc.string cimport memcpy, memset
 
-from tensorlib._ops.conv cimport ConvShape
+from tensorlib._ops.conv cimport ConvShape, is_point, turns_weight
 from tensorlib._ops.dispatch cimport put
 from tensorlib._ops.gemm cimport gemm_fn
 from tensorlib._ops.parallel cimport thread_id
 from tensorlib._ops.types cimport F32, F64, real
+
+cdef extern from "conv_unfold.h" nogil:
+    void copy_apart_float(const float* x, Py_ssize_t n, Py_ssize_t step, float* out)
+    void copy_apart_double(const double* x, Py_ssize_t n, Py_ssize_t step, double* out)
+    void gather_pixels_float(const ConvShape* s, const float* plane, float* out)
+    void gather_pixels_double(const ConvShape* s, const double* plane, double* out)
+    void spread_pixels_float(const ConvShape* s, const float* x, float* plane)
+    void spread_pixels_double(const ConvShape* s, const double* x, double* plane)
+    void weight_join_float(const ConvShape* s, const float* sums, Py_ssize_t all, float* dw, Py_ssize_t channel)
+    void weight_join_double(const ConvShape* s, const double* sums, Py_ssize_t all, double* dw, Py_ssize_t channel)
+
 
 cdef struct Tap:                # a row of the column matrix
     Py_ssize_t plane            # offset of its input channel
@@ -68,14 +79,10 @@ cdef void unfold_line(const Tap* t, Py_ssize_t stride, const real* line, Py_ssiz
     for i in range(a - x0):
         out[i] = 0
     out += a - x0
-    if stride == 1:
-        memcpy(out, p, (b - a) * sizeof(real))
-    elif stride == 2:               # a constant stride lets the compiler vectorise
-        for i in range(b - a):
-            out[i] = p[2 * i]
+    if real is float:
+        copy_apart_float(p, b - a, stride, out)
     else:
-        for i in range(b - a):
-            out[i] = p[i * stride]
+        copy_apart_double(p, b - a, stride, out)
     out += b - a
     for i in range(x1 - b):
         out[i] = 0
@@ -139,15 +146,28 @@ cdef void fold_row(const ConvShape* s, const Tap* t, real* image, Py_ssize_t beg
             oz += 1
 
 
+cdef inline bint whole_planes(const ConvShape* s, const Tile* t) noexcept nogil:
+    """Whether rows of the column matrix are pixels of all positions."""
+    return is_point(s) and t.end - t.begin == s.positions
+
+
 cdef void unfold(const ConvShape* s, const Tile* t, const real* x, Py_ssize_t row, Py_ssize_t row_end,
                  real* col) noexcept nogil:
     """Rows row .. row_end of the column matrix of a tile; x is the whole input."""
     cdef Py_ssize_t n, positions = t.end - t.begin
+    cdef bint whole = whole_planes(s, t)
+    cdef const real* image
     cdef Tap tap
     for row in range(row, row_end):
         tap = tap_of(s, row)
         for n in range(t.image, t.image_end):
-            unfold_row(s, &tap, x + (n * s.groups + t.group) * s.cin * s.pixels, t.begin, t.end, col)
+            image = x + (n * s.groups + t.group) * s.cin * s.pixels
+            if not whole:
+                unfold_row(s, &tap, image, t.begin, t.end, col)
+            elif real is float:
+                gather_pixels_float(s, image + tap.plane, col)
+            else:
+                gather_pixels_double(s, image + tap.plane, col)
             col += positions
 
 
@@ -161,6 +181,21 @@ cdef void fold(const ConvShape* s, const Tile* t, real* x, Py_ssize_t row, Py_ss
         for n in range(t.image, t.image_end):
             fold_row(s, &tap, x + (n * s.groups + t.group) * s.cin * s.pixels, t.begin, t.end, col)
             col += positions
+
+
+cdef void spread(const ConvShape* s, const Tile* t, real* x, Py_ssize_t row, Py_ssize_t row_end,
+                 const real* col) noexcept nogil:
+    """As fold for whole planes, into an input that has not been cleared."""
+    cdef Py_ssize_t n
+    cdef real* plane
+    for row in range(row, row_end):
+        for n in range(t.image, t.image_end):
+            plane = x + ((n * s.groups + t.group) * s.cin + row) * s.pixels
+            if real is float:
+                spread_pixels_float(s, col, plane)
+            else:
+                spread_pixels_double(s, col, plane)
+            col += s.positions
 
 
 cdef inline Py_ssize_t output_at(const ConvShape* s, const Tile* t) noexcept nogil:
@@ -243,11 +278,11 @@ cdef void conv_dx_task(const ConvShape* s, gemm_fn gemm, const real* dy, const r
     cdef Py_ssize_t block = index // s.row_blocks // s.groups
     cdef Py_ssize_t channel = s.cin * piece // s.row_blocks, channel_end = s.cin * (piece + 1) // s.row_blocks
     cdef Tile t = tile_of(s, group, block * s.chunks)
-    cdef bint direct = t.image_end - t.image == 1
+    cdef bint direct = t.image_end - t.image == 1, spreads = bias == NULL and whole_planes(s, &t)
     cdef const real* rows_of_dy
     row = channel * s.taps
     rows = (channel_end - channel) * s.taps
-    if bias != NULL or not (s.plain and direct):
+    if not spreads and (bias != NULL or not (s.plain and direct)):
         clear_input(s, &t, channel, channel_end, bias, dx)
     w += group * s.cout * s.depth + row
     for k in range(s.chunks):
@@ -261,7 +296,10 @@ cdef void conv_dx_task(const ConvShape* s, gemm_fn gemm, const real* dy, const r
                  dx + ((t.image * s.groups + group) * s.cin + channel) * s.pixels + t.begin, s.pixels, 1)
         else:
             gemm(rows, t.width, s.cout, 1.0, w, 1, s.depth, rows_of_dy, ra, 1, 0.0, scratch, t.width, 1)
-            fold(s, &t, dx, row, row + rows, scratch)
+            if spreads:
+                spread(s, &t, dx, row, row + rows, scratch)
+            else:
+                fold(s, &t, dx, row, row + rows, scratch)
 
 
 cdef void conv_dx(const ConvShape* s, gemm_fn gemm, const real* dy, const real* w, const real* bias, real* dx,
@@ -279,17 +317,18 @@ cdef void conv_dx(const ConvShape* s, gemm_fn gemm, const real* dy, const real* 
 
 cdef void conv_dw_task(const ConvShape* s, gemm_fn gemm, const real* dy, const real* x, real* dw, real* sums,
                        real* scratch, Py_ssize_t index) noexcept nogil:
-    """A part of the tiles, for some rows of the column matrix, that is columns of the weight."""
+    """A part of the tiles, for some rows of the column matrix: columns of the weight, or rows where it is turned."""
     cdef Py_ssize_t piece = index % s.row_blocks, group = index // s.row_blocks % s.groups, k, ra, rb
     cdef Py_ssize_t part = index // s.row_blocks // s.groups, tiles = s.blocks * s.chunks
     cdef Py_ssize_t row = s.depth * piece // s.row_blocks, row_end = s.depth * (piece + 1) // s.row_blocks
     cdef Py_ssize_t first = tiles * part // s.parts
-    cdef real* out = dw if part == 0 else sums + (part - 1) * s.groups * s.cout * s.depth
+    cdef Py_ssize_t n = s.groups * s.cout * s.depth
     cdef const real* rows_of_dy
     cdef const real* col
-    cdef bint direct
+    cdef bint direct, turned = turns_weight(s)
+    cdef real* out = sums + part * n if turned else dw if part == 0 else sums + (part - 1) * n
     cdef Tile t
-    out += group * s.cout * s.depth + row
+    out += group * s.cout * s.depth + (row * s.cout if turned else row)
     for k in range(first, tiles * (part + 1) // s.parts):
         t = tile_of(s, group, k)
         direct = t.image_end - t.image == 1
@@ -302,8 +341,21 @@ cdef void conv_dw_task(const ConvShape* s, gemm_fn gemm, const real* dy, const r
         else:
             unfold(s, &t, x, row, row_end, scratch)
             col, rb = scratch, t.width
-        gemm(s.cout, row_end - row, t.width, 1.0, rows_of_dy, ra, 1, col, 1, rb,
-             0.0 if k == first else 1.0, out, s.depth, 1)
+        if turned:
+            gemm(row_end - row, s.cout, t.width, 1.0, col, rb, 1, rows_of_dy, 1, ra,
+                 0.0 if k == first else 1.0, out, s.cout, 1)
+        else:
+            gemm(s.cout, row_end - row, t.width, 1.0, rows_of_dy, ra, 1, col, 1, rb,
+                 0.0 if k == first else 1.0, out, s.depth, 1)
+
+
+cdef void join_turned(const ConvShape* s, const real* sums, real* dw, int threads) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in prange(s.groups * s.cout, num_threads=threads, schedule="static"):
+        if real is float:
+            weight_join_float(s, sums, s.cout, dw, i)
+        else:
+            weight_join_double(s, sums, s.cout, dw, i)
 
 
 cdef void conv_dw(const ConvShape* s, gemm_fn gemm, const real* dy, const real* x, const real* bias, real* dw,
@@ -316,6 +368,9 @@ cdef void conv_dw(const ConvShape* s, gemm_fn gemm, const real* dy, const real* 
     else:
         for i in prange(tasks, num_threads=threads, schedule="static"):
             conv_dw_task(s, gemm, dy, x, dw, sums, scratch + thread_id() * s.scratch, i)
+    if turns_weight(s):
+        join_turned(s, sums, dw, threads)
+        return
     for k in range(s.parts - 1):
         for i in range(n):
             dw[i] += sums[k * n + i]
