@@ -103,6 +103,9 @@ def geometries():
     for groups in (1, 2):                                       # sums of a gradient of the weight that are turned
         cases.append(((3, groups * 64, 12, 13), (groups * 33, 64, 1, 1), (1, 1), (0, 0), (1, 1), groups))
         cases.append(((2, groups * 20, 14, 15), (groups * 40, 20, 3, 3), (1, 1), (1, 1), (1, 1), groups))
+    cases.append(((2, 3, 8, 32, 32), (16, 3, 3, 3, 3), (1, 2, 2), (1, 1, 1), (1, 1, 1), 1))    # pieces of some planes
+    cases.append(((1, 4, 19, 20, 21), (6, 2, 2, 3, 3), (2, 1, 1), (1, 0, 1), (3, 1, 1), 2))
+    cases.append(((1, 2, 4, 70, 60), (3, 2, 3, 3, 3), (1, 1, 1), (1, 1, 1), (1, 1, 1), 1))     # and of one, in bands
     return [tuple(tuple(map(int, part)) if isinstance(part, tuple) else int(part) for part in case) for case in cases]
 
 
@@ -505,3 +508,18 @@ def test_a_path_is_one_for_the_last_part_of_a_batch_too():
             assert (conv(x, w, *case) - want).abs().max() < 1e-3
         finally:
             force_path(None)
+
+
+def test_images_of_three_dims_are_the_same_at_any_number_of_threads(path):
+    """The output, whose pieces are planes."""
+    threads, options = tensorlib.get_num_threads(), ((1, 2, 2), (1, 1, 1), (1, 1, 1), 1)
+    x, w, b, _ = data((1, 3, 9, 33, 32), (16, 3, 3, 3, 3), options, np.float32)
+    results = []
+    try:
+        for n in (1, 2, 3):
+            tensorlib.set_num_threads(n)
+            results.append(conv(tensor(x), tensor(w), tensor(b), *options).numpy())
+    finally:
+        tensorlib.set_num_threads(threads)
+    for other in results[1:]:
+        assert (other == results[0]).all()

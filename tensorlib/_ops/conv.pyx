@@ -3,7 +3,8 @@
 every shape), `kernels/conv_direct.pyx` (no columns, for few channels), `kernels/winograd.pyx` (fewer products, for
 larger kernels), `kernels/conv_implicit.pyx` (vectors along channels, for any stride and width),
 `kernels/conv_batch.pyx` (vectors along the batch, for small images) and `kernels/conv_depth.pyx` (one input channel in
-each group). All but the first know two dims; images of three dims become many of two, with more channels.
+each group). Images of three dims stay what they are for im2col, and for the copies of conv_dots.h and conv_columns.h;
+for the others they become many of two, with more channels.
 
 `conv`, `conv_dx` and `conv_dw` are the three faces of one trilinear form, so each is a derivative of the others; a
 transposed convolution is `conv_dx` used forward. Nothing here knows autograd.
@@ -309,10 +310,12 @@ cdef inline Py_ssize_t images_of_last_part(const ConvShape* s, const ConvShape* 
 
 cdef TensorBase by_planes(const ConvShape* s, tuple paths, TensorBase a, TensorBase b, TensorBase bias,
                           TensorBase out, int threads):
-    """Run a convolution of three dims by the fastest path for two, or return None where there is none."""
-    cdef ConvShape flat, cut
+    """Run a convolution of three dims by the fastest path for two, or return None where one for three is faster."""
+    cdef ConvShape flat, cut, whole = s[0]
     cdef double speed = im2col_speed(s, paths)
     if not as_planes(s, &flat):
+        return None
+    if chosen_path(&whole, paths, a.dtype, threads, &speed) is not None and forced_path is not None:
         return None
     cut = flat
     cut.batch *= images_of_last_part(s, &flat, itemsize(a.dtype))

@@ -77,11 +77,14 @@ static __attribute__((noinline)) void NAME(inner_tile)(int rows, const NAME(runs
 
 /* ---- one block: some lines of the positions of some images ------------------------------------------------------- */
 
-/* A copy is [image][input channel][column of the kernel][phase of lines][line][position in it]. */
+/* A copy is [image][input channel][plane][column of the kernel][phase of lines][line][position in it]. Output planes of
+   an image of three dims read the same copy, each from `apart` elements behind the one before. */
 typedef struct {
     pass m;
     ptrdiff_t phases, lines;                    /* of the input's lines: one stride apart */
+    ptrdiff_t planes;                           /* of the input, from the first that a piece reads on */
     ptrdiff_t plane, image;                     /* elements of all phases of a column, and of an image */
+    ptrdiff_t apart;
 } NAME(columns);
 
 static NAME(columns) NAME(describe_columns)(const ConvShape *s)
@@ -91,7 +94,9 @@ static NAME(columns) NAME(describe_columns)(const ConvShape *s)
     d.phases = reach + 1 < step ? reach + 1 : step;
     d.lines = s->band + reach / step;
     d.plane = d.phases * d.lines * s->out[2];
-    d.image = s->cin * s->kernel[2] * d.plane;
+    d.planes = (s->tile - 1) * s->stride[0] + s->dilation[0] * (s->kernel[0] - 1) + 1;
+    d.apart = s->stride[0] * s->kernel[2] * d.plane;
+    d.image = s->cin * d.planes * s->kernel[2] * d.plane;
     return d;
 }
 
@@ -105,7 +110,7 @@ static ptrdiff_t NAME(at_room)(const ConvShape *s)
 
 static ptrdiff_t NAME(dots_copy_room)(const ConvShape *s, const NAME(columns) *d)
 {
-    return s->plain ? 0 : NAME(whole_lines)(s->images * d->image + LANES);
+    return s->plain ? 0 : NAME(whole_lines)((is_deep(s) ? 1 : s->images) * d->image + LANES);
 }
 
 static ptrdiff_t NAME(ends_room)(const ConvShape *s) { return (s->depth + s->cout) * s->images * LANES; }
@@ -113,24 +118,35 @@ static ptrdiff_t NAME(ends_room)(const ConvShape *s) { return (s->depth + s->cou
 /* Where the rows of the column matrix begin in the copy, or in an image that needs none. */
 static void NAME(find_rows)(const ConvShape *s, const NAME(columns) *d, ptrdiff_t *at)
 {
-    for (ptrdiff_t c = 0; c < s->cin; c++)
+    for (ptrdiff_t c = 0; c < s->cin * s->kernel[0]; c++) {
+        const ptrdiff_t plane = c / s->kernel[0] * d->planes + c % s->kernel[0] * s->dilation[0];
         for (ptrdiff_t i = 0; i < s->kernel[1]; i++)
             for (ptrdiff_t j = 0; j < s->kernel[2]; j++) {
                 const ptrdiff_t y = i * s->dilation[1], step = d->m.step[0];
-                *at++ = s->plain ? c * s->pixels : (c * s->kernel[2] + j) * d->plane
+                *at++ = s->plain ? c * s->pixels : (plane * s->kernel[2] + j) * d->plane
                         + (y % step * d->lines + y / step) * s->out[2];
             }
+    }
 }
 
-static void NAME(copy_columns)(const ConvShape *s, const NAME(columns) *d, const real *image, ptrdiff_t top,
-                               ptrdiff_t rows, real *copy)
+/* What output planes from `front` on read, and in them lines top .. top + rows. */
+static void NAME(copy_columns)(const ConvShape *s, const NAME(columns) *d, const real *image, ptrdiff_t front,
+                               ptrdiff_t top, ptrdiff_t rows, real *copy)
 {
-    const ptrdiff_t width = s->out[2], lines = d->lines - s->band + rows;
-    for (ptrdiff_t c = 0; c < s->cin; c++, image += s->pixels)
+    const ptrdiff_t width = s->out[2], lines = d->lines - s->band + rows, all = s->cin * d->planes;
+    for (ptrdiff_t i = 0; i < all; i++) {
+        const ptrdiff_t z = front * s->stride[0] - s->padding[0] + i % d->planes;
+        const real *plane = image + i / d->planes * s->pixels + z * s->size[1] * s->size[2];
+        if (z < 0 || z >= s->size[0]) {
+            memset(copy, 0, s->kernel[2] * d->plane * sizeof(real));
+            copy += s->kernel[2] * d->plane;
+            continue;
+        }
         for (ptrdiff_t j = 0; j < s->kernel[2]; j++)
             for (ptrdiff_t f = 0; f < d->phases; f++, copy += d->lines * width)
-                NAME(copy_lines)(&d->m, image, top * d->m.step[0] + f + d->m.low[0],
+                NAME(copy_lines)(&d->m, plane, top * d->m.step[0] + f + d->m.low[0],
                                  j * s->dilation[2] + d->m.low[1], lines, width, copy);
+    }
 }
 
 /* The last positions of each run, fewer than a vector, with zeros behind: [row][image][LANES]. */
@@ -145,9 +161,9 @@ static void NAME(copy_ends)(const real *from, const ptrdiff_t *at, ptrdiff_t row
         }
 }
 
-/* Some lines of some images, from the first ones' pointers on. */
-static void NAME(dots_block)(const ConvShape *s, const NAME(columns) *d, ptrdiff_t images, ptrdiff_t top,
-                             ptrdiff_t rows, const real *dy, const real *x, real *scratch, real *sums)
+/* Some lines of some images, or of some output planes of one from `front` on, from the first ones' pointers on. */
+static void NAME(dots_block)(const ConvShape *s, const NAME(columns) *d, ptrdiff_t images, ptrdiff_t front,
+                             ptrdiff_t top, ptrdiff_t rows, const real *dy, const real *x, real *scratch, real *sums)
 {
     const ptrdiff_t n = rows * s->out[2], whole = n / LANES * LANES, all = NAME(padded_dots)(s);
     const ptrdiff_t pieces = (s->depth + DOT_ROWS - 1) / DOT_ROWS;
@@ -155,14 +171,15 @@ static void NAME(dots_block)(const ConvShape *s, const NAME(columns) *d, ptrdiff
     const ptrdiff_t *at = (const ptrdiff_t *)scratch;
     real *copy = scratch + NAME(at_room)(s), *ends = copy + NAME(dots_copy_room)(s, d);
     NAME(runs) sets[2] = {
-        {dy, copy, at, s->positions, s->groups * s->cout * s->positions, d->image, images, whole},
+        {dy, copy, at, s->positions, is_deep(s) ? s->out[1] * s->out[2] : s->groups * s->cout * s->positions,
+         is_deep(s) ? d->apart : d->image, images, whole},
         {ends + s->depth * images * LANES, ends, at + s->depth, images * LANES, 0, 0, whole < n, images * LANES}};
     if (s->plain) {
         sets->x = x + top * s->out[2];
         sets->x_step = s->groups * s->cin * s->pixels;
     } else
-        for (ptrdiff_t i = 0; i < images; i++)
-            NAME(copy_columns)(s, d, x + i * s->groups * s->cin * s->pixels, top, rows, copy + i * d->image);
+        for (ptrdiff_t i = 0; i < (is_deep(s) ? 1 : images); i++)
+            NAME(copy_columns)(s, d, x + i * s->groups * s->cin * s->pixels, front, top, rows, copy + i * d->image);
     if (whole < n) {
         NAME(copy_ends)(sets->x + whole, at, 0, s->depth, sets->x_step, images, n - whole, ends);
         NAME(copy_ends)(dy + whole, NULL, s->positions, s->cout, sets->dy_step, images, n - whole, (real *)sets[1].dy);
@@ -188,11 +205,14 @@ static void NAME(dots_part)(const ConvShape *s, const real *dy, const real *x, r
     memset(sums, 0, s->groups * group_sums * sizeof(real));
     for (ptrdiff_t t = tasks * part / s->parts; t < last; t++) {
         const ptrdiff_t top = t % s->bands * s->band, group = t / s->bands % s->groups;
-        const ptrdiff_t block = t / s->bands / s->groups, image = s->batch * block / s->blocks;
-        const ptrdiff_t images = s->batch * (block + 1) / s->blocks - image, first = image * s->groups + group;
-        const ptrdiff_t rows = limit(s->out[1] - top, 0, s->band);
-        if (rows == 0) continue;
-        NAME(dots_block)(s, &d, images, top, rows, dy + first * s->cout * s->positions + top * s->out[2],
+        const ptrdiff_t block = t / s->bands / s->groups, front = is_deep(s) ? block % s->chunks * s->tile : 0;
+        const ptrdiff_t image = is_deep(s) ? block / s->chunks : s->batch * block / s->blocks;
+        const ptrdiff_t images = is_deep(s) ? limit(s->out[0] - front, 0, s->tile)
+            : s->batch * (block + 1) / s->blocks - image;
+        const ptrdiff_t first = image * s->groups + group, rows = limit(s->out[1] - top, 0, s->band);
+        if (rows == 0 || images == 0) continue;
+        NAME(dots_block)(s, &d, images, front, top, rows,
+                         dy + first * s->cout * s->positions + (front * s->out[1] + top) * s->out[2],
                          x + first * s->cin * s->pixels, scratch, sums + group * group_sums);
     }
 }
@@ -202,25 +222,33 @@ static void NAME(dots_part)(const ConvShape *s, const real *dy, const real *x, r
 static double NAME(dots_plan)(ConvShape *s, int threads)
 {
     enum { REDUCE = 5, END = 8 };   /* vectors that take as long as ending a sum, and as the end of a run */
-    const ptrdiff_t width = s->out[2], all = NAME(padded_dots)(s);
-    if (!has_two_dims(s) || width > 4 * DOT_POSITIONS || s->groups * s->cout * s->depth > 4 * MOST_SUMS) return 0;
-    s->bands = (s->out[1] - 1) / limit(DOT_POSITIONS / width, 1, s->out[1]) + 1;
-    s->images = s->bands > 1 ? 1 : limit(DOT_POSITIONS / s->positions, 1, s->batch);
-    s->blocks = fair_pieces((s->batch + s->images - 1) / s->images, s->groups * s->bands, s->batch, threads);
-    s->bands = fair_pieces(s->bands, s->groups * s->blocks, s->out[1], threads);
-    s->images = (s->batch + s->blocks - 1) / s->blocks;
+    const ptrdiff_t width = s->out[2], all = NAME(padded_dots)(s), lines = limit(DOT_POSITIONS / width, 1, s->out[1]);
+    if ((is_deep(s) && s->plain) || width > 4 * DOT_POSITIONS) return 0;
+    if (s->groups * s->cout * s->depth > 4 * MOST_SUMS) return 0;
+    s->bands = (s->out[1] - 1) / lines + 1;
+    s->tile = s->chunks = 1;
+    if (is_deep(s)) {
+        cut_planes(s, s->bands > 1 ? 1 : DOT_POSITIONS / (s->out[1] * width), s->groups * s->bands, threads);
+        s->images = s->tile;
+        s->blocks = s->batch * s->chunks;
+    } else {
+        s->images = s->bands > 1 ? 1 : limit(DOT_POSITIONS / s->positions, 1, s->batch);
+        s->blocks = fair_pieces((s->batch + s->images - 1) / s->images, s->groups * s->bands, s->batch, threads);
+        s->bands = fair_pieces(s->bands, s->groups * s->blocks, s->out[1], threads);
+        s->images = (s->batch + s->blocks - 1) / s->blocks;
+    }
     s->band = (s->out[1] + s->bands - 1) / s->bands;
     s->parts = limit(threads, 1, s->blocks * s->groups * s->bands);
     const NAME(columns) d = NAME(describe_columns)(s);
-    const ptrdiff_t n = s->band * width, copied = s->plain ? 0 : s->images * d.image;
+    const ptrdiff_t n = s->band * width, copied = s->plain ? 0 : (is_deep(s) ? 1 : s->images) * d.image;
     if (copied * (ptrdiff_t)sizeof(real) > 4 * DOT_BYTES) return 0;
     s->scratch = NAME(at_room)(s) + NAME(dots_copy_room)(s, &d) + NAME(ends_room)(s);
     s->shared = s->parts * s->groups * s->depth * all;
     const double steps = (double)s->images * ((n + LANES - 1) / LANES), copy = s->stride[2] == 1 ? 10 : 14;
     const double ends = n % LANES ? (s->depth + s->cout) * s->images * END : 0;
     return (double)s->batch * s->positions * s->depth * s->cout / LANES
-        / (s->blocks * s->bands * (s->depth * all * (steps * 1.1 + REDUCE) + ends
-                                   + (copy + (double)LINE_COST / width) * copied / LANES));
+        / ((double)s->blocks * s->bands * (s->depth * all * (steps * 1.1 + REDUCE) + ends
+                                           + (copy + (double)LINE_COST / width) * copied / LANES));
 }
 
 static void NAME(dots_weight)(const ConvShape *s, void *gemm, const void *dy, const void *x, const void *bias,

@@ -21,6 +21,8 @@ static int has_two_dims(const ConvShape *s)
     return s->size[0] == 1 && s->out[0] == 1 && s->kernel[0] == 1 && s->padding[0] == 0;
 }
 
+static int is_deep(const ConvShape *s) { return !has_two_dims(s); }
+
 /* Where a place of the kernel reads, from a position's first pixel on, for outputs of a phase; -1: nothing. */
 static ptrdiff_t tap_at(const ConvShape *s, const pass *m, int dim, ptrdiff_t phase, ptrdiff_t tap)
 {
@@ -67,5 +69,13 @@ static ptrdiff_t fair_pieces(ptrdiff_t n, ptrdiff_t each, ptrdiff_t most, int th
     for (ptrdiff_t more = n; n * each < 4 * threads && more < n + threads && more <= most; more++)
         if (more * each % threads == 0) return more;
     return n;
+}
+
+/* Cut the output planes of each image into pieces of about `most`, and into enough of them for all threads. */
+static void cut_planes(ConvShape *s, ptrdiff_t most, ptrdiff_t each, int threads)
+{
+    const ptrdiff_t planes = s->out[0], pieces = (planes - 1) / limit(most, 1, planes) + 1;
+    s->chunks = fair_pieces(pieces, s->batch * each, planes, threads);
+    s->tile = (planes + s->chunks - 1) / s->chunks;
 }
 #endif

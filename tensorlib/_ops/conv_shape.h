@@ -24,6 +24,8 @@ typedef struct {
     /* direct: a band is `band` lines of a phase of the outputs of one image. */
     ptrdiff_t band, bands;
 
+    /* columns, inner products: images of three dims are cut into `chunks` pieces of `tile` output planes. */
+
     /* Winograd, implicit: a block is `band` lines (of tiles, or of a phase) in each of `images` images; there are
        blocks x bands of them. Winograd's have `tile` tiles of each line, and there are `chunks` times as many. */
 
@@ -31,6 +33,22 @@ typedef struct {
     ptrdiff_t scratch;              /* elements of scratch memory for each thread */
     ptrdiff_t shared;               /* elements of scratch memory for all threads, behind the threads' own */
 } ConvShape;
+
+/* The convolution of two dims that one of three is: each output plane as an image of its own, with a channel for each
+   input plane that it reads. That of two dims stays as it is. */
+static inline ConvShape plane_shape(const ConvShape *s)
+{
+    ConvShape f = *s;
+    f.batch *= f.out[0];
+    f.cin *= f.kernel[0];
+    f.size[0] = f.kernel[0] = f.stride[0] = f.dilation[0] = f.out[0] = 1;
+    f.padding[0] = 0;
+    f.pixels = f.size[1] * f.size[2];
+    f.positions = f.out[1] * f.out[2];
+    f.taps = f.kernel[1] * f.kernel[2];
+    f.plain = f.taps == 1 && f.stride[1] == 1 && f.stride[2] == 1 && f.padding[1] == 0 && f.padding[2] == 0;
+    return f;
+}
 
 /* A 1x1 kernel without padding: columns are pixels of the image, a stride apart. */
 static inline int is_point(const ConvShape *s)
