@@ -21,21 +21,23 @@ typedef struct {
 } NAME(product);
 
 /* Ask for rows first .. last of the group of columns of B that comes next. */
-ALWAYS_INLINE void NAME(ask_rows)(const real *b, ptrdiff_t rb, ptrdiff_t first, ptrdiff_t last)
+ALWAYS_INLINE void NAME(ask_rows)(const real *b, ptrdiff_t rb, ptrdiff_t columns, ptrdiff_t first, ptrdiff_t last)
 {
     for (ptrdiff_t p = first; p < last; p++)
-        for (ptrdiff_t j = 0; j < GROUP_N; j += 64 / sizeof(real)) __builtin_prefetch(b + p * rb + j, 0, 2);
+        for (ptrdiff_t j = 0; j < columns; j += 64 / sizeof(real)) __builtin_prefetch(b + p * rb + j, 0, 2);
 }
 
 /* The product of m rows and the packed or plain panels of one block of B: a group of panels at a time, so that lines of
-   C are written as runs. The rows of a plain B may be far apart, where no stream is seen: those of the next group are
-   asked for meanwhile, and behind the last one those below, which may be the next block's or the next image's. */
+   C are written as runs, or whole where they are short. The rows of a plain B may be far apart, where no stream is
+   seen: those of the next group are asked for meanwhile, and behind the last one those below, which may be the next
+   block's or the next image's. */
 static void NAME(block)(const NAME(product) *g, ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const real *a,
                         const real *packed_a, const real *b, const real *packed_b, int whole_b, real beta,
                         const real *d, ptrdiff_t rd, real *c)
 {
-    for (ptrdiff_t group = 0; group < n; group += GROUP_N) {
-        const ptrdiff_t end = n - group < GROUP_N ? n : group + GROUP_N;
+    const ptrdiff_t columns = n <= 2 * GROUP_N ? n : GROUP_N;
+    for (ptrdiff_t group = 0; group < n; group += columns) {
+        const ptrdiff_t end = n - group < columns ? n : group + columns;
         const ptrdiff_t tiles = (m + TILE_M - 1) / TILE_M * ((end - group + TILE_N - 1) / TILE_N);
         const real *next = end < n ? b + end : b + k * g->rb;
         const int far = !whole_b && k * g->rb > SMALL;
@@ -51,7 +53,7 @@ static void NAME(block)(const NAME(product) *g, ptrdiff_t m, ptrdiff_t n, ptrdif
                 const ptrdiff_t ra = packed_a ? 1 : g->ra, ca = packed_a ? TILE_M : g->ca;
                 const real *added = d + i * rd + j;
                 real *out = c + i * g->rc + j;
-                if (far) NAME(ask_rows)(next, g->rb, k * tile / tiles, k * (tile + 1) / tiles);
+                if (far) NAME(ask_rows)(next, g->rb, columns, k * tile / tiles, k * (tile + 1) / tiles);
                 if (width % LANES)
                     NAME(tile_edge)(height, width, k, left, ra, ca, panel, row, g->alpha, beta, added, rd, out, g->rc);
                 else
