@@ -1,12 +1,14 @@
 """Rounding errors of convolution beside PyTorch's: both against float64, every path forced on layers it was made for.
 
-    python benchmarks/errors.py [--seeds N] [--all]
+    python benchmarks/errors.py [--seeds N] [--all] [--random N]
 
 Tells root mean square and largest error as parts of PyTorch's, by pass. With --all it goes through the layers of
-`convolution.py` and the path that is chosen. Not a benchmark of time.
+`convolution.py` and the path that is chosen, with --random through N layers drawn at random, of which it shows the
+worst. Not a benchmark of time.
 """
 import argparse
 import math
+import random
 
 import numpy as np
 import tensorlib
@@ -29,6 +31,11 @@ LAYERS = [
     ("depth", (3, 12, 33, 47), (12, 1, 7, 7), 1, 3, 1, 12),
 ]
 
+CHANNELS = ((1, 2, 3, 8, 12, 16, 24, 32, 48, 64, 96, 128, 256, 512),) * 2       # of inputs and outputs
+GROUPS = (1, 1, 2, 4, 8, 16), (1, 1, 2, 4, 8, 16)                               # the same of one group
+MOST_ELEMENTS, MOST_PRODUCTS = 1e6, 5e8
+PATHS = ("im2col", "direct", "columns", "winograd", "implicit", "batch", "depth", "dots")
+
 
 def listed():
     """The layers of convolution.py, without a path."""
@@ -36,6 +43,25 @@ def listed():
         yield None, (batch, channels, size, size), (outputs, channels, kernel, kernel), stride, padding, 1, 1
     for _, *layer, _ in OTHERS:
         yield (None, *layer)
+
+
+def drawn(seed):
+    """Layers of any kind, without end: one to three dims, strides, dilation, groups down to one channel each."""
+    rng = random.Random(seed)
+    while True:
+        dims, kernel = rng.choice((1, 2, 2, 2, 3)), rng.choice((1, 2, 3, 3, 3, 4, 5, 7))
+        stride, dilation = rng.choice((1, 1, 2)), rng.choice((1, 1, 1, 2, 4))
+        padding, batch = rng.choice((0, dilation * (kernel // 2))), 2 ** rng.randrange(7)
+        size = rng.choice({1: (32, 100, 256, 500, 1000), 2: (7, 8, 12, 14, 15, 16, 28, 32, 56), 3: (6, 7, 8, 10)}[dims])
+        groups, inputs, outputs = rng.choice(((1, *CHANNELS),) * 3 + tuple((n, *GROUPS) for n in (2, 4, 8, 32, 64)))
+        positions = (size + 2 * padding - dilation * (kernel - 1) - 1) // stride + 1
+        if positions < 1 or kernel == 1 and dilation > 1:
+            continue
+        inputs, outputs = rng.choice(inputs), rng.choice(outputs)
+        elements = batch * groups * max(inputs * size ** dims, outputs * positions ** dims)
+        if elements < MOST_ELEMENTS and elements * kernel ** dims * min(inputs, outputs) < MOST_PRODUCTS:
+            yield ((batch, groups * inputs) + (size,) * dims, (groups * outputs, inputs) + (kernel,) * dims,
+                   stride, padding, dilation, groups)
 
 
 def theirs(x, w, g, options):
@@ -70,11 +96,43 @@ def errors(path, x_size, w_size, options, seed):
         yield math.sqrt(np.mean(mine ** 2) / np.mean(other ** 2)), mine.max() / other.max()
 
 
+def taken(layer, index):
+    """The path that is chosen for a pass: the one that gives the same bits when it is forced."""
+    rng = np.random.RandomState(0)
+    x_size, w_size, *options = layer
+    x, w = (rng.randn(*size).astype(np.float32) for size in (x_size, w_size))
+    g = rng.randn(*conv(*map(tensorlib.from_numpy, (x, w)), None, *options).size()).astype(np.float32)
+    want = ours(None, x, w, g, options)[index]
+    return "/".join(path for path in PATHS if (ours(path, x, w, g, options)[index] == want).all())
+
+
+def show_random(count, seed, show):
+    """Errors of drawn layers: how they are spread, and the worst."""
+    rows = []
+    for layer, _ in zip(drawn(seed), range(count)):
+        x_size, w_size, *sides, groups = layer
+        case = x_size, w_size, *(each(side, len(w_size) - 2) for side in sides), groups
+        for index, (found, _) in enumerate(errors(None, *case[:2], case[2:], 0)):
+            rows.append((found, index, case))
+    for index, label in enumerate(LABELS):
+        found = sorted((row for row in rows if row[1] == index), key=lambda row: -row[0])
+        print("%s: geometric mean %.2f; of %d above 1.1 %d, above 1.3 %d" % (
+            label, math.exp(np.mean([math.log(row[0]) for row in found])), len(found),
+            *(sum(row[0] > least for row in found) for least in (1.1, 1.3))))
+        for ratio, _, case in found[:show]:
+            print("   %.2f  %-16s %s" % (ratio, taken(case, index), case), flush=True)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--all", action="store_true", help="the layers of convolution.py, by the paths that are chosen")
+    parser.add_argument("--random", type=int, default=0, metavar="N", help="N layers drawn at random")
+    parser.add_argument("--seed", type=int, default=0, help="of the drawn layers")
+    parser.add_argument("--show", type=int, default=12, help="the worst drawn layers of each pass")
     options = parser.parse_args()
+    if options.random:
+        return show_random(options.random, options.seed, options.show)
     print("kernels %s; root mean square and largest error, as parts of PyTorch's" % tensorlib._ops.isa_level)
     print("%-52s" % "" + "".join("%14s" % label for label in LABELS))
     for path, x_size, w_size, stride, padding, dilation, groups in listed() if options.all else LAYERS:

@@ -269,6 +269,9 @@ LAYERS = [      # size of the input and of the weight, stride, padding, dilation
     ((2, 3, 40, 40), (64, 3, 7, 7), 2, 3, 1, 1), ((2, 16, 6, 9, 9), (32, 16, 3, 3, 3), 1, 1, 1, 1),
     ((4, 32, 300), (64, 32, 9), 2, 4, 1, 1), ((3, 12, 33, 47), (12, 1, 7, 7), 1, 3, 1, 12),
     ((8, 16, 14, 14), (16, 1, 3, 3), 1, 1, 1, 16), ((2, 64, 16, 16), (64, 16, 3, 3), 1, 1, 1, 4),
+    ((4, 256, 8, 8), (256, 256, 3, 3), 1, 1, 1, 1), ((4, 64, 256), (64, 64, 3), 1, 1, 1, 1),
+    ((1, 256, 14, 14), (512, 256, 1, 1), 1, 0, 1, 1), ((8, 32, 512), (32, 32, 2), 1, 4, 8, 1),
+    ((4, 64, 28, 28), (64, 4, 3, 3), 1, 1, 1, 16), ((8, 64, 512), (64, 1, 5), 1, 2, 1, 64),
 ]
 
 
@@ -302,13 +305,14 @@ def test_errors_do_not_grow_with_the_length_of_sums(layer, path):
 
 @pytest.mark.parametrize("layer", LAYERS, ids=str)
 def test_errors_are_near_those_of_torch(layer):
-    torch = pytest.importorskip("torch")
+    """Vectors of four have longer sums for each lane, and without fused products each is rounded twice."""
+    torch, limit = pytest.importorskip("torch"), 1.2 if tensorlib._ops.isa_level in ("x86_64_v3", "x86_64_v4") else 1.4
     x, w, g, options, exact = passes(layer)
     tx, tw = (torch.tensor(a, requires_grad=True) for a in (x, w))
     y = getattr(torch.nn.functional, "conv%dd" % (w.ndim - 2))(tx, tw, None, *options)
     y.backward(torch.tensor(g))
     for ours, theirs, want in zip(errors_of(x, w, g, options, exact), (y.detach(), tx.grad, tw.grad), exact):
-        assert ours < 1.45 * mean_error(theirs.numpy(), want)
+        assert ours < limit * mean_error(theirs.numpy(), want)
 
 
 @pytest.mark.parametrize("width", [1, 3, 6, 7, 9, 14, 16, 17, 30, 35])

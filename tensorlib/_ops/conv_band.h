@@ -127,32 +127,40 @@ static void NAME(pack_weight)(const ConvShape *s, const bands *b, const real *w,
     }
 }
 
-/* `vecs` neighbouring vectors of outputs, for mr output channels. `add` continues sums of an earlier step. */
+/* One more product for each of mr output channels and `vecs` vectors. */
+ALWAYS_INLINE void NAME(direct_term)(const int mr, const int vecs, const real *w, const real *in, vec sum[][8])
+{
+    vec right[8];
+    #pragma GCC unroll 8
+    for (int j = 0; j < vecs; j++) right[j] = LOAD(in + j * LANES);
+    #pragma GCC unroll 12
+    for (int i = 0; i < mr; i++) {
+        const vec left = w[i] - (vec){0};
+        #pragma GCC unroll 8
+        for (int j = 0; j < vecs; j++) sum[i][j] += left * right[j];
+    }
+}
+
+/* `vecs` neighbouring vectors of outputs, for mr output channels, as sums of even and of odd terms, whose errors are
+   smaller. `add` continues sums of an earlier step. */
 ALWAYS_INLINE void NAME(direct_body)(const int mr, const int vecs, ptrdiff_t k, const real *w, const real *copy,
                                      const int *offsets, const real *bias, real *c, ptrdiff_t rc, int add)
 {
-    vec sum[TILE_M][8];
+    vec sum[2][TILE_M][8];
     #pragma GCC unroll 12
     for (int i = 0; i < mr; i++)
         #pragma GCC unroll 8
-        for (int j = 0; j < vecs; j++) sum[i][j] = (vec){0};
-    for (ptrdiff_t p = 0; p < k; p++, w += TILE_M) {
-        const real *in = copy + offsets[p];
-        vec right[8];
-        #pragma GCC unroll 8
-        for (int j = 0; j < vecs; j++) right[j] = LOAD(in + j * LANES);
-        #pragma GCC unroll 12
-        for (int i = 0; i < mr; i++) {
-            const vec left = w[i] - (vec){0};
-            #pragma GCC unroll 8
-            for (int j = 0; j < vecs; j++) sum[i][j] += left * right[j];
-        }
-    }
+        for (int j = 0; j < vecs; j++) sum[0][i][j] = sum[1][i][j] = (vec){0};
+    for (ptrdiff_t pairs = pairs_of(k); pairs > 0; pairs--, k -= 2, offsets += 2)
+        #pragma GCC unroll 2
+        for (int e = 0; e < 2; e++, w += TILE_M) NAME(direct_term)(mr, vecs, w, copy + offsets[e], sum[e]);
+    for (; k > 0; k--, w += TILE_M) NAME(direct_term)(mr, vecs, w, copy + *offsets++, sum[0]);
     #pragma GCC unroll 12
     for (int i = 0; i < mr; i++, c += rc) {
         const vec start = bias[i] - (vec){0};
         #pragma GCC unroll 8
-        for (int j = 0; j < vecs; j++) STORE(c + j * LANES) = sum[i][j] + (add ? LOAD(c + j * LANES) : start);
+        for (int j = 0; j < vecs; j++)
+            STORE(c + j * LANES) = sum[0][i][j] + sum[1][i][j] + (add ? LOAD(c + j * LANES) : start);
     }
 }
 
@@ -162,7 +170,7 @@ ALWAYS_INLINE void NAME(direct_body)(const int mr, const int vecs, ptrdiff_t k, 
 static __attribute__((noinline)) void NAME(direct_pair)(int mr, DIRECT_ARGS)
 {
     enum { vecs = 2 };
-    switch (mr) { EACH_HEIGHT(DIRECT_CASE) }
+    switch (mr) { EACH_HALF(DIRECT_CASE) }
 }
 
 /* Few output channels need many vectors, or each sum would wait for itself. */
@@ -195,7 +203,9 @@ static void NAME(band_products)(int mr, ptrdiff_t k, const real *w, const real *
             for (; v + 4 * LANES <= length; v += 4 * LANES)
                 NAME(direct_few)(mr, rows, w, copy + v, offsets, bias, sums + v, row, k0 > 0);
         for (; v < length; v += TILE_N)
-            NAME(direct_pair)(mr, rows, w, copy + v, offsets, bias, sums + v, row, k0 > 0);
+            for (int i = 0; i < mr; i += TILE_M / 2)
+                NAME(direct_pair)(mr - i < TILE_M / 2 ? mr - i : TILE_M / 2, rows, w + i, copy + v, offsets, bias + i,
+                                  sums + i * row + v, row, k0 > 0);
     }
 }
 #undef LONG
@@ -249,8 +259,7 @@ ALWAYS_INLINE void NAME(weight_body)(const int mr, const int vecs, ptrdiff_t row
     const real *in[TILE_M];
     #pragma GCC unroll 12
     for (int i = 0; i < mr; i++) {
-        x[i] = LOAD(c + i * rc);
-        if (vecs == 2) y[i] = LOAD(c + i * rc + LANES);
+        x[i] = y[i] = (vec){0};
         in[i] = copy + offsets[i];
     }
     for (ptrdiff_t r = 0; r < rows; r++) {
@@ -268,8 +277,8 @@ ALWAYS_INLINE void NAME(weight_body)(const int mr, const int vecs, ptrdiff_t row
     }
     #pragma GCC unroll 12
     for (int i = 0; i < mr; i++) {
-        STORE(c + i * rc) = x[i];
-        if (vecs == 2) STORE(c + i * rc + LANES) = y[i];
+        STORE(c + i * rc) += x[i];
+        if (vecs == 2) STORE(c + i * rc + LANES) += y[i];
     }
 }
 
@@ -293,27 +302,42 @@ static __attribute__((noinline)) void NAME(weight_narrow)(WEIGHT_ARGS)
 /* With so few output channels they do not fill vectors: neighbouring positions do, which need inner products. */
 static int NAME(few_channels)(const ConvShape *s) { return s->cout <= LANES / 2; }
 
-/* sums[i] += the inner product of dy and the copy at offsets[i]; between lines dy is zero. */
+/* The sum of a vector's lanes. */
+ALWAYS_INLINE real NAME(lane_sum)(vec x)
+{
+    const quad *part = (const quad *)&x;
+    quad total = part[0];
+    #pragma GCC unroll 4
+    for (size_t i = 1; i < VECTOR_BYTES / 16; i++) total += part[i];
+    real even = total[0], odd = total[1];
+    for (int l = 2; l < QUAD; l += 2) even += total[l], odd += total[l + 1];
+    return even + odd;
+}
+
+/* sums[i] += the inner product of dy and the copy at offsets[i]; between lines dy is zero. A lane's sum is one of short
+   sums. */
 ALWAYS_INLINE void NAME(dots_body)(const int mr, ptrdiff_t length, const real *copy, const int *offsets, const real *dy,
                                    real *sums, ptrdiff_t step)
 {
-    vec sum[TILE_M];
+    vec all[TILE_M];
     const real *in[TILE_M];
     #pragma GCC unroll 12
-    for (int i = 0; i < mr; i++) sum[i] = (vec){0}, in[i] = copy + offsets[i];
-    for (ptrdiff_t p = 0; p < length; p += LANES) {
-        const vec g = LOAD(dy + p);
+    for (int i = 0; i < mr; i++) all[i] = (vec){0}, in[i] = copy + offsets[i];
+    for (ptrdiff_t p = 0, end; p < length; p = end) {
+        vec sum[TILE_M];
+        end = length - p < CHAIN / 2 * LANES ? length : p + CHAIN / 2 * LANES;
         #pragma GCC unroll 12
-        for (int i = 0; i < mr; i++) sum[i] += g * LOAD(in[i] + p);
+        for (int i = 0; i < mr; i++) sum[i] = (vec){0};
+        for (ptrdiff_t q = p; q < end; q += LANES) {
+            const vec g = LOAD(dy + q);
+            #pragma GCC unroll 12
+            for (int i = 0; i < mr; i++) sum[i] += g * LOAD(in[i] + q);
+        }
+        #pragma GCC unroll 12
+        for (int i = 0; i < mr; i++) all[i] += sum[i];
     }
     #pragma GCC unroll 12
-    for (int i = 0; i < mr; i++) {
-        const quad *part = (const quad *)&sum[i];
-        quad total = part[0];
-        #pragma GCC unroll 4
-        for (size_t j = 1; j < VECTOR_BYTES / 16; j++) total += part[j];
-        for (int l = 0; l < QUAD; l++) sums[i * step] += total[l];
-    }
+    for (int i = 0; i < mr; i++) sums[i * step] += NAME(lane_sum)(all[i]);
 }
 
 #define DOTS_CASE(h) case h: NAME(dots_body)(h, length, copy, offsets, dy, sums, step); break;
@@ -348,7 +372,7 @@ static void NAME(weight_band)(const ConvShape *s, const bands *b, ptrdiff_t rows
                               const real *lanes, real *sums)
 {
     const ptrdiff_t width = s->out[2], all = NAME(padded_panels)(s);
-    const ptrdiff_t most = width < 256 ? 256 / width : 1;       /* lines that stay in the first level cache */
+    const ptrdiff_t most = width < CHAIN ? CHAIN / width : 1;   /* lines that stay in the first level cache */
     for (ptrdiff_t r = 0; r < rows; r += most) {
         const ptrdiff_t part = rows - r < most ? rows - r : most;
         for (ptrdiff_t o = 0; o < s->cout; o += TILE_N) {

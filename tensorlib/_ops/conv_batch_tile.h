@@ -1,30 +1,39 @@
 /* Template for one element type `real`: the loops and plans of conv_batch.h. Needs gemm_tile.h and channels_last.h. */
 
+/* One more product for each of mr output channels and one or two vectors of images. */
+ALWAYS_INLINE void NAME(pixel_term)(const int mr, const int vecs, const real *in, const real *w, vec *x, vec *y)
+{
+    const vec b0 = LOAD(in), b1 = LOAD(in + (vecs - 1) * LANES);
+    #pragma GCC unroll 12
+    for (int i = 0; i < mr; i++) {
+        const vec left = w[i] - (vec){0};
+        x[i] += left * b0;
+        if (vecs == 2) y[i] += left * b1;
+    }
+}
+
 /* mr output channels of one pixel for one or two vectors of images; channels of the output are `rc` apart. `add`
-   continues sums of earlier runs. */
+   continues sums of earlier runs. Even and odd terms are summed apart, for smaller errors. */
 ALWAYS_INLINE void NAME(pixel_body)(const int mr, const int vecs, const run *runs, int count, const real *copy,
                                     const real *weights, const real *bias, real *out, ptrdiff_t rc, int add)
 {
-    vec x[TILE_M], y[TILE_M];
+    vec x[2][TILE_M], y[2][TILE_M];
     #pragma GCC unroll 12
-    for (int i = 0; i < mr; i++) x[i] = y[i] = (vec){0};
+    for (int i = 0; i < mr; i++) x[0][i] = y[0][i] = x[1][i] = y[1][i] = (vec){0};
     for (const run *r = runs; r < runs + count; r++) {
         const real *in = copy + r->copy, *w = weights + r->weights;
-        for (ptrdiff_t k = 0; k < r->length; k++, in += vecs * LANES, w += TILE_M) {
-            const vec b0 = LOAD(in), b1 = LOAD(in + (vecs - 1) * LANES);
-            #pragma GCC unroll 12
-            for (int i = 0; i < mr; i++) {
-                const vec left = w[i] - (vec){0};
-                x[i] += left * b0;
-                if (vecs == 2) y[i] += left * b1;
-            }
-        }
+        ptrdiff_t k = r->length;
+        for (ptrdiff_t pairs = pairs_of(k); pairs > 0; pairs--, k -= 2)
+            #pragma GCC unroll 2
+            for (int e = 0; e < 2; e++, in += vecs * LANES, w += TILE_M)
+                NAME(pixel_term)(mr, vecs, in, w, x[e], y[e]);
+        for (; k > 0; k--, in += vecs * LANES, w += TILE_M) NAME(pixel_term)(mr, vecs, in, w, x[0], y[0]);
     }
     #pragma GCC unroll 12
     for (int i = 0; i < mr; i++, out += rc) {
         const vec start = bias[i] - (vec){0};
-        STORE(out) = x[i] + (add ? LOAD(out) : start);
-        if (vecs == 2) STORE(out + LANES) = y[i] + (add ? LOAD(out + LANES) : start);
+        STORE(out) = x[0][i] + x[1][i] + (add ? LOAD(out) : start);
+        if (vecs == 2) STORE(out + LANES) = y[0][i] + y[1][i] + (add ? LOAD(out + LANES) : start);
     }
 }
 
@@ -34,7 +43,7 @@ ALWAYS_INLINE void NAME(pixel_body)(const int mr, const int vecs, const run *run
 static __attribute__((noinline)) void NAME(pixel_wide)(int mr, PIXEL_ARGS)
 {
     enum { vecs = 2 };
-    switch (mr) { EACH_HEIGHT(PIXEL_CASE) }
+    switch (mr) { EACH_HALF(PIXEL_CASE) }
 }
 
 static __attribute__((noinline)) void NAME(pixel_narrow)(int mr, PIXEL_ARGS)
@@ -42,8 +51,18 @@ static __attribute__((noinline)) void NAME(pixel_narrow)(int mr, PIXEL_ARGS)
     enum { vecs = 1 };
     switch (mr) { EACH_HEIGHT(PIXEL_CASE) }
 }
-#undef PIXEL_ARGS
 #undef PIXEL_CASE
+
+/* The same for a whole tile of channels. */
+static void NAME(pixel)(int mr, int wide, PIXEL_ARGS)
+{
+    const int step = wide ? TILE_M / 2 : TILE_M;
+    for (; mr > 0; mr -= step, weights += step, bias += step, out += step * rc)
+        (wide ? NAME(pixel_wide) : NAME(pixel_narrow))(mr < step ? mr : step, runs, count, copy, weights, bias, out, rc,
+                                                       add);
+}
+
+#undef PIXEL_ARGS
 
 /* ---- weights: [group][tile of outputs][place of the kernel][input channel][TILE_M], and behind them all biases --- */
 
@@ -110,8 +129,7 @@ static void NAME(batch_pixel)(const ConvShape *s, const pass *m, int mr, const s
             for (const span *a = across; a < across + columns; a++)
                 for (ptrdiff_t k = 0; k < a->count * m->in; k += n) {
                     if (depth == CHAIN) {
-                        (lanes > LANES ? NAME(pixel_wide) : NAME(pixel_narrow))(mr, runs, count, copy, weights, bias,
-                                                                                out, plane, add);
+                        NAME(pixel)(mr, lanes > LANES, runs, count, copy, weights, bias, out, plane, add);
                         count = 0, depth = 0, add = 1;
                     }
                     n = limit(a->count * m->in - k, 0, CHAIN - depth);
@@ -120,7 +138,7 @@ static void NAME(batch_pixel)(const ConvShape *s, const pass *m, int mr, const s
                         (((down[i].tap + l) * s->kernel[2] + a->tap) * m->in + k) * TILE_M, n};
                     depth += n;
                 }
-    (lanes > LANES ? NAME(pixel_wide) : NAME(pixel_narrow))(mr, runs, count, copy, weights, bias, out, plane, add);
+    NAME(pixel)(mr, lanes > LANES, runs, count, copy, weights, bias, out, plane, add);
 }
 
 /* A tile of output channels for all pixels, to [channel][pixel][TILE_N]. */

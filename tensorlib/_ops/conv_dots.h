@@ -6,7 +6,8 @@
 /* Rows of the column matrix that a tile of sums takes; it has four output channels. */
 #define DOT_ROWS (VECTOR_REGISTERS == 32 ? 6 : 3)
 #define DOT_OUT 4
-#define DOT_POSITIONS 1024                      /* of a block: a tile's rows of them stay in the first level cache */
+#define DOT_POSITIONS (VECTOR_BYTES * 16)       /* of a block: a tile's rows of them stay in the first level cache */
+#define MOST_DOTS 4096                          /* positions of a line */
 #define DOT_BYTES ((ptrdiff_t)512 << 10)        /* of the gradient that is used again and again */
 
 /* `count` runs of `length` positions: of output channels `row` apart, and of rows of the column matrix at offsets. */
@@ -56,9 +57,9 @@ ALWAYS_INLINE void NAME(inner_body)(const int rows, const NAME(runs) sets[2], pt
                 for (size_t l = 1; l < VECTOR_BYTES / 16; l++) block[i] += part[l];
             }
             NAME(transpose)(block);
-            total = *(const quad *)(sums + h);
-            for (int i = 0; i < QUAD; i++) total += block[i];
-            *(quad *)(sums + h) = total;
+            total = block[0] + block[1];
+            if (QUAD == 4) total += block[QUAD - 2] + block[QUAD - 1];
+            *(quad *)(sums + h) += total;
         }
 }
 
@@ -223,7 +224,7 @@ static double NAME(dots_plan)(ConvShape *s, int threads)
 {
     enum { REDUCE = 5, END = 8 };   /* vectors that take as long as ending a sum, and as the end of a run */
     const ptrdiff_t width = s->out[2], all = NAME(padded_dots)(s), lines = limit(DOT_POSITIONS / width, 1, s->out[1]);
-    if ((is_deep(s) && s->plain) || width > 4 * DOT_POSITIONS) return 0;
+    if ((is_deep(s) && s->plain) || width > MOST_DOTS) return 0;
     if (s->groups * s->cout * s->depth > 4 * MOST_SUMS) return 0;
     s->bands = (s->out[1] - 1) / lines + 1;
     s->tile = s->chunks = 1;

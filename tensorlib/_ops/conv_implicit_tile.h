@@ -1,32 +1,41 @@
 /* Template for one element type `real`: packing, the product and the plan of conv_implicit.h. Needs gemm_tile.h and
    channels_last.h. */
 
-/* Two vectors of outputs for mr positions: a step, plus the sums at `start`, the same for all or `start_row` apart. */
+/* One more product for each of mr positions and one or two vectors of outputs. */
+ALWAYS_INLINE void NAME(implicit_term)(const int mr, const int vecs, const real *const *in, ptrdiff_t k, const real *b,
+                                       vec *x, vec *y)
+{
+    const vec b0 = LOAD(b), b1 = LOAD(b + (vecs - 1) * LANES);
+    #pragma GCC unroll 12
+    for (int i = 0; i < mr; i++) {
+        const vec left = in[i][k] - (vec){0};
+        x[i] += left * b0;
+        if (vecs == 2) y[i] += left * b1;
+    }
+}
+
+/* Two vectors of outputs for mr positions: a step, plus the sums at `start`, the same for all or `start_row` apart. Even
+   and odd terms are summed apart, for smaller errors. */
 ALWAYS_INLINE void NAME(implicit_body)(const int mr, const int vecs, const portion *s, const real *copy, const int *at,
                                        const real *b, const real *start, ptrdiff_t start_row, real *out)
 {
-    vec x[TILE_M], y[TILE_M];
+    vec x[2][TILE_M], y[2][TILE_M];
     const real *in[TILE_M];
     #pragma GCC unroll 12
-    for (int i = 0; i < mr; i++) x[i] = y[i] = (vec){0};
+    for (int i = 0; i < mr; i++) x[0][i] = y[0][i] = x[1][i] = y[1][i] = (vec){0};
     for (int r = 0; r < s->count; r++) {
-        const ptrdiff_t length = s->run[r].length;
+        const ptrdiff_t length = s->run[r].length, even = 2 * pairs_of(length);
         #pragma GCC unroll 12
         for (int i = 0; i < mr; i++) in[i] = copy + at[i] + s->run[r].offset;
-        for (ptrdiff_t k = 0; k < length; k++, b += TILE_N) {
-            const vec b0 = LOAD(b), b1 = LOAD(b + (vecs - 1) * LANES);
-            #pragma GCC unroll 12
-            for (int i = 0; i < mr; i++) {
-                const vec left = in[i][k] - (vec){0};
-                x[i] += left * b0;
-                if (vecs == 2) y[i] += left * b1;
-            }
-        }
+        for (ptrdiff_t k = 0; k < even; k += 2)
+            #pragma GCC unroll 2
+            for (int e = 0; e < 2; e++, b += TILE_N) NAME(implicit_term)(mr, vecs, in, k + e, b, x[e], y[e]);
+        for (ptrdiff_t k = even; k < length; k++, b += TILE_N) NAME(implicit_term)(mr, vecs, in, k, b, x[0], y[0]);
     }
     #pragma GCC unroll 12
     for (int i = 0; i < mr; i++, out += TILE_N, start += start_row) {
-        STORE(out) = x[i] + LOAD(start);
-        if (vecs == 2) STORE(out + LANES) = y[i] + LOAD(start + LANES);
+        STORE(out) = x[0][i] + x[1][i] + LOAD(start);
+        if (vecs == 2) STORE(out + LANES) = y[0][i] + y[1][i] + LOAD(start + LANES);
     }
 }
 
@@ -36,7 +45,7 @@ ALWAYS_INLINE void NAME(implicit_body)(const int mr, const int vecs, const porti
 static __attribute__((noinline)) void NAME(implicit_wide)(int mr, IMPLICIT_ARGS)
 {
     enum { vecs = 2 };
-    switch (mr) { EACH_HEIGHT(IMPLICIT_CASE) }
+    switch (mr) { EACH_HALF(IMPLICIT_CASE) }
 }
 
 static __attribute__((noinline)) void NAME(implicit_narrow)(int mr, IMPLICIT_ARGS)
@@ -88,13 +97,14 @@ static void NAME(phase_products)(const phase *p, const real *copy, const int *at
                                  const real *weights, const real *biases, int narrow, real *sums)
 {
     const real *start = biases;
+    const ptrdiff_t tile = narrow ? TILE_M : TILE_M / 2;
     ptrdiff_t start_row = 0;
     portion step = {0};
     next_portion(p, &step);         /* may be empty: then the bias is all */
     do {
-        for (ptrdiff_t t = 0; t < positions; t += TILE_M)
+        for (ptrdiff_t t = 0; t < positions; t += tile)
             (narrow ? NAME(implicit_narrow) : NAME(implicit_wide))(
-                positions - t < TILE_M ? positions - t : TILE_M, &step, copy, at + t, weights, start + t * start_row,
+                positions - t < tile ? positions - t : tile, &step, copy, at + t, weights, start + t * start_row,
                 start_row, sums + t * TILE_N);
         weights += step.depth * TILE_N;
         start = sums;

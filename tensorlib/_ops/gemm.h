@@ -42,13 +42,6 @@ static void give_workspace(void *work)
     free(work);
 }
 
-/* n cut into equal parts of at most `most`, each a multiple of `step`. */
-static ptrdiff_t even_part(ptrdiff_t n, ptrdiff_t most, ptrdiff_t step)
-{
-    const ptrdiff_t parts = (n + most - 1) / most, part = (n + parts - 1) / parts;
-    return (part + step - 1) / step * step;
-}
-
 #define real float
 #include "gemm_tile.h"
 #include "gemm_block.h"

@@ -179,8 +179,8 @@ ALWAYS_INLINE void NAME(dot_rows)(const int rows, ptrdiff_t k, const real *a, pt
     for (int i = 0; i < rows; i++) {
         const vec both = sum[i][0] + sum[i][1];
         real total = 0;
-        for (int l = 0; l < LANES; l++) total += both[l];
         for (ptrdiff_t q = p; q < k; q++) total += a[i * ra + q] * x[q];
+        for (int l = 0; l < LANES; l++) total += both[l];
         out[i] = total;
     }
 }

@@ -71,8 +71,9 @@ static __attribute__((noinline)) void NAME(stream_chain)(int mr, ptrdiff_t k, co
 static void NAME(stream)(int mr, ptrdiff_t k, const real *a, ptrdiff_t ra, const real *b, ptrdiff_t step, real beta,
                          const real *d, ptrdiff_t rd, real *c, ptrdiff_t rc)
 {
-    for (; k > CHAIN; k -= CHAIN, a += CHAIN, b += CHAIN * TILE_N) {
-        NAME(stream_chain)(mr, CHAIN, a, ra, b, step, beta, d, rd, c, rc);
+    const ptrdiff_t part = chain_of(k);
+    for (; k > part; k -= part, a += part, b += part * TILE_N) {
+        NAME(stream_chain)(mr, part, a, ra, b, step, beta, d, rd, c, rc);
         beta = 1, d = c, rd = rc;
     }
     NAME(stream_chain)(mr, k, a, ra, b, step, beta, d, rd, c, rc);

@@ -12,66 +12,62 @@
 #define LOAD(p) (*(const vec *)(p))
 #define STORE(p) (*(vec *)(p))
 
-/* c = alpha * a @ b + beta * d for mr rows and `vecs` vectors; both are constants where this is inlined. */
-ALWAYS_INLINE void NAME(tile_body)(const int mr, const int vecs, ptrdiff_t k, const real *a, ptrdiff_t ra, ptrdiff_t ca,
-                                   const real *b, ptrdiff_t rb, real alpha, real beta, const real *d, ptrdiff_t rd,
-                                   real *c, ptrdiff_t rc)
+/* c = alpha * a @ b + beta * d for mr rows and `vecs` vectors; both are constants where this is inlined. Sums of `part`
+   products are added up one after the other. */
+ALWAYS_INLINE void NAME(tile_body)(const int mr, const int vecs, const ptrdiff_t part, ptrdiff_t k, const real *a,
+                                   ptrdiff_t ra, ptrdiff_t ca, const real *b, ptrdiff_t rb, real alpha, real beta,
+                                   const real *d, ptrdiff_t rd, real *c, ptrdiff_t rc)
 {
     vec sum[TILE_M][2], row[2];
-    #pragma GCC unroll 12
-    for (int i = 0; i < mr; i++)
-        sum[i][0] = sum[i][1] = (vec){0};
     for (int i = 0; i < mr; i++) {      /* C is needed when the loop ends: fetch it meanwhile */
         __builtin_prefetch(c + i * rc, 1);
         __builtin_prefetch(c + i * rc + vecs * LANES - 1, 1);
     }
-    for (; k > 0; k--, a += ca, b += rb) {
-        row[0] = LOAD(b);
-        if (vecs == 2) row[1] = LOAD(b + LANES);
+    do {
         #pragma GCC unroll 12
-        for (int i = 0; i < mr; i++) {
-            const vec left = a[i * ra] - (vec){0};
-            sum[i][0] += left * row[0];
-            if (vecs == 2) sum[i][1] += left * row[1];
+        for (int i = 0; i < mr; i++)
+            sum[i][0] = sum[i][1] = (vec){0};
+        for (ptrdiff_t p = k < part ? k : part; p > 0; p--, a += ca, b += rb) {
+            row[0] = LOAD(b);
+            if (vecs == 2) row[1] = LOAD(b + LANES);
+            #pragma GCC unroll 12
+            for (int i = 0; i < mr; i++) {
+                const vec left = a[i * ra] - (vec){0};
+                sum[i][0] += left * row[0];
+                if (vecs == 2) sum[i][1] += left * row[1];
+            }
         }
-    }
-    if (alpha != 1)
+        if (alpha != 1)
+            #pragma GCC unroll 12
+            for (int i = 0; i < mr; i++) sum[i][0] *= alpha, sum[i][1] *= alpha;
         #pragma GCC unroll 12
-        for (int i = 0; i < mr; i++) sum[i][0] *= alpha, sum[i][1] *= alpha;
-    #pragma GCC unroll 12
-    for (int i = 0; i < mr; i++, c += rc, d += rd)
-        #pragma GCC unroll 2
-        for (int j = 0; j < vecs; j++) {
-            if (beta == 1) sum[i][j] += LOAD(d + j * LANES);
-            else if (beta != 0) sum[i][j] += LOAD(d + j * LANES) * beta;
-            STORE(c + j * LANES) = sum[i][j];
-        }
+        for (int i = 0; i < mr; i++)
+            #pragma GCC unroll 2
+            for (int j = 0; j < vecs; j++) {
+                if (beta == 1) sum[i][j] += LOAD(d + i * rd + j * LANES);
+                else if (beta != 0) sum[i][j] += LOAD(d + i * rd + j * LANES) * beta;
+                STORE(c + i * rc + j * LANES) = sum[i][j];
+            }
+        beta = 1, d = c, rd = rc;
+    } while ((k -= part) > 0);
 }
 
 #define TILE_ARGS k, a, ra, ca, b, rb, alpha, beta, d, rd, c, rc
-#define TILE_CASE(h) case h: NAME(tile_body)(h, vecs, TILE_ARGS); break;
+#define TILE_CASE(h) case h: NAME(tile_body)(h, vecs, part, TILE_ARGS); break;
 #define TILE_PARAMS ptrdiff_t k, const real *a, ptrdiff_t ra, ptrdiff_t ca, const real *b, ptrdiff_t rb, real alpha, \
     real beta, const real *d, ptrdiff_t rd, real *c, ptrdiff_t rc
-#define DEFINE_TILE(name, vecs_, ra_, ca_)                                          \
-    static __attribute__((noinline)) void NAME(name##_chain)(int mr, TILE_PARAMS)   \
+#define DEFINE_TILE(name, vecs_, ra_, ca_, part_)                                          \
+    static __attribute__((noinline)) void NAME(name)(int mr, TILE_PARAMS)           \
     {                                                                               \
         enum { vecs = vecs_ };                                                      \
+        const ptrdiff_t part = part_;                                               \
         ra = ra_;                                                                   \
         ca = ca_;                                                                   \
         switch (mr) { EACH_HEIGHT(TILE_CASE) }                                      \
-    }                                                                               \
-    static void NAME(name)(int mr, TILE_PARAMS)                                     \
-    {                                                                               \
-        ca = ca_;                                                                   \
-        for (; k > CHAIN; k -= CHAIN, a += CHAIN * ca, b += CHAIN * rb) {           \
-            NAME(name##_chain)(mr, CHAIN, a, ra, ca, b, rb, alpha, beta, d, rd, c, rc); \
-            beta = 1, d = c, rd = rc;                                               \
-        }                                                                           \
-        NAME(name##_chain)(mr, TILE_ARGS);                                          \
     }
-DEFINE_TILE(tile_packed, 2, 1, TILE_M)
-DEFINE_TILE(tile_strided, 2, ra, ca)
-DEFINE_TILE(tile_narrow, 1, ra, ca)
+DEFINE_TILE(tile_packed, 2, 1, TILE_M, chain_of(k))
+DEFINE_TILE(tile_strided, 2, ra, ca, chain_of(k))
+DEFINE_TILE(tile_narrow, 1, ra, ca, chain_of(k))
 
 /* c = x + beta * d for `width` elements. The last quad overlaps the one before, so it is made before c is written. */
 ALWAYS_INLINE void NAME(finish_row)(ptrdiff_t width, const real *x, real beta, const real *d, real *c)
@@ -129,7 +125,7 @@ static void NAME(edge_chain)(int mr, ptrdiff_t width, TILE_PARAMS)
     }
 #endif
     if (left > 0)
-        (left <= LANES ? NAME(tile_narrow_chain) : NAME(tile_strided_chain))(
+        (left <= LANES ? NAME(tile_narrow) : NAME(tile_strided))(
             mr, k, a, ra, ca, b, rb, alpha, 0, d, rd, full, TILE_N);
     for (int i = 0; i < mr; i++, c += rc, d += rd) NAME(finish_row)(width, full + i * TILE_N, beta, d, c);
 }
@@ -137,8 +133,9 @@ static void NAME(edge_chain)(int mr, ptrdiff_t width, TILE_PARAMS)
 /* Chains one after the other, as whole tiles have them: threads cut matrices, and bits may not depend on that. */
 static void NAME(tile_edge)(int mr, ptrdiff_t width, TILE_PARAMS)
 {
-    for (; k > CHAIN; k -= CHAIN, a += CHAIN * ca, b += CHAIN * rb) {
-        NAME(edge_chain)(mr, width, CHAIN, a, ra, ca, b, rb, alpha, beta, d, rd, c, rc);
+    const ptrdiff_t part = chain_of(k);
+    for (; k > part; k -= part, a += part * ca, b += part * rb) {
+        NAME(edge_chain)(mr, width, part, a, ra, ca, b, rb, alpha, beta, d, rd, c, rc);
         beta = 1, d = c, rd = rc;
     }
     NAME(edge_chain)(mr, width, TILE_ARGS);

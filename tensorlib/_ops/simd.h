@@ -18,23 +18,39 @@
 #define VECTOR_REGISTERS 16
 #endif
 
-/* Rows of a tile of sums that stays in registers, two vectors wide, and a case of a switch for each height of a tile. */
+/* Rows of a tile of sums that stays in registers, two vectors wide, and a case of a switch for each height of a tile,
+   or of one with two sums for each element. */
 #if VECTOR_REGISTERS == 32
 #define TILE_M 12
 #define EACH_HEIGHT(CASE) \
-    CASE(12) CASE(11) CASE(10) CASE(9) CASE(8) CASE(7) CASE(6) CASE(5) CASE(4) CASE(3) CASE(2) CASE(1)
+    CASE(12) CASE(11) CASE(10) CASE(9) CASE(8) CASE(7) EACH_HALF(CASE)
+#define EACH_HALF(CASE) CASE(6) CASE(5) CASE(4) CASE(3) CASE(2) CASE(1)
 #else
 #define TILE_M 6
-#define EACH_HEIGHT(CASE) CASE(6) CASE(5) CASE(4) CASE(3) CASE(2) CASE(1)
+#define EACH_HEIGHT(CASE) CASE(6) CASE(5) CASE(4) EACH_HALF(CASE)
+#define EACH_HALF(CASE) CASE(3) CASE(2) CASE(1)
 #endif
 
 /* Products that are summed in a register one after the other. A longer sum is one of such sums, so that its rounding
    errors hardly grow with its length. */
-#define CHAIN 128
+#define CHAIN 96
 
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
 #define PASTE_(a, b) a##_##b
 #define PASTE(a, b) PASTE_(a, b)
+
+/* Pairs of products in sums of two parts, of even and of odd terms. A few are added up with smaller errors in one. */
+ALWAYS_INLINE ptrdiff_t pairs_of(ptrdiff_t n) { return n < 4 ? 0 : n / 2; }
+
+/* n cut into equal parts of at most `most`, each a multiple of `step`. */
+ALWAYS_INLINE ptrdiff_t even_part(ptrdiff_t n, ptrdiff_t most, ptrdiff_t step)
+{
+    const ptrdiff_t parts = (n + most - 1) / most, part = (n + parts - 1) / parts;
+    return (part + step - 1) / step * step;
+}
+
+/* How many of n products to add up at once. */
+ALWAYS_INLINE ptrdiff_t chain_of(ptrdiff_t n) { return n > CHAIN ? even_part(n, CHAIN, 1) : n; }
 
 typedef float v_float __attribute__((vector_size(VECTOR_BYTES), aligned(4), may_alias));
 typedef double v_double __attribute__((vector_size(VECTOR_BYTES), aligned(8), may_alias));

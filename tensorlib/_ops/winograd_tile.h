@@ -1,8 +1,60 @@
 /* Template for one element type `real`: the transforms and products of winograd.h. Needs gemm_tile.h and
    channels_last.h. Tasks are numbered; which thread runs which is the caller's business. */
 
-DEFINE_TILE(tile_panel, 2, 1, TILE_N)
-DEFINE_TILE(tile_half_panel, 1, 1, TILE_N)
+DEFINE_TILE(tile_panel, 2, 1, TILE_N, k)
+DEFINE_TILE(tile_half_panel, 1, 1, TILE_N, k)
+
+/* One more product for each of mr rows and one or two vectors. */
+ALWAYS_INLINE void NAME(pairs_term)(const int mr, const int vecs, const real *a, ptrdiff_t ra, const real *b,
+                                    vec sum[][2])
+{
+    const vec b0 = LOAD(b), b1 = LOAD(b + (vecs - 1) * LANES);
+    #pragma GCC unroll 12
+    for (int i = 0; i < mr; i++) {
+        const vec left = a[i * ra] - (vec){0};
+        sum[i][0] += left * b0;
+        if (vecs == 2) sum[i][1] += left * b1;
+    }
+}
+
+/* c = a @ b, or c + a @ b, with a dense along k, and two sums for each element, of even and of odd terms: errors are
+   those of a sum half as long. That takes a tile of half as many rows, which costs nothing where k is so short that b
+   stays in the first level cache. */
+ALWAYS_INLINE void NAME(pairs_body)(const int mr, const int vecs, ptrdiff_t k, const real *a, ptrdiff_t ra,
+                                    const real *b, int add, real *c)
+{
+    vec sum[2][TILE_M][2];
+    #pragma GCC unroll 12
+    for (int i = 0; i < mr; i++)
+        for (int e = 0; e < 2; e++) sum[e][i][0] = sum[e][i][1] = (vec){0};
+    for (ptrdiff_t pairs = pairs_of(k); pairs > 0; pairs--, k -= 2)
+        #pragma GCC unroll 2
+        for (int e = 0; e < 2; e++, a++, b += TILE_N) NAME(pairs_term)(mr, vecs, a, ra, b, sum[e]);
+    for (; k > 0; k--, a++, b += TILE_N) NAME(pairs_term)(mr, vecs, a, ra, b, sum[0]);
+    #pragma GCC unroll 12
+    for (int i = 0; i < mr; i++, c += TILE_N)
+        for (int j = 0; j < vecs; j++) {
+            sum[0][i][j] += sum[1][i][j];
+            if (add) sum[0][i][j] += LOAD(c + j * LANES);
+            STORE(c + j * LANES) = sum[0][i][j];
+        }
+}
+
+#define PAIRS_CASE(h) case h: NAME(pairs_body)(h, vecs, k, a, ra, b, add, c); break;
+#define PAIRS_ARGS ptrdiff_t k, const real *a, ptrdiff_t ra, const real *b, int add, real *c
+static __attribute__((noinline)) void NAME(pairs_wide)(int mr, PAIRS_ARGS)
+{
+    enum { vecs = 2 };
+    switch (mr) { EACH_HALF(PAIRS_CASE) }
+}
+
+static __attribute__((noinline)) void NAME(pairs_narrow)(int mr, PAIRS_ARGS)
+{
+    enum { vecs = 1 };
+    switch (mr) { EACH_HEIGHT(PAIRS_CASE) }
+}
+#undef PAIRS_ARGS
+#undef PAIRS_CASE
 
 /* A distance of n elements or a vector more: many things a power of two apart would share a few lines of the cache. */
 static ptrdiff_t NAME(apart)(ptrdiff_t n) { return n * sizeof(real) % 1024 ? n : n + LANES; }
@@ -282,18 +334,17 @@ static void NAME(transform_rows)(const tiling *t, const pieces *p, const tile_bl
 static void NAME(panel_products)(const tiling *t, const pieces *p, const tile_block *b, const real *inputs,
                                  const real *weights, int narrow, real *products)
 {
-    enum { STEP = CHAIN / 2 };                  /* transforms enlarge errors: shorter sums make up for that */
-    const ptrdiff_t row = NAME(input_row)(t);
+    enum { STEP = CHAIN * 2 / 3 };              /* transforms enlarge errors: shorter sums make up for that */
+    const ptrdiff_t row = NAME(input_row)(t), tile = narrow ? TILE_M : TILE_M / 2;
     for (int i = 0; i < (t->flat ? 4 : PLACES); i++, products += NAME(apart)(b->tiles * TILE_N)) {
         const real *place = inputs + i * NAME(input_place)(t, b->tiles);
-        const ptrdiff_t all = p->slots[i] * t->m.in;
-        for (ptrdiff_t c = 0; c < all || c == 0; c += STEP) {
-            const ptrdiff_t k = all - c < STEP ? all - c : STEP;
-            for (ptrdiff_t n = 0; n < b->tiles; n += TILE_M) {
-                const int height = b->tiles - n < TILE_M ? b->tiles - n : TILE_M;
-                real *out = products + n * TILE_N;
-                (narrow ? NAME(tile_narrow) : NAME(tile_strided))(height, k, place + n * row + c, row, 1, weights,
-                                                                  TILE_N, 1, c > 0, out, TILE_N, out, TILE_N);
+        const ptrdiff_t all = p->slots[i] * t->m.in, step = even_part(all + !all, STEP, 2);
+        for (ptrdiff_t c = 0; c < all || c == 0; c += step) {
+            const ptrdiff_t k = all - c < step ? all - c : step;
+            for (ptrdiff_t n = 0; n < b->tiles; n += tile) {
+                const int height = b->tiles - n < tile ? b->tiles - n : tile;
+                (narrow ? NAME(pairs_narrow) : NAME(pairs_wide))(height, k, place + n * row + c, row, weights, c > 0,
+                                                                 products + n * TILE_N);
             }
             weights += k * TILE_N;
         }
@@ -394,9 +445,12 @@ static void NAME(panel_task)(const ConvShape *s, const tiling *t, const real *ke
 /* ---- plans and kernels, as conv.pxd describes them --------------------------------------------------------------- */
 
 /* How many times faster than a plain product the products of this path are, after the cost of its transforms. With few
-   input channels sums are so short that most of their time goes into beginning and ending them. */
-static double NAME(winograd_gain)(const ConvShape *s, const tiling *t)
+   input channels sums are so short that most of their time goes into beginning and ending them. Tiles that lie within
+   each other are done together: with a large dilation so many that the transforms of a block, of `channels`, leave the
+   cache. */
+static double NAME(winograd_gain)(const ConvShape *s, const tiling *t, ptrdiff_t channels)
 {
+    enum { CACHE = 1 << 21 };
     /* What a vector costs that is copied or transformed: a wide one is longer on its way to memory. */
     enum { COPY = LANES < 16 ? 12 : 14, TRANSFORM = LANES < 16 ? 70 : 90, LEAST = 10 };
     const double tiles = (double)s->batch * s->groups * t->down * t->across, slots = (double)t->all / PLACES;
@@ -406,7 +460,8 @@ static double NAME(winograd_gain)(const ConvShape *s, const tiling *t)
     const double written = t->phases * (t->flat ? 2 : 4);
     const double plain = (double)s->depth * s->cout * s->positions * s->batch * s->groups;
     const double weights = slots * PLACES * s->groups * in * out;
-    const double products = t->all * (t->m.in < LEAST ? LEAST : t->m.in) * out;
+    const ptrdiff_t block = NAME(most_tiles)(s, t) * PLACES * channels * (ptrdiff_t)sizeof(real);
+    const double products = t->all * (t->m.in < LEAST ? LEAST : t->m.in) * out * (block > CACHE ? 1.3 : 1);
     return plain / (1.1 * tiles * (products + COPY * (read * in + written * out)
                                    + TRANSFORM * (slots * in + lines * t->phases * out)) + weights * LANES);
 }
@@ -420,7 +475,7 @@ static double NAME(winograd_pass)(ConvShape *s, int gradient, int threads)
     plan_blocks(s, &t, limit(tiles, LEAST, MOST), threads);
     s->scratch = NAME(forward_room)(s, &t, threads);
     s->shared = NAME(goes_by_panels)(s, &t, threads) ? NAME(kept_room)(s, &t) : NAME(weights_room)(s, &t);
-    return NAME(winograd_gain)(s, &t);
+    return NAME(winograd_gain)(s, &t, t.most * t.m.in);
 }
 
 static double NAME(winograd_plan)(ConvShape *s, int threads) { return NAME(winograd_pass)(s, 0, threads); }

@@ -258,7 +258,7 @@ static double NAME(winograd_weight_plan)(ConvShape *s, int threads)
         s->scratch = NAME(turned_room)(s, &t) > sums ? NAME(turned_room)(s, &t) : sums;
         s->shared = all_blocks(s) * NAME(block_room)(s, &t, t.most);
     }
-    return NAME(winograd_gain)(s, &t);
+    return NAME(winograd_gain)(s, &t, s->cin + s->cout);
 }
 
 static void NAME(winograd_weight)(const ConvShape *s, void *gemm, const void *dy, const void *x, const void *bias,
