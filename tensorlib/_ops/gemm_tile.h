@@ -56,7 +56,7 @@ ALWAYS_INLINE void NAME(tile_body)(const int mr, const int vecs, const ptrdiff_t
 #define TILE_CASE(h) case h: NAME(tile_body)(h, vecs, part, TILE_ARGS); break;
 #define TILE_PARAMS ptrdiff_t k, const real *a, ptrdiff_t ra, ptrdiff_t ca, const real *b, ptrdiff_t rb, real alpha, \
     real beta, const real *d, ptrdiff_t rd, real *c, ptrdiff_t rc
-#define DEFINE_TILE(name, vecs_, ra_, ca_, part_)                                          \
+#define DEFINE_TILE(name, vecs_, ra_, ca_, part_)                                   \
     static __attribute__((noinline)) void NAME(name)(int mr, TILE_PARAMS)           \
     {                                                                               \
         enum { vecs = vecs_ };                                                      \
