@@ -2,9 +2,11 @@
 
 They are forked from one process that has imported everything and done nothing, so that starting one takes no time.
 """
+import contextlib
 import json
 import os
 import pathlib
+import secrets
 import socket
 import subprocess
 import sys
@@ -14,9 +16,12 @@ FOLDER = pathlib.Path(__file__).resolve().parent
 
 
 def free_port():
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return sock.getsockname()[1]
+    """A port that nobody has, below those that the system gives to sockets that ask for any."""
+    while True:
+        port = 20000 + secrets.randbelow(12000)
+        with contextlib.suppress(OSError), socket.socket() as sock:
+            sock.bind(("127.0.0.1", port))
+            return port
 
 
 class Source:
