@@ -85,11 +85,17 @@ def ours(path, x, w, g, options):
         force_path(None)
 
 
-def errors(path, x_size, w_size, options, seed):
-    """Ratios of root mean square and of largest errors, for each pass."""
+def arrays(x_size, w_size, options, seed):
+    """Input, weight and gradient of the output."""
     rng = np.random.RandomState(seed)
     x, w = (rng.randn(*size).astype(np.float32) for size in (x_size, w_size))
     g = rng.randn(*conv(*map(tensorlib.from_numpy, (x, w)), None, *options).size()).astype(np.float32)
+    return x, w, g
+
+
+def errors(path, x_size, w_size, options, seed):
+    """Ratios of root mean square and of largest errors, for each pass."""
+    x, w, g = arrays(x_size, w_size, options, seed)
     wide = theirs(*(a.astype(np.float64) for a in (x, w, g)), options)
     for mine, other, exact in zip(ours(path, x, w, g, options), theirs(x, w, g, options), wide):
         mine, other = np.abs(mine - exact), np.abs(other - exact)
@@ -98,10 +104,8 @@ def errors(path, x_size, w_size, options, seed):
 
 def taken(layer, index):
     """The path that is chosen for a pass: the one that gives the same bits when it is forced."""
-    rng = np.random.RandomState(0)
     x_size, w_size, *options = layer
-    x, w = (rng.randn(*size).astype(np.float32) for size in (x_size, w_size))
-    g = rng.randn(*conv(*map(tensorlib.from_numpy, (x, w)), None, *options).size()).astype(np.float32)
+    x, w, g = arrays(x_size, w_size, options, 0)
     want = ours(None, x, w, g, options)[index]
     return "/".join(path for path in PATHS if (ours(path, x, w, g, options)[index] == want).all())
 
