@@ -239,6 +239,15 @@ def named_parameters_of(ModuleBase self not None, memo, str prefix):
     return found
 
 
+cdef int gather_by(object method, object memo, str prefix, object name, list found) except -1:
+    """Add what a child's own method gives, with its names or, where the prefix is None, without."""
+    if prefix is None:
+        found.extend([one for _, one in method(memo, name)])
+    else:
+        found.extend(method(memo, joined(prefix, name)))
+    return 0
+
+
 cdef int gather_parameters(ModuleBase self, object memo, str prefix, list found) except -1:
     """Add (name, parameter) to found, or the parameter alone where the prefix is None. Own ones before children's."""
     cdef set asked = None           # children whose own methods were called: each once
@@ -257,10 +266,7 @@ cdef int gather_parameters(ModuleBase self, object memo, str prefix, list found)
             gather_parameters(module, memo, None if prefix is None else joined(prefix, name), found)
         elif asked is None or module not in asked:
             asked = {module} if asked is None else asked | {module}
-            if prefix is None:
-                found.extend([param for _, param in module.named_parameters(memo, name)])
-            else:
-                found.extend(module.named_parameters(memo, joined(prefix, name)))
+            gather_by(module.named_parameters, memo, prefix, name, found)
     return 0
 
 
@@ -293,10 +299,8 @@ cdef int gather_modules(ModuleBase self, object memo, str prefix, list found) ex
             continue
         if isinstance(module, ModuleBase) and usual(module, "named_modules"):
             gather_modules(module, memo, None if prefix is None else joined(prefix, name), found)
-        elif prefix is None:
-            found.extend([one for _, one in module.named_modules(memo, name)])
         else:
-            found.extend(module.named_modules(memo, joined(prefix, name)))
+            gather_by(module.named_modules, memo, prefix, name, found)
     return 0
 
 

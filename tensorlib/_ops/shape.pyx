@@ -129,10 +129,9 @@ def permute(TensorBase self not None, dims):
     cdef int n = read_sizes(dims, order), d
     cdef unsigned taken = 0
     for d in range(n):
-        if n != self.ndim or not 0 <= order[d] < n or taken >> order[d] & 1:
-            raise AssertionError("Invalid permutation: %s of a tensor of %d dims" % (list(dims), self.ndim))
-        taken |= <unsigned>1 << order[d]
-    if n != self.ndim:
+        if 0 <= order[d] < n:
+            taken |= <unsigned>1 << order[d]
+    if n != self.ndim or taken != (<unsigned>1 << n) - 1:
         raise AssertionError("Invalid permutation: %s of a tensor of %d dims" % (list(dims), self.ndim))
     for d in range(n):
         sizes[d], strides[d] = self.sizes[order[d]], self.strides[order[d]]
