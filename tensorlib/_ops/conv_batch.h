@@ -51,6 +51,30 @@ typedef struct {
     ptrdiff_t copy, weights, length;
 } run;
 
+/* What a thread computes at once: some lines of outputs of some images, in one group of channels. */
+typedef struct {
+    ptrdiff_t group, image, images, top, end;
+    ptrdiff_t low, high;                        /* lines of the input that are read */
+} batch_piece;
+
+static batch_piece find_piece(const ConvShape *s, const pass *m, ptrdiff_t task)
+{
+    const ptrdiff_t band = task % s->bands, block = task / s->bands / s->groups, lines = m->out_size[0];
+    batch_piece p = {.group = task / s->bands % s->groups, .image = s->batch * block / s->blocks,
+                     .top = lines * band / s->bands, .end = lines * (band + 1) / s->bands, .low = m->in_size[0]};
+    p.images = s->batch * (block + 1) / s->blocks - p.image;
+    for (ptrdiff_t y = p.top; y < p.end; y++) {
+        span spans[MOST_TAPS];
+        const int count = find_spans(s, m, 0, y, spans);
+        for (const span *last = spans; last < spans + count; last++) {
+            const ptrdiff_t end = last->pixel + last->count;
+            p.low = last->pixel < p.low ? last->pixel : p.low;
+            p.high = end > p.high ? end : p.high;
+        }
+    }
+    return p;
+}
+
 #define real float
 #include "gemm_tile.h"
 #include "channels_last.h"

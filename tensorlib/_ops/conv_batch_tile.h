@@ -86,11 +86,11 @@ static void NAME(pack_weight)(const ConvShape *s, const pass *m, const real *w, 
                 packed[i] = w[i * along_out + c * along_in + (m->gradient ? s->taps - 1 - k : k)];
 }
 
-/* ---- one block of images of a group ------------------------------------------------------------------------------ */
+/* ---- one piece -------------------------------------------------------------------------------------------------- */
 
-/* One channel of some images to [pixel][step], an image in each lane. */
-static void NAME(turn_images)(const real *x, ptrdiff_t images, ptrdiff_t apart, ptrdiff_t pixels, ptrdiff_t step,
-                              real *out)
+/* One channel of some images to [pixel][step], an image in each of so many lanes, as far as there are images. */
+static void NAME(turn_images)(const real *x, ptrdiff_t images, ptrdiff_t lanes, ptrdiff_t apart, ptrdiff_t pixels,
+                              ptrdiff_t step, real *out)
 {
     ptrdiff_t n = 0;
     for (; n + QUAD <= images; n += QUAD, x += QUAD * apart) {
@@ -106,6 +106,8 @@ static void NAME(turn_images)(const real *x, ptrdiff_t images, ptrdiff_t apart, 
     }
     for (; n < images; n++, x += apart)
         for (ptrdiff_t p = 0; p < pixels; p++) out[p * step + n] = x[p];
+    for (; n < lanes; n++)
+        for (ptrdiff_t p = 0; p < pixels; p++) out[p * step + n] = 0;
 }
 
 static ptrdiff_t NAME(batch_lanes)(const ConvShape *s) { return s->images > LANES ? TILE_N : LANES; }
@@ -115,12 +117,13 @@ static ptrdiff_t NAME(turned_room)(const ConvShape *s, const pass *m)
     return m->in * m->in_size[0] * m->in_size[1] * NAME(batch_lanes)(s);
 }
 
-/* A pixel of a tile of output channels, from spans of lines and of columns: some runs at once, or parts of them. */
+/* A pixel of a tile of output channels, which are `plane` apart, from spans of lines and of columns: some runs at once,
+   or parts of them. */
 static void NAME(batch_pixel)(const ConvShape *s, const pass *m, int mr, const span *down, int lines,
                               const span *across, int columns, const real *copy, const real *weights,
-                              const real *bias, real *out)
+                              const real *bias, real *out, ptrdiff_t plane)
 {
-    const ptrdiff_t lanes = NAME(batch_lanes)(s), row = m->in * lanes, plane = m->out_size[0] * m->out_size[1] * TILE_N;
+    const ptrdiff_t lanes = NAME(batch_lanes)(s), row = m->in * lanes;
     run runs[CHAIN];
     int count = 0, add = 0;
     ptrdiff_t depth = 0, n;
@@ -141,39 +144,43 @@ static void NAME(batch_pixel)(const ConvShape *s, const pass *m, int mr, const s
     NAME(pixel)(mr, lanes > LANES, runs, count, copy, weights, bias, out, plane, add);
 }
 
-/* A tile of output channels for all pixels, to [channel][pixel][TILE_N]. */
-static void NAME(batch_tile)(const ConvShape *s, const pass *m, int mr, const real *copy, const real *weights,
-                             const real *bias, real *out)
+/* A tile of output channels for the pixels of a piece, to [channel][pixel][TILE_N]. */
+static void NAME(batch_tile)(const ConvShape *s, const pass *m, const batch_piece *p, int mr, const real *copy,
+                             const real *weights, const real *bias, real *out)
 {
+    const ptrdiff_t width = m->out_size[1], plane = (p->end - p->top) * width * TILE_N;
     span across[MOST_LINE][MOST_TAPS], down[MOST_TAPS];
     int counts[MOST_LINE];
-    for (ptrdiff_t x = 0; x < m->out_size[1]; x++) counts[x] = find_spans(s, m, 1, x, across[x]);
-    for (ptrdiff_t y = 0; y < m->out_size[0]; y++) {
+    for (ptrdiff_t x = 0; x < width; x++) counts[x] = find_spans(s, m, 1, x, across[x]);
+    for (ptrdiff_t y = p->top; y < p->end; y++) {
         const int lines = find_spans(s, m, 0, y, down);
-        for (ptrdiff_t x = 0; x < m->out_size[1]; x++, out += TILE_N)
-            NAME(batch_pixel)(s, m, mr, down, lines, across[x], counts[x], copy, weights, bias, out);
+        for (int i = 0; i < lines; i++) down[i].pixel -= p->low;
+        for (ptrdiff_t x = 0; x < width; x++, out += TILE_N)
+            NAME(batch_pixel)(s, m, mr, down, lines, across[x], counts[x], copy, weights, bias, out, plane);
     }
 }
 
 static void NAME(batch_task)(const ConvShape *s, const pass *m, const real *x, const real *packed, real *y,
                              real *scratch, ptrdiff_t task)
 {
-    const ptrdiff_t group = task % s->groups, block = task / s->groups, first = s->batch * block / s->blocks;
-    const ptrdiff_t images = s->batch * (block + 1) / s->blocks - first, lanes = NAME(batch_lanes)(s);
+    const batch_piece p = find_piece(s, m, task);
     const ptrdiff_t in = m->in_size[0] * m->in_size[1], out = m->out_size[0] * m->out_size[1];
+    const ptrdiff_t width = m->out_size[1], pixels = (p.end - p.top) * width, lanes = NAME(batch_lanes)(s);
     const real *biases = packed + s->groups * NAME(tiles)(m) * NAME(tile_weights)(s, m);
     real *copy = scratch, *sums = scratch + NAME(turned_room)(s, m);
-    if (images < lanes) memset(copy, 0, NAME(turned_room)(s, m) * sizeof(real));
+    x += (p.image * s->groups + p.group) * m->in * in + p.low * m->in_size[1];
+    y += (p.image * s->groups + p.group) * m->out * out + p.top * width;
     for (ptrdiff_t c = 0; c < m->in; c++)
-        NAME(turn_images)(x + ((first * s->groups + group) * m->in + c) * in, images, s->groups * m->in * in, in,
+        NAME(turn_images)(x + c * in, p.images, lanes, s->groups * m->in * in, (p.high - p.low) * m->in_size[1],
                           m->in * lanes, copy + c * lanes);
-    y += (first * s->groups + group) * m->out * out;
     for (ptrdiff_t t = 0; t < NAME(tiles)(m); t++) {
         const ptrdiff_t o = t * TILE_M, mr = m->out - o < TILE_M ? m->out - o : TILE_M;
-        const ptrdiff_t tile = group * NAME(tiles)(m) + t;
-        NAME(batch_tile)(s, m, (int)mr, copy, packed + tile * NAME(tile_weights)(s, m), biases + tile * TILE_M, sums);
+        const ptrdiff_t tile = p.group * NAME(tiles)(m) + t;
+        NAME(batch_tile)(s, m, &p, (int)mr, copy, packed + tile * NAME(tile_weights)(s, m), biases + tile * TILE_M,
+                         sums);
         for (ptrdiff_t c = 0; c < mr; c++)
-            NAME(channels_first)(sums + c * out * TILE_N, images, s->groups * m->out * out, out, 1, y + (o + c) * out);
+            NAME(channels_first)(sums + c * pixels * TILE_N, p.images, s->groups * m->out * out, pixels, 1,
+                                 y + (o + c) * out);
     }
 }
 
@@ -183,11 +190,14 @@ static double NAME(batch_plan)(ConvShape *s, int gradient, int threads)
 {
     enum { LEAST = 4, CACHED = 3 << 18 };       /* the fewest rows worth a tile; bytes that stay in the cache */
     const pass m = describe_pass(s, gradient);
-    const ptrdiff_t fair = (s->batch + threads - 1) / threads, lanes = fair > LANES ? TILE_N : LANES;
+    const ptrdiff_t fair = (s->batch + threads - 1) / threads, most = fair < LANES ? s->batch : fair;
+    const ptrdiff_t lanes = most > LANES ? TILE_N : LANES;
     if (!has_two_dims(s) || s->kernel[1] > MOST_TAPS || s->kernel[2] > MOST_TAPS) return 0;
-    if (m.out_size[0] > MOST_LINE || m.out_size[1] > MOST_LINE || fair < LANES) return 0;
-    s->blocks = fair_pieces((s->batch + lanes - 1) / lanes, s->groups, s->batch, threads);
+    if (m.out_size[0] > MOST_LINE || m.out_size[1] > MOST_LINE || s->batch < LANES) return 0;
+    s->blocks = (s->batch + lanes - 1) / lanes;
+    if (fair >= LANES) s->blocks = fair_pieces(s->blocks, s->groups, s->batch, threads);
     s->images = (s->batch + s->blocks - 1) / s->blocks;
+    s->bands = fair_pieces(1, s->groups * s->blocks, m.out_size[0], threads);
     const ptrdiff_t in = m.in_size[0] * m.in_size[1], out = m.out_size[0] * m.out_size[1];
     const ptrdiff_t turned = NAME(turned_room)(s, &m), rest = m.out % TILE_M;
     const ptrdiff_t idle = rest && rest < LEAST ? LEAST - rest : 0;
@@ -217,7 +227,8 @@ static void NAME(run_batch)(const ConvShape *s, int gradient, const real *x, con
         for (ptrdiff_t i = 0; i < s->groups * NAME(tiles)(&m); i++) NAME(pack_weight)(s, &m, w, bias, packed, i);
         ALL_ARRIVE;
         #pragma omp for schedule(static) nowait
-        for (ptrdiff_t i = 0; i < s->groups * s->blocks; i++) NAME(batch_task)(s, &m, x, packed, y, own, i);
+        for (ptrdiff_t i = 0; i < s->groups * s->blocks * s->bands; i++)
+            NAME(batch_task)(s, &m, x, packed, y, own, i);
     }
 }
 

@@ -29,6 +29,8 @@ typedef struct {
     /* Winograd, implicit: a block is `band` lines (of tiles, or of a phase) in each of `images` images; there are
        blocks x bands of them. Winograd's have `tile` tiles of each line, and there are `chunks` times as many. */
 
+    /* batch: a block is `images` images, cut into `bands` of output lines. */
+
     ptrdiff_t parts;                /* pieces of the batch with sums of their own (gradient of the weight) */
     ptrdiff_t scratch;              /* elements of scratch memory for each thread */
     ptrdiff_t shared;               /* elements of scratch memory for all threads, behind the threads' own */
