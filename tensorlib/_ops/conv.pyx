@@ -22,6 +22,7 @@ cdef enum:
     COLUMN_BYTES = 1 << 19          # aim for the columns of a tile: about the second level cache of a core
     MIN_WIDTH = 192                 # fewest columns of a tile, or packing the weights again and again would show
     MAX_WIDTH = 4096
+    SUM_BYTES = 1 << 18             # most of a thread's own sum of the gradient of a weight: part of that cache
     MACS_PER_ELEMENT = 8            # multiplications that cost as much as one element of a simple loop
     PLANES_BYTES = 1 << 24          # of a part of a batch, where images are made many
     LIMIT = 0x7fffffff              # of strides, padding and dilation, so that sizes computed from them cannot overflow
@@ -173,12 +174,13 @@ cdef void balance_forward(ConvShape* s, int threads) noexcept nogil:
     set_chunks(s, chunks)           # tiles only become smaller: the scratch memory suffices
 
 
-cdef void balance_weight(ConvShape* s, int threads) noexcept nogil:
-    """Share the columns of the weight among the threads; where they are few, also the batch."""
-    cdef Py_ssize_t wanted = ceil_div(threads, s.groups)
-    s.row_blocks = max(1, min(wanted, s.depth // 48))
-    s.parts = max(1, min(ceil_div(wanted, s.row_blocks), s.blocks * s.chunks))
-    s.shared = (s.parts if turns_weight(s) else s.parts - 1) * s.groups * s.cout * s.depth
+cdef void balance_weight(ConvShape* s, int dtype, int threads) noexcept nogil:
+    """Share the tiles among the threads, each with a sum of its own; the columns of the weight where that is large."""
+    cdef Py_ssize_t wanted = ceil_div(threads, s.groups), tiles = s.blocks * s.chunks, n = s.groups * s.cout * s.depth
+    cdef bint fair = tiles % wanted == 0 or tiles >= 4 * wanted
+    s.row_blocks = 1 if fair and n * itemsize(dtype) <= SUM_BYTES else max(1, min(wanted, s.depth // 48))
+    s.parts = max(1, min(ceil_div(wanted, s.row_blocks), tiles))
+    s.shared = (s.parts if turns_weight(s) else s.parts - 1) * n
 
 
 cdef tuple path_table(str kernel, tuple paths):
@@ -435,7 +437,7 @@ def conv_dw(TensorBase grad not None, TensorBase input not None, weight_size, st
     if path is None:
         path = "conv_dw"
         set_tiles(&s, grad.dtype, threads)
-        balance_weight(&s, threads)
+        balance_weight(&s, grad.dtype, threads)
     run(path, &s, grad, input, None, out, threads)
     return out
 

@@ -358,9 +358,20 @@ cdef void join_turned(const ConvShape* s, const real* sums, real* dw, int thread
             weight_join_double(s, sums, s.cout, dw, i)
 
 
+cdef void add_sums(const ConvShape* s, const real* sums, real* dw, Py_ssize_t channel) noexcept nogil:
+    """Add the other parts to the first one's sums for an output channel."""
+    cdef Py_ssize_t k, i
+    dw += channel * s.depth
+    sums += channel * s.depth
+    for k in range(s.parts - 1):
+        for i in range(s.depth):
+            dw[i] += sums[i]
+        sums += s.groups * s.cout * s.depth
+
+
 cdef void conv_dw(const ConvShape* s, gemm_fn gemm, const real* dy, const real* x, const real* bias, real* dw,
                   real* scratch, int threads) noexcept nogil:
-    cdef Py_ssize_t i, k, n = s.groups * s.cout * s.depth, tasks = s.row_blocks * s.groups * s.parts
+    cdef Py_ssize_t i, tasks = s.row_blocks * s.groups * s.parts
     cdef real* sums = scratch + threads * s.scratch
     if threads <= 1:
         for i in range(tasks):
@@ -371,9 +382,9 @@ cdef void conv_dw(const ConvShape* s, gemm_fn gemm, const real* dy, const real* 
     if turns_weight(s):
         join_turned(s, sums, dw, threads)
         return
-    for k in range(s.parts - 1):
-        for i in range(n):
-            dw[i] += sums[k * n + i]
+    if s.parts > 1:
+        for i in prange(s.groups * s.cout, num_threads=threads, schedule="static"):
+            add_sums(s, sums, dw, i)
 
 
 # ---- images of three dims as many of two ---------------------------------------------------------------------------
