@@ -241,7 +241,7 @@ def test_winograd_is_taken_and_accurate(kernel, stride, dilation):
 
 @pytest.mark.parametrize("size, kernel, stride, dilation", [
     ((20, 20), 3, 1, 1), ((14, 14), 3, 1, 1), ((7, 7), 5, 1, 1), ((33, 47), 7, 1, 1), ((19, 35), 3, 2, 1),
-    ((16, 16), 5, 2, 1), ((21, 18), 3, 1, 2)])
+    ((16, 16), 5, 2, 1), ((21, 18), 3, 1, 2), ((9, 16), 3, 1, 3), ((300, 8), 3, 1, 1), ((6, 3), 5, 1, 1)])
 def test_depthwise_path_is_taken_and_accurate(size, kernel, stride, dilation):
     options = ((stride, stride), (dilation * (kernel // 2),) * 2, (dilation, dilation), 12)
     x, w, b, g = data((3, 12) + size, (12, 1, kernel, kernel), options, np.float32)
@@ -352,21 +352,28 @@ def test_unknown_path():
         force_path("fft")
 
 
-def test_result_does_not_depend_on_threads(path):
-    threads = tensorlib.get_num_threads()
-    x, w, b, g = data((5, 16, 20, 20), (24, 16, 3, 3), ((1, 1), (1, 1), (1, 1), 1))
-    options, results = ((1, 1), (1, 1), (1, 1), 1), []
+@pytest.mark.parametrize("layer", [     # pieces of work that no number of threads divides, and fewer than threads
+    ((5, 16, 20, 20), (24, 16, 3, 3), 1, 1, 1, 1), ((16, 65, 14, 14), (65, 1, 3, 3), 1, 1, 1, 65),
+    ((20, 9, 16, 16), (16, 9, 3, 3), 2, 1, 1, 1), ((40, 12, 9, 9), (13, 12, 3, 3), 1, 1, 1, 1),
+    ((9, 64, 12, 12), (96, 64, 1, 1), 2, 0, 1, 1), ((16, 6, 9, 9), (99, 2, 5, 5), 1, 2, 1, 3)], ids=str)
+def test_result_does_not_depend_on_threads(layer, path):
+    """Outputs and gradients of inputs have the same bits at any number."""
+    threads, results = tensorlib.get_num_threads(), []
+    x_size, w_size, *sides, groups = layer
+    options = *((n,) * 2 for n in sides), groups
+    x, w, b, g = data(x_size, w_size, options)
     try:
-        for n in (1, 2, 3):
+        for n in (1, 2, 3, 5):
             tensorlib.set_num_threads(n)
             results.append((conv(tensor(x), tensor(w), tensor(b), *options).numpy(),
                             conv_dx(tensor(g), tensor(w), x.shape, *options).numpy(),
                             conv_dw(tensor(g), tensor(x), w.shape, *options).numpy()))
     finally:
         tensorlib.set_num_threads(threads)
+    y, dx, dw = results[0]
     for other in results[1:]:
-        for got, want in zip(other, results[0]):
-            close(got, want, 1e-12)
+        assert (other[0] == y).all() and (other[1] == dx).all()
+        close(other[2], dw, 1e-12)
 
 
 # ---- derivatives ---------------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@
 #include "simd.h"
 
 #define MOST_HEIGHT 7                           /* lines of the kernel, which are unrolled */
+#define MOST_NARROW 5                           /* and of one in conv_depth_narrow.h */
 #define MOST_ROWS 8                             /* lines of outputs that are summed at once */
 #define MOST_LINES ((ptrdiff_t)1 << 16)         /* of an image, with padding: each has an address */
 #define EACH_COUNT(CASE, height) CASE(height, 8) CASE(height, 7) CASE(height, 4) CASE(height, 1)
@@ -43,6 +44,7 @@ typedef struct {
     ptrdiff_t lines[2];                         /* of a phase */
     int rows[2];                                /* summed at once */
     int width;                                  /* lanes of a vector */
+    int narrow;                                 /* it holds a whole line, and the kernel is square */
 } depthwise;
 
 static ptrdiff_t common_divisor(ptrdiff_t a, ptrdiff_t b) { return b ? common_divisor(b, a % b) : a; }
@@ -101,7 +103,12 @@ static int find_depthwise(const ConvShape *s, int gradient, int lanes, int least
         d->rows[i] = best_rows(d->lines[i] / d->unit);
     }
     const ptrdiff_t outputs = d->m.out_size[1] / phases, inputs = d->m.in_size[1] / step;
-    d->width = best_width(outputs, outputs < inputs ? outputs : inputs, lanes, least);
+    const ptrdiff_t shorter = outputs < inputs ? outputs : inputs, longer = outputs < inputs ? inputs : outputs;
+    d->width = best_width(outputs, shorter, lanes, least);
+    d->narrow = HAS_MASKS && longer <= lanes && step == 1 && phases == 1 && d->x[0].count == d->y[0].count
+        && d->x[0].count <= MOST_NARROW;
+    if (d->narrow)
+        for (d->width = least; d->width < longer;) d->width *= 2;
     return d->width > 0;
 }
 

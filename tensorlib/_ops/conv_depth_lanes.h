@@ -212,5 +212,8 @@ static __attribute__((noinline)) void SIZED(sum_apart)(int key, const depthwise 
     switch (key) { EACH_COUNT(SUM_CASE, 3) EACH_COUNT(SUM_CASE, 4) EACH_COUNT(SUM_CASE, 5) EACH_COUNT(SUM_CASE, 7) }
 }
 #undef SUM_CASE
+#if HAS_MASKS
+#include "conv_depth_narrow.h"
+#endif
 #undef lanes
 #undef places

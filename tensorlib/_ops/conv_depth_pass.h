@@ -46,6 +46,13 @@ typedef void NAME(lines_fn)(int key, const depthwise *d, const NAME(lines) *l);
 #define BY_WIDTH(name, d) PASTE(name##_whole, real)
 #endif
 
+/* Without masks there are no narrow ones. */
+#if HAS_MASKS
+#define IF_NARROW(what, d) BY_WIDTH(what##_narrow, d)
+#else
+#define IF_NARROW(what, d) NULL
+#endif
+
 static int NAME(find_depthwise)(const ConvShape *s, int gradient, depthwise *d)
 {
     return find_depthwise(s, gradient, LANES, LEAST, d);
@@ -73,15 +80,21 @@ static void NAME(clear_table)(const depthwise *d, const real *zeros, const real 
 }
 
 /* Put an image's lines among the zeros. */
-static void NAME(fill_table)(const depthwise *d, const real *image, const real **table)
+ALWAYS_INLINE void NAME(fill_lines)(const depthwise *d, ptrdiff_t unit, const real *image, const real **table)
 {
-    const ptrdiff_t size = d->m.in_size[0], pitch = d->m.in_size[1], unit = d->unit;
+    const ptrdiff_t size = d->m.in_size[0], pitch = d->m.in_size[1];
     for (ptrdiff_t i = 0; i < unit; i++, table += d->run) {
         const ptrdiff_t low = d->m.low[0] + i, skip = low < 0 ? (unit - 1 - low) / unit : 0, first = low + skip * unit;
         const ptrdiff_t n = first < size ? limit((size - 1 - first) / unit + 1, 0, d->run - skip) : 0;
         const real *line = image + first * pitch;
         for (ptrdiff_t k = 0; k < n; k++, line += unit * pitch) table[skip + k] = line;
     }
+}
+
+static void NAME(fill_table)(const depthwise *d, const real *image, const real **table)
+{
+    if (d->unit == 1) NAME(fill_lines)(d, 1, image, table);     /* without divisions */
+    else NAME(fill_lines)(d, d->unit, image, table);
 }
 
 /* All outputs of a phase, or their gradient, which are in `image`. */
@@ -139,8 +152,8 @@ static void NAME(run_depth)(const ConvShape *s, int gradient, const real *x, con
     const ptrdiff_t channels = s->groups * m->out, pixels = m->in_size[0] * m->in_size[1];
     const ptrdiff_t positions = m->out_size[0] * m->out_size[1];
     real *zeros = scratch + threads * s->scratch, *packed = zeros + NAME(zeros_room)(s);
-    NAME(lines_fn) *run = m->phases[1] == 2 ? BY_WIDTH(put_spread, &d)
-        : m->step[1] == 2 ? BY_WIDTH(put_apart, &d) : BY_WIDTH(put_near, &d);
+    NAME(lines_fn) *run = m->phases[1] == 2 ? BY_WIDTH(put_spread, &d) : m->step[1] == 2 ? BY_WIDTH(put_apart, &d)
+        : d.narrow ? IF_NARROW(put, &d) : BY_WIDTH(put_near, &d);
     memset(zeros, 0, NAME(zeros_room)(s) * sizeof(real));
     #pragma omp parallel num_threads(threads)
     {
@@ -178,20 +191,22 @@ static void NAME(depth_dx)(const ConvShape *s, void *gemm, const void *dy, const
 
 /* ---- gradient of the weight: tasks are some channels of a part of the batch -------------------------------------- */
 
-/* Channels of a task: as many as have their sums in the first level cache, so that images are read in long runs. */
-static ptrdiff_t NAME(task_channels)(const ConvShape *s, ptrdiff_t width, int threads)
+/* Tasks that a part of the batch is cut into, as many for each thread. The sums of one stay in the first level cache,
+   and its channels are neighbours, so that images are read in long runs. */
+static ptrdiff_t NAME(channel_tasks)(const ConvShape *s, ptrdiff_t width, int threads)
 {
     enum { SUMS = 16 << 10 };
-    const ptrdiff_t channels = s->groups * s->cout, most = SUMS / (s->taps * width * (ptrdiff_t)sizeof(real));
-    return limit(most, 1, (channels + threads - 1) / threads);
+    const ptrdiff_t channels = s->groups * s->cout, one = s->taps * width * (ptrdiff_t)sizeof(real);
+    const ptrdiff_t most = limit(SUMS / one, 1, channels), tasks = (channels + most - 1) / most;
+    return limit((tasks + threads - 1) / threads * threads, 1, channels);
 }
 
 static double NAME(depth_weight_plan)(ConvShape *s, int threads)
 {
     depthwise d;
     if (!NAME(find_depthwise)(s, 0, &d)) return 0;
-    s->band = NAME(task_channels)(s, d.width, threads);
-    s->bands = (s->groups * s->cout + s->band - 1) / s->band;
+    s->bands = NAME(channel_tasks)(s, d.width, threads);
+    s->band = (s->groups * s->cout + s->bands - 1) / s->bands;
     s->parts = limit(threads / s->bands, 1, s->batch);
     s->scratch = NAME(table_room)(&d) + NAME(whole_lines)(s->band * s->taps * d.width);
     s->shared = NAME(zeros_room)(s) + s->parts * s->groups * s->cout * s->taps;
@@ -212,10 +227,11 @@ static void NAME(join_lanes)(const ConvShape *s, const real *sums, ptrdiff_t wid
 static void NAME(depth_weight_task)(const ConvShape *s, const depthwise *d, const real *dy, const real *x,
                                     const real *zeros, const real **table, real *sums, real *dw, ptrdiff_t task)
 {
-    const ptrdiff_t channels = s->groups * s->cout, part = task / s->bands, first = task % s->bands * s->band;
-    const ptrdiff_t end = limit(first + s->band, 0, channels), own = s->taps * d->width;
-    NAME(lines_fn) *run = s->stride[2] == 2 ? BY_WIDTH(sum_apart, d) : BY_WIDTH(sum_near, d);
-    if (first >= end) return;
+    const ptrdiff_t channels = s->groups * s->cout, part = task / s->bands, band = task % s->bands;
+    const ptrdiff_t first = channels * band / s->bands, end = channels * (band + 1) / s->bands;
+    const ptrdiff_t own = s->taps * d->width;
+    NAME(lines_fn) *run = s->stride[2] == 2 ? BY_WIDTH(sum_apart, d)
+        : d->narrow && s->kernel[1] == 3 ? IF_NARROW(sum, d) : BY_WIDTH(sum_near, d);
     memset(sums, 0, (end - first) * own * sizeof(real));
     for (ptrdiff_t n = s->batch * part / s->parts; n < s->batch * (part + 1) / s->parts; n++)
         for (ptrdiff_t c = first; c < end; c++) {
@@ -254,4 +270,5 @@ static void NAME(depth_weight)(const ConvShape *s, void *gemm, const void *dy, c
     }
 }
 #undef BY_WIDTH
+#undef IF_NARROW
 #undef LEAST

@@ -60,6 +60,31 @@ typedef float h_float __attribute__((vector_size(32), aligned(4), may_alias));
 typedef double h_double __attribute__((vector_size(32), aligned(8), may_alias));
 #endif
 
+/* Some lanes of a whole vector, of half of one or a quarter. What a mask leaves out is zero when it is loaded or picked
+   by the numbers of lanes, and is not touched in memory. */
+#if defined(__AVX512VL__)
+#include <immintrin.h>
+#define HAS_MASKS 1
+#define DEFINE_MASKED(name, type, vector, numbers, load, store, pick) \
+    typedef vector masked_##name; \
+    typedef numbers masked_places_##name; \
+    ALWAYS_INLINE vector load_some_##name(unsigned lanes, const type *p) { return load(lanes, p); } \
+    ALWAYS_INLINE void store_some_##name(unsigned lanes, vector v, type *p) { store(p, lanes, v); } \
+    ALWAYS_INLINE vector pick_some_##name(unsigned lanes, numbers n, vector v) { return pick(lanes, n, v); }
+DEFINE_MASKED(whole_float, float, __m512, __m512i, _mm512_maskz_loadu_ps, _mm512_mask_storeu_ps,
+              _mm512_maskz_permutexvar_ps)
+DEFINE_MASKED(half_float, float, __m256, __m256i, _mm256_maskz_loadu_ps, _mm256_mask_storeu_ps,
+              _mm256_maskz_permutexvar_ps)
+#define PICK_QUARTER(lanes, n, v) _mm_maskz_permutevar_ps(lanes, v, n)
+DEFINE_MASKED(quarter_float, float, __m128, __m128i, _mm_maskz_loadu_ps, _mm_mask_storeu_ps, PICK_QUARTER)
+DEFINE_MASKED(whole_double, double, __m512d, __m512i, _mm512_maskz_loadu_pd, _mm512_mask_storeu_pd,
+              _mm512_maskz_permutexvar_pd)
+#undef PICK_QUARTER
+#undef DEFINE_MASKED
+#else
+#define HAS_MASKS 0
+#endif
+
 typedef int i_float __attribute__((vector_size(VECTOR_BYTES)));         /* numbers of lanes */
 typedef long long i_double __attribute__((vector_size(VECTOR_BYTES)));
 
