@@ -498,13 +498,12 @@ static void NAME(run_direct)(const ConvShape *s, int gradient, const real *x, co
     const ptrdiff_t tasks = s->batch * s->groups * s->bands;
     bands b;
     find_bands(s, gradient, &b);
+    #pragma omp parallel for num_threads(threads) schedule(static)
+    for (ptrdiff_t i = 0; i < NAME(pack_tasks)(s, &b); i++) NAME(pack_weight)(s, &b, w, bias, packed, i);
     #pragma omp parallel num_threads(threads)
     {
         real *own = scratch + tl_thread_id() * s->scratch, *copy = own + NAME(offset_room)(&b, s);
         find_all_offsets(s, &b, (int *)own);
-        #pragma omp for schedule(static) nowait
-        for (ptrdiff_t i = 0; i < NAME(pack_tasks)(s, &b); i++) NAME(pack_weight)(s, &b, w, bias, packed, i);
-        ALL_ARRIVE;
         #pragma omp for schedule(static) nowait
         for (ptrdiff_t i = 0; i < tasks; i++) NAME(direct_task)(s, &b, x, packed, (const int *)own, y, copy, i);
     }
@@ -531,13 +530,9 @@ static void NAME(direct_weight)(const ConvShape *s, void *gemm, const void *dy, 
     bands b;
     (void)gemm, (void)bias;
     find_bands(s, 0, &b);
-    #pragma omp parallel num_threads(threads)
-    {
-        real *own = (real *)scratch + tl_thread_id() * s->scratch;
-        #pragma omp for schedule(static) nowait
-        for (ptrdiff_t i = 0; i < s->parts; i++) NAME(weight_task)(s, &b, dy, x, sums, own, i);
-        ALL_ARRIVE;
-        #pragma omp for schedule(static) nowait
-        for (ptrdiff_t i = 0; i < s->groups * s->cout; i++) NAME(weight_join)(s, sums, NAME(padded_panels)(s), dw, i);
-    }
+    #pragma omp parallel for num_threads(threads) schedule(static)
+    for (ptrdiff_t i = 0; i < s->parts; i++)
+        NAME(weight_task)(s, &b, dy, x, sums, (real *)scratch + tl_thread_id() * s->scratch, i);
+    #pragma omp parallel for num_threads(threads) schedule(static)
+    for (ptrdiff_t i = 0; i < s->groups * s->cout; i++) NAME(weight_join)(s, sums, NAME(padded_panels)(s), dw, i);
 }

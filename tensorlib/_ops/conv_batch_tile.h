@@ -220,16 +220,11 @@ static void NAME(run_batch)(const ConvShape *s, int gradient, const real *x, con
 {
     const pass m = describe_pass(s, gradient);
     real *packed = scratch + threads * s->scratch;
-    #pragma omp parallel num_threads(threads)
-    {
-        real *own = scratch + tl_thread_id() * s->scratch;
-        #pragma omp for schedule(static) nowait
-        for (ptrdiff_t i = 0; i < s->groups * NAME(tiles)(&m); i++) NAME(pack_weight)(s, &m, w, bias, packed, i);
-        ALL_ARRIVE;
-        #pragma omp for schedule(static) nowait
-        for (ptrdiff_t i = 0; i < s->groups * s->blocks * s->bands; i++)
-            NAME(batch_task)(s, &m, x, packed, y, own, i);
-    }
+    #pragma omp parallel for num_threads(threads) schedule(static)
+    for (ptrdiff_t i = 0; i < s->groups * NAME(tiles)(&m); i++) NAME(pack_weight)(s, &m, w, bias, packed, i);
+    #pragma omp parallel for num_threads(threads) schedule(static)
+    for (ptrdiff_t i = 0; i < s->groups * s->blocks * s->bands; i++)
+        NAME(batch_task)(s, &m, x, packed, y, scratch + tl_thread_id() * s->scratch, i);
 }
 
 static void NAME(batch_forward)(const ConvShape *s, void *gemm, const void *x, const void *w, const void *bias,

@@ -86,13 +86,12 @@ static void NAME(columns_forward)(const ConvShape *s, void *gemm, const void *x,
     bands b;
     (void)gemm;
     find_bands(&f, 0, &b);
+    #pragma omp parallel for num_threads(threads) schedule(static)
+    for (ptrdiff_t i = 0; i < NAME(pack_tasks)(&f, &b); i++) NAME(pack_weight)(&f, &b, w, bias, packed, i);
     #pragma omp parallel num_threads(threads)
     {
         real *own = (real *)scratch + tl_thread_id() * s->scratch;
         NAME(find_column_offsets)(s, &d, own);
-        #pragma omp for schedule(static) nowait
-        for (ptrdiff_t i = 0; i < NAME(pack_tasks)(&f, &b); i++) NAME(pack_weight)(&f, &b, w, bias, packed, i);
-        ALL_ARRIVE;
         #pragma omp for schedule(static) nowait
         for (ptrdiff_t i = 0; i < s->batch * s->groups * s->chunks * s->bands; i++)
             NAME(columns_task)(s, &f, &b, &d, x, packed, y, own, i);

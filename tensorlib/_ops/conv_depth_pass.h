@@ -155,13 +155,12 @@ static void NAME(run_depth)(const ConvShape *s, int gradient, const real *x, con
     NAME(lines_fn) *run = m->phases[1] == 2 ? BY_WIDTH(put_spread, &d) : m->step[1] == 2 ? BY_WIDTH(put_apart, &d)
         : d.narrow ? IF_NARROW(put, &d) : BY_WIDTH(put_near, &d);
     memset(zeros, 0, NAME(zeros_room)(s) * sizeof(real));
+    #pragma omp parallel for num_threads(threads) schedule(static)
+    for (ptrdiff_t i = 0; i < channels; i++) NAME(pack_depth)(s, &d, w + i * s->taps, packed + i * s->taps);
     #pragma omp parallel num_threads(threads)
     {
         const real **table = (const real **)(scratch + tl_thread_id() * s->scratch);
         NAME(clear_table)(&d, zeros, table);
-        #pragma omp for schedule(static) nowait
-        for (ptrdiff_t i = 0; i < channels; i++) NAME(pack_depth)(s, &d, w + i * s->taps, packed + i * s->taps);
-        ALL_ARRIVE;
         #pragma omp for schedule(static) nowait
         for (ptrdiff_t i = 0; i < s->batch * channels; i++) {
             const ptrdiff_t channel = i % channels;
@@ -260,13 +259,11 @@ static void NAME(depth_weight)(const ConvShape *s, void *gemm, const void *dy, c
         #pragma omp for schedule(static) nowait
         for (ptrdiff_t i = 0; i < s->parts * s->bands; i++)
             NAME(depth_weight_task)(s, &d, dy, x, zeros, (const real **)own, own + NAME(table_room)(&d), sums, i);
-        ALL_ARRIVE;
-        #pragma omp for schedule(static) nowait
-        for (ptrdiff_t i = 0; i < weights; i++) {
-            real total = sums[i];
-            for (ptrdiff_t p = 1; p < s->parts; p++) total += sums[p * weights + i];
-            ((real *)dw)[i] = total;
-        }
+    }
+    for (ptrdiff_t i = 0; i < weights; i++) {
+        real total = sums[i];
+        for (ptrdiff_t p = 1; p < s->parts; p++) total += sums[p * weights + i];
+        ((real *)dw)[i] = total;
     }
 }
 #undef BY_WIDTH

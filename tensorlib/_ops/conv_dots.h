@@ -257,14 +257,9 @@ static void NAME(dots_weight)(const ConvShape *s, void *gemm, const void *dy, co
 {
     real *sums = (real *)scratch + threads * s->scratch;
     (void)gemm, (void)bias;
-    #pragma omp parallel num_threads(threads)
-    {
-        real *own = (real *)scratch + tl_thread_id() * s->scratch;
-        #pragma omp for schedule(static) nowait
-        for (ptrdiff_t i = 0; i < s->parts; i++) NAME(dots_part)(s, dy, x, sums, own, i);
-        ALL_ARRIVE;
-        #pragma omp for schedule(static) nowait
-        for (ptrdiff_t i = 0; i < s->groups * s->cout; i++)
-            NAME(weight_join)(s, sums, NAME(padded_dots)(s), dw, i);
-    }
+    #pragma omp parallel for num_threads(threads) schedule(static)
+    for (ptrdiff_t i = 0; i < s->parts; i++)
+        NAME(dots_part)(s, dy, x, sums, (real *)scratch + tl_thread_id() * s->scratch, i);
+    #pragma omp parallel for num_threads(threads) schedule(static)
+    for (ptrdiff_t i = 0; i < s->groups * s->cout; i++) NAME(weight_join)(s, sums, NAME(padded_dots)(s), dw, i);
 }

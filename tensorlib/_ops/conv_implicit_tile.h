@@ -183,15 +183,11 @@ static void NAME(convolve)(const ConvShape *s, int gradient, const real *x, cons
     const pass m = describe_pass(s, gradient);
     real *weights = scratch + threads * s->scratch;
     const ptrdiff_t tasks = s->groups * s->blocks * s->bands;
-    #pragma omp parallel num_threads(threads)
-    {
-        real *own = scratch + tl_thread_id() * s->scratch;
-        #pragma omp for schedule(static) nowait
-        for (ptrdiff_t i = 0; i < NAME(pack_tasks)(s, &m); i++) NAME(pack_weight)(s, &m, w, weights, i);
-        ALL_ARRIVE;
-        #pragma omp for schedule(static) nowait
-        for (ptrdiff_t i = 0; i < tasks; i++) NAME(implicit_task)(s, &m, x, weights, bias, y, own, i);
-    }
+    #pragma omp parallel for num_threads(threads) schedule(static)
+    for (ptrdiff_t i = 0; i < NAME(pack_tasks)(s, &m); i++) NAME(pack_weight)(s, &m, w, weights, i);
+    #pragma omp parallel for num_threads(threads) schedule(static)
+    for (ptrdiff_t i = 0; i < tasks; i++)
+        NAME(implicit_task)(s, &m, x, weights, bias, y, scratch + tl_thread_id() * s->scratch, i);
 }
 
 static void NAME(implicit_forward)(const ConvShape *s, void *gemm, const void *x, const void *w, const void *bias,

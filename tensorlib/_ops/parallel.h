@@ -10,18 +10,14 @@ static inline int tl_max_threads(void) { return 1; }
 static inline int tl_thread_id(void) { return 0; }
 #endif
 
-/* Between two loops of a region, the second of which reads what the first has written: both are `nowait`, since the
-   barrier that a loop has of itself is none in team.h. */
+/* A loop that reads what another has written is in a region of its own: nobody waits within one, so loops of a region
+   are `nowait`. */
 #if defined TENSORLIB_TEAM
-void team_barrier(void);
 void team_set_threads(int n);
-#define ALL_ARRIVE team_barrier()
 static inline void tl_set_threads(int n) { team_set_threads(n); }
 #elif defined _OPENMP
-#define ALL_ARRIVE _Pragma("omp barrier")
 static inline void tl_set_threads(int n) { omp_set_num_threads(n); }
 #else
-#define ALL_ARRIVE
 static inline void tl_set_threads(int n) { (void)n; }
 #endif
 #endif

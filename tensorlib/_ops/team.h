@@ -6,6 +6,10 @@
 
    A thread that waits looks again and again for a time, then sleeps. The time doubles where so much would have been
    enough, and is halved where MOST_NS would not, as happens between training steps and where others want the cores.
+   That another thread woke up late does not count: else two that call each other from sleep would never find back.
+
+   A worker that wakes up on the core of another thread of the team goes elsewhere and stays away from there. The kernel
+   puts it beside its caller where it takes the other cores for busy: in many virtual machines, whenever they sleep.
 
    The extension module `team` alone contains this file. setup.py lets the linker send what the compiler calls here (its
    --wrap gives the names below) and defines TENSORLIB_TEAM; elsewhere than with GCC on Linux OpenMP's library serves. */
@@ -36,7 +40,11 @@
 #define LOAD(place) __atomic_load_n(&(place), __ATOMIC_ACQUIRE)
 #define STORE(place, value) __atomic_store_n(&(place), value, __ATOMIC_RELEASE)
 
-typedef struct { uint32_t count, sleepers; int64_t patience, raised; } __attribute__((aligned(64))) signal_t;
+/* When a sleeper was last called, and by whom: a thread that itself had woken up then, so long after it was called. */
+typedef struct {
+    uint32_t count, sleepers;
+    int64_t patience, raised, woken, late;
+} __attribute__((aligned(64))) signal_t;
 typedef struct { uint64_t state; } __attribute__((aligned(64))) share_t;
 
 static struct {
@@ -45,13 +53,16 @@ static struct {
     int threads, workers;       /* of this region; that there are, without the caller */
     uint64_t number;            /* of this region; share k is open while its state is OPEN of that, then more */
     int busy, adding;           /* a region is running; a thread adds its part to a result */
-    uint32_t done, arrived;     /* shares at the end of the region, and at its barrier */
-    signal_t begun, ended, passed;
+    uint32_t done;              /* shares of the region */
+    signal_t begun, ended;
     share_t shares[MAX_TEAM];
+    int cores[MAX_TEAM];        /* where the caller and each worker were when they last woke up or called, plus 1 */
+    int caller;                 /* the kernel's number of that thread */
 } team;
 
 static int most_threads = 1, most_patience = MOST_NS;
-static __thread int own_most, own_id, own_threads = 1;
+static __thread int own_most, own_id, own_threads = 1, own_place;      /* a worker's place is its number */
+static __thread int64_t own_woken, own_late;    /* when this thread last woke up, and how long after it was called */
 
 /* ---- waiting ---- */
 
@@ -78,6 +89,36 @@ static void change_patience(signal_t *s, int64_t waited)
         __atomic_store_n(&s->patience, waited < most_patience ? 2 * patience : patience / 2, __ATOMIC_RELAXED);
 }
 
+static int note_core(void)
+{
+    static __thread int own_number;
+    const int core = sched_getcpu();
+    __atomic_store_n(&team.cores[own_place], core + 1, __ATOMIC_RELAXED);
+    if (own_place > 0) return core;
+    if (own_number == 0) own_number = (int)syscall(SYS_gettid);
+    __atomic_store_n(&team.caller, own_number, __ATOMIC_RELAXED);
+    return core;
+}
+
+/* Leave a core where another thread of the team is for those that the caller may use and nobody else of the team does,
+   if there are any. */
+static void find_core(void)
+{
+    const int core = note_core();
+    cpu_set_t cores;
+    int shared = 0;
+    if (own_place == 0 || sched_getaffinity(__atomic_load_n(&team.caller, __ATOMIC_RELAXED), sizeof cores, &cores) != 0)
+        return;
+    const int workers = __atomic_load_n(&team.workers, __ATOMIC_RELAXED);
+    for (int place = 0; place <= workers && place < MAX_TEAM; place++) {
+        const int other = __atomic_load_n(&team.cores[place], __ATOMIC_RELAXED) - 1;
+        if (place == own_place || other < 0 || other >= CPU_SETSIZE) continue;
+        shared |= other == core;
+        CPU_CLR(other, &cores);
+    }
+    if (shared && CPU_COUNT(&cores) > 0 && sched_setaffinity(0, sizeof cores, &cores) == 0) note_core();
+}
+
 static void wait_for(signal_t *s, uint32_t seen)
 {
     const int64_t patience = __atomic_load_n(&s->patience, __ATOMIC_RELAXED), start = nanoseconds();
@@ -93,14 +134,22 @@ static void wait_for(signal_t *s, uint32_t seen)
     while (__atomic_load_n(&s->count, __ATOMIC_SEQ_CST) == seen)
         syscall(SYS_futex, &s->count, FUTEX_WAIT_PRIVATE, seen, NULL, NULL, 0);
     __atomic_sub_fetch(&s->sleepers, 1, __ATOMIC_SEQ_CST);
-    change_patience(s, __atomic_load_n(&s->raised, __ATOMIC_RELAXED) - start);
+    const int64_t raised = __atomic_load_n(&s->raised, __ATOMIC_RELAXED);
+    const int overslept = __atomic_load_n(&s->woken, __ATOMIC_RELAXED) > start;
+    change_patience(s, raised - start - (overslept ? __atomic_load_n(&s->late, __ATOMIC_RELAXED) : 0));
+    own_woken = nanoseconds();
+    own_late = own_woken - raised;
+    find_core();
 }
 
 static void raise_signal(signal_t *s)
 {
     __atomic_add_fetch(&s->count, 1, __ATOMIC_SEQ_CST);
     if (__atomic_load_n(&s->sleepers, __ATOMIC_SEQ_CST)) {
+        note_core();
         __atomic_store_n(&s->raised, nanoseconds(), __ATOMIC_RELAXED);
+        __atomic_store_n(&s->woken, own_woken, __ATOMIC_RELAXED);
+        __atomic_store_n(&s->late, own_late, __ATOMIC_RELAXED);
         syscall(SYS_futex, &s->count, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
     }
 }
@@ -124,11 +173,13 @@ static void do_share(uint64_t number, int id)
     if (__atomic_add_fetch(&team.done, 1, __ATOMIC_ACQ_REL) == (uint32_t)threads) raise_signal(&team.ended);
 }
 
-static void *work(void *id)
+static void *work(void *place)
 {
+    own_place = (int)(intptr_t)place;
+    find_core();
     for (;;) {
         const uint32_t seen = LOAD(team.begun.count);
-        do_share(LOAD(team.number), (int)(intptr_t)id);
+        do_share(LOAD(team.number), own_place);
         wait_for(&team.begun, seen);
     }
     return NULL;
@@ -138,11 +189,14 @@ static void *work(void *id)
 static void start_workers(int wanted)
 {
     sigset_t all, before;
+    note_core();
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    for (pthread_t thread; team.workers < wanted; team.workers++) {
+    while (team.workers < wanted) {
+        pthread_t thread;
         if (pthread_create(&thread, NULL, work, (void *)(intptr_t)(team.workers + 1)) != 0) break;
         pthread_detach(thread);
+        __atomic_store_n(&team.workers, team.workers + 1, __ATOMIC_RELAXED);
     }
     pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
@@ -181,21 +235,10 @@ EXPORTED void __wrap_GOMP_parallel(void (*region)(void *), void *shared, unsigne
     STORE(team.busy, 0);
 }
 
-/* Cython's loops have a barrier only before their first turn, so that no thread reads the counter after another has
-   written its last value; none of them reads it. Kernels that need a barrier call team_barrier. */
+/* Nobody waits within a region: a caller could not do there what no worker has begun. Cython's loops ask for it only
+   before their first turn, so that no thread reads the counter after another has written its last value; none of them
+   reads it. */
 EXPORTED void __wrap_GOMP_barrier(void) { }
-
-EXPORTED void team_barrier(void)
-{
-    if (own_threads == 1) return;
-    const uint32_t seen = LOAD(team.passed.count);
-    if (__atomic_add_fetch(&team.arrived, 1, __ATOMIC_ACQ_REL) < (uint32_t)own_threads) {
-        wait_for(&team.passed, seen);
-        return;
-    }
-    STORE(team.arrived, 0);
-    raise_signal(&team.passed);
-}
 
 /* ---- sums over the threads of a loop, where they have several parts ---- */
 
@@ -217,7 +260,7 @@ EXPORTED void team_set_threads(int threads) { own_most = threads; }
 static void team_reset(void)
 {
     memset(&team, 0, sizeof team);
-    team.begun.patience = team.ended.patience = team.passed.patience = most_patience;
+    team.begun.patience = team.ended.patience = most_patience;
 }
 
 static void team_start(void)

@@ -488,23 +488,21 @@ static void NAME(run_pass)(const ConvShape *s, int gradient, const real *x, cons
     real *shared = scratch + threads * s->scratch;
     tiling t;
     find_tiling(s, gradient, &t);
-    const int by_panels = NAME(goes_by_panels)(s, &t, threads);
-    const ptrdiff_t panels = by_panels ? NAME(panels)(s, &t) : 0;
-    const ptrdiff_t weights = by_panels ? 0 : NAME(panels)(s, &t) * NAME(weight_steps)(s, &t);
-    #pragma omp parallel num_threads(threads)
-    {
-        real *own = scratch + tl_thread_id() * s->scratch;
-        #pragma omp for schedule(static) nowait
-        for (ptrdiff_t i = 0; i < weights; i++) NAME(transform_weight)(s, &t, w, shared, i);
-        ALL_ARRIVE;
-        #pragma omp for schedule(static) nowait
-        for (ptrdiff_t i = 0; i < all_blocks(s); i++)
-            if (by_panels) NAME(keep_block)(s, &t, x, shared, own, i);
-            else NAME(forward_task)(s, &t, x, shared, bias, y, own, i);
-        ALL_ARRIVE;
-        #pragma omp for schedule(static) nowait
-        for (ptrdiff_t i = 0; i < panels; i++) NAME(panel_task)(s, &t, shared, w, bias, y, own, i);
+    const ptrdiff_t blocks = all_blocks(s), panels = NAME(panels)(s, &t);
+    if (NAME(goes_by_panels)(s, &t, threads)) {
+        #pragma omp parallel for num_threads(threads) schedule(static)
+        for (ptrdiff_t i = 0; i < blocks; i++)
+            NAME(keep_block)(s, &t, x, shared, scratch + tl_thread_id() * s->scratch, i);
+        #pragma omp parallel for num_threads(threads) schedule(static)
+        for (ptrdiff_t i = 0; i < panels; i++)
+            NAME(panel_task)(s, &t, shared, w, bias, y, scratch + tl_thread_id() * s->scratch, i);
+        return;
     }
+    #pragma omp parallel for num_threads(threads) schedule(static)
+    for (ptrdiff_t i = 0; i < panels * NAME(weight_steps)(s, &t); i++) NAME(transform_weight)(s, &t, w, shared, i);
+    #pragma omp parallel for num_threads(threads) schedule(static)
+    for (ptrdiff_t i = 0; i < blocks; i++)
+        NAME(forward_task)(s, &t, x, shared, bias, y, scratch + tl_thread_id() * s->scratch, i);
 }
 
 static void NAME(winograd)(const ConvShape *s, void *gemm, const void *x, const void *w, const void *bias, void *y,

@@ -269,20 +269,16 @@ static void NAME(winograd_weight)(const ConvShape *s, void *gemm, const void *dy
     (void)gemm, (void)bias;
     find_tiling(s, 0, &t);
     const int by_panels = NAME(weight_by_panels)(s, &t, threads);
-    const ptrdiff_t panels = by_panels ? NAME(panels)(s, &t) : 0, parts = by_panels ? all_blocks(s) : s->parts;
-    const ptrdiff_t joins = by_panels ? 0 : s->groups * NAME(sums_row)(s) / LANES;
-    #pragma omp parallel num_threads(threads)
-    {
+    const ptrdiff_t parts = by_panels ? all_blocks(s) : s->parts;
+    const ptrdiff_t ends = by_panels ? NAME(panels)(s, &t) : s->groups * NAME(sums_row)(s) / LANES;
+    #pragma omp parallel for num_threads(threads) schedule(static)
+    for (ptrdiff_t i = 0; i < parts; i++) {
         real *own = (real *)scratch + tl_thread_id() * s->scratch;
-        #pragma omp for schedule(static) nowait
-        for (ptrdiff_t i = 0; i < parts; i++)
-            if (by_panels) NAME(keep_weight_block)(s, &t, dy, x, shared, own, i);
-            else NAME(weight_part)(s, &t, dy, x, shared, own, i);
-        ALL_ARRIVE;
-        #pragma omp for schedule(static) nowait
-        for (ptrdiff_t i = 0; i < panels; i++) NAME(weight_panel)(s, &t, shared, dw, own, i);
-        ALL_ARRIVE;
-        #pragma omp for schedule(static) nowait
-        for (ptrdiff_t i = 0; i < joins; i++) NAME(weight_join)(s, &t, shared, dw, i);
+        if (by_panels) NAME(keep_weight_block)(s, &t, dy, x, shared, own, i);
+        else NAME(weight_part)(s, &t, dy, x, shared, own, i);
     }
+    #pragma omp parallel for num_threads(threads) schedule(static)
+    for (ptrdiff_t i = 0; i < ends; i++)
+        if (by_panels) NAME(weight_panel)(s, &t, shared, dw, (real *)scratch + tl_thread_id() * s->scratch, i);
+        else NAME(weight_join)(s, &t, shared, dw, i);
 }
