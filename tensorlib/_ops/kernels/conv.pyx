@@ -361,12 +361,11 @@ cdef void join_turned(const ConvShape* s, const real* sums, real* dw, int thread
 cdef void add_sums(const ConvShape* s, const real* sums, real* dw, Py_ssize_t channel) noexcept nogil:
     """Add the other parts to the first one's sums for an output channel."""
     cdef Py_ssize_t k, i
-    dw += channel * s.depth
-    sums += channel * s.depth
+    cdef const real* part
     for k in range(s.parts - 1):
+        part = sums + (k * s.groups * s.cout + channel) * s.depth
         for i in range(s.depth):
-            dw[i] += sums[i]
-        sums += s.groups * s.cout * s.depth
+            dw[channel * s.depth + i] += part[i]
 
 
 cdef void conv_dw(const ConvShape* s, gemm_fn gemm, const real* dy, const real* x, const real* bias, real* dw,
