@@ -87,7 +87,7 @@ def test_walks_ask_what_a_class_overrides():
 
 def test_walks_follow_the_order_of_the_dictionary():
     net = nn.Sequential(nn.Linear(1, 1), nn.ReLU(), nn.Tanh())
-    net._modules.move_to_end("0")
+    net._modules["0"] = net._modules.pop("0")
     net._modules["none"] = None
     assert [n for n, _ in net.named_modules()] == ["", "1", "2", "0"] and list(net.children()) == list(net)[:3]
     assert [n for n, _ in net.named_parameters(prefix=None)] == ["0.weight", "0.bias"]
@@ -363,25 +363,33 @@ def test_module_list():
 
 
 @pytest.mark.parametrize("container", [lambda layers: nn.ModuleList(layers), lambda layers: nn.Sequential(*layers)])
-def test_containers_follow_their_ordered_dict(container):
+def test_containers_follow_their_dictionary(container):
     """Iteration is in the order of _modules, whatever was done to it, and notices changes on its way."""
     layers = container([nn.Linear(2, 2), nn.ReLU(), nn.Tanh(), nn.Sigmoid()])
-    for change in (lambda d: d.move_to_end("1"), lambda d: d.move_to_end("3", last=False), lambda d: d.pop("0"),
-                   lambda d: d.update({"0": nn.ELU()}), lambda d: d.move_to_end("2"), lambda d: d.update({"1": None})):
+    for change in (lambda d: d.update({"1": d.pop("1")}), lambda d: d.pop("0"), lambda d: d.update({"0": nn.ELU()}),
+                   lambda d: d.popitem(), lambda d: d.update({"4": nn.ELU()}), lambda d: d.update({"1": None})):
         change(layers._modules)
         assert list(layers) == list(layers._modules.values())
-    with pytest.raises(RuntimeError, match="mutated during iteration"):
+    with pytest.raises(RuntimeError, match="changed size during iteration"):
         for _ in layers:
             layers._modules["more"] = nn.ReLU()
     walk = iter(layers)
     assert iter(walk) is walk and len(list(walk)) == 5 and list(walk) == []
-    layers._modules = dict(a=nn.ReLU())
-    assert list(layers) == [layers.a]
 
 
-def test_sequential_runs_in_the_order_of_its_ordered_dict():
+@pytest.mark.parametrize("container", [nn.ModuleList, lambda modules: nn.Sequential(*modules)])
+def test_containers_saved_with_an_ordered_dict_follow_it(container):
+    first, second = nn.Linear(2, 3), nn.Linear(3, 2)
+    layers = container([first, second])
+    layers._modules = OrderedDict(layers._modules)
+    layers._modules.move_to_end("0")
+    assert list(layers) == list(layers.children()) == [second, first] and layers[0] is second
+    assert [name for name, _ in layers.named_parameters()][0] == "1.weight"
+
+
+def test_sequential_runs_in_the_order_of_its_dictionary():
     net = nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 2))
-    net._modules.move_to_end("0")
+    net._modules["0"] = net._modules.pop("0")
     assert net(Variable(tensorlib.ones(1, 3))).size() == (1, 3)
 
 

@@ -1,20 +1,16 @@
 """ModuleBase: calls, attributes and walks of nn.Module, in C.
 
-What a module registers stands in ordered dictionaries in its `__dict__`, which nn/module.py fills. A look-up goes from
+What a module registers stands in dictionaries in its `__dict__`, which nn/module.py fills. A look-up goes from
 the class to the instance to these dictionaries and raises nothing on its way; a call without hooks goes straight to
 forward(). A walk over the tree asks a module whose class has a method of its own for that. It knows no Variables.
 """
 cimport cython
 from cpython.object cimport PyObject
 
-from cpython.ref cimport Py_DECREF
-
 from .classes cimport set_class_attribute, tuple_items
 
 cdef extern from "Python.h":
-    bint PyODict_CheckExact(object o)
-    PyObject* PyIter_Next(object o) except? NULL
-    bint PyDict_Next(object d, Py_ssize_t* place, PyObject** key, PyObject** value)
+    bint PyDict_CheckExact(object o)
     PyObject* PyDict_GetItemWithError(object d, object key) except? NULL
     object PyObject_GenericGetAttr(object o, object name)
     int PyObject_GenericSetAttr(object o, object name, object value) except -1
@@ -92,9 +88,9 @@ cdef class ModuleBase:
     def _in_order(self):
         """Return an iterator over the child modules."""
         cdef PyObject* modules = PyDict_GetItemWithError(<dict>slots_of(self), "_modules")
-        if modules == NULL or not PyODict_CheckExact(<object>modules):
-            return iter(self._modules.values())
-        return values_of(<dict>modules)
+        if modules != NULL and PyDict_CheckExact(<object>modules):
+            return iter((<dict>modules).values())
+        return iter(self._modules.values())         # an OrderedDict, where the module was saved with one
 
     def __call__(self, *input, **kwargs):
         hooks = hooks_of(self, "_forward_pre_hooks")
@@ -114,38 +110,6 @@ cdef class ModuleBase:
 
 
 set_class_attribute(ModuleBase, "__dict__", dict_descriptor(ModuleBase))      # Cython's own cannot be assigned to
-
-
-@cython.freelist(8)
-cdef class Values:
-    """Iterator over the values of an ordered dictionary, which come sooner than from its own.
-
-    Its order is nearly always that of the plain dictionary inside, which gives keys and values with no look-up.
-    """
-    cdef dict slots
-    cdef object keys
-    cdef Py_ssize_t place           # in the plain dictionary
-
-    def __iter__(self):
-        return self
-
-    def __next__(self):
-        cdef PyObject* next_key = PyIter_Next(self.keys)
-        cdef PyObject* key = NULL
-        cdef PyObject* value = NULL
-        if next_key == NULL:
-            raise StopIteration
-        found = <object>next_key
-        Py_DECREF(found)
-        if PyDict_Next(self.slots, &self.place, &key, &value) and key == next_key:
-            return <object>value
-        return self.slots[found]
-
-
-cdef Values values_of(dict slots):
-    cdef Values values = Values.__new__(Values)
-    values.slots, values.keys = slots, iter(slots)
-    return values
 
 
 cdef object hooks_of(ModuleBase self, str kind):

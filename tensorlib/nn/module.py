@@ -1,6 +1,6 @@
 """Module: a tree of layers that owns parameters, buffers and child modules, each by its attribute name.
 
-It knows nothing of any layer. Three ordered dictionaries hold what an instance registers; everything else
+It knows nothing of any layer. Three dictionaries hold what an instance registers; everything else
 (parameters(), state_dict(), apply(), casts, repr) walks them. Calls and the look-up of attributes are the base class's.
 """
 import functools
@@ -45,9 +45,7 @@ class Module(ModuleBase):
 
     def __init__(self):
         self.training = True
-        self._parameters = OrderedDict()
-        self._buffers = OrderedDict()
-        self._modules = OrderedDict()
+        self._parameters, self._buffers, self._modules = {}, {}, {}
         self._forward_pre_hooks = OrderedDict()
         self._forward_hooks = OrderedDict()
         self._backward_hooks = OrderedDict()

@@ -1,5 +1,4 @@
 """Copies of a module on GPUs: their parameters are computed from the originals, so gradients come back to these."""
-from collections import OrderedDict
 
 
 def replicate(network, devices):
@@ -19,9 +18,9 @@ def _copy(module, device, done):
     if id(module) not in done:
         twin = done[id(module)] = module.__new__(type(module))
         twin.__dict__.update(module.__dict__)
-        twin._parameters = OrderedDict((k, _moved(p, device, done)) for k, p in module._parameters.items())
-        twin._buffers = OrderedDict((k, _moved(b, device, done)) for k, b in module._buffers.items())
-        twin._modules = OrderedDict((k, _copy(m, device, done)) for k, m in module._modules.items())
+        twin._parameters = {k: _moved(p, device, done) for k, p in module._parameters.items()}
+        twin._buffers = {k: _moved(b, device, done) for k, b in module._buffers.items()}
+        twin._modules = {k: _copy(m, device, done) for k, m in module._modules.items()}
     return done[id(module)]
 
 
