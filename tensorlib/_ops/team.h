@@ -8,8 +8,8 @@
    enough, and is halved where MOST_NS would not, as happens between training steps and where others want the cores.
    That another thread woke up late does not count: else two that call each other from sleep would never find back.
 
-   A worker that wakes up on the core of another thread of the team goes elsewhere and stays away from there. The kernel
-   puts it beside its caller where it takes the other cores for busy: in many virtual machines, whenever they sleep.
+   A worker that wakes up on the core of another thread of the team goes elsewhere and keeps away. The kernel puts it
+   beside its caller where it takes the other cores for busy: in many virtual machines, whenever they sleep.
 
    The extension module `team` alone contains this file. setup.py lets the linker send what the compiler calls here (its
    --wrap gives the names below) and defines TENSORLIB_TEAM; elsewhere than with GCC on Linux OpenMP's library serves. */
@@ -40,10 +40,11 @@
 #define LOAD(place) __atomic_load_n(&(place), __ATOMIC_ACQUIRE)
 #define STORE(place, value) __atomic_store_n(&(place), value, __ATOMIC_RELEASE)
 
-/* When a sleeper was last called, and by whom: a thread that itself had woken up then, so long after it was called. */
 typedef struct {
     uint32_t count, sleepers;
-    int64_t patience, raised, woken, late;
+    int64_t patience;           /* how long to look for it */
+    int64_t raised;             /* when sleepers were last called; when who called had woken up, and how late */
+    int64_t woken, late;
 } __attribute__((aligned(64))) signal_t;
 typedef struct { uint64_t state; } __attribute__((aligned(64))) share_t;
 
@@ -57,11 +58,12 @@ static struct {
     signal_t begun, ended;
     share_t shares[MAX_TEAM];
     int cores[MAX_TEAM];        /* where the caller and each worker were when they last woke up or called, plus 1 */
-    int caller;                 /* the kernel's number of that thread */
+    int caller;                 /* the kernel's number of the caller */
 } team;
 
 static int most_threads = 1, most_patience = MOST_NS;
 static __thread int own_most, own_id, own_threads = 1, own_place;      /* a worker's place is its number */
+static __thread int own_number;                 /* the kernel's, of a caller */
 static __thread int64_t own_woken, own_late;    /* when this thread last woke up, and how long after it was called */
 
 /* ---- waiting ---- */
@@ -91,7 +93,6 @@ static void change_patience(signal_t *s, int64_t waited)
 
 static int note_core(void)
 {
-    static __thread int own_number;
     const int core = sched_getcpu();
     __atomic_store_n(&team.cores[own_place], core + 1, __ATOMIC_RELAXED);
     if (own_place > 0) return core;
@@ -138,7 +139,7 @@ static void wait_for(signal_t *s, uint32_t seen)
     const int overslept = __atomic_load_n(&s->woken, __ATOMIC_RELAXED) > start;
     change_patience(s, raised - start - (overslept ? __atomic_load_n(&s->late, __ATOMIC_RELAXED) : 0));
     own_woken = nanoseconds();
-    own_late = own_woken - raised;
+    own_late = raised > start ? own_woken - raised : 0;
     find_core();
 }
 
@@ -280,6 +281,7 @@ static void team_forget(void)
 {
     team_reset();
     most_threads = own_most = 1;
+    own_number = 0;
 }
 
 #elif defined _OPENMP
