@@ -241,7 +241,7 @@ def test_winograd_is_taken_and_accurate(kernel, stride, dilation):
 
 @pytest.mark.parametrize("size, kernel, stride, dilation", [
     ((20, 20), 3, 1, 1), ((14, 14), 3, 1, 1), ((7, 7), 5, 1, 1), ((33, 47), 7, 1, 1), ((19, 35), 3, 2, 1),
-    ((16, 16), 5, 2, 1), ((21, 18), 3, 1, 2), ((9, 16), 3, 1, 3), ((300, 8), 3, 1, 1), ((6, 3), 5, 1, 1)])
+    ((16, 16), 5, 2, 1), ((21, 18), 3, 1, 2), ((9, 16), 3, 1, 3), ((300, 8), 3, 1, 1), ((6, 5), 5, 1, 1)])
 def test_depthwise_path_is_taken_and_accurate(size, kernel, stride, dilation):
     options = ((stride, stride), (dilation * (kernel // 2),) * 2, (dilation, dilation), 12)
     x, w, b, g = data((3, 12) + size, (12, 1, kernel, kernel), options, np.float32)
@@ -313,6 +313,28 @@ def test_errors_are_near_those_of_torch(layer):
     y.backward(torch.tensor(g))
     for ours, theirs, want in zip(errors_of(x, w, g, options, exact), (y.detach(), tx.grad, tw.grad), exact):
         assert ours < limit * mean_error(theirs.numpy(), want)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("size", [(7, 7), (12, 12), (9, 16), (5, 3), (14, 14), (6, 8), (20, 1), (3, 15), (4, 31)],
+                         ids=str)
+@pytest.mark.parametrize("kernel", range(1, 8))
+def test_depthwise_path_for_short_lines(size, kernel, dtype):
+    """Lines that vectors, halves or parts of them hold, with padding that they read and more."""
+    for padding, dilation, outputs, stride in itertools.product((0, 1, 2, 3), (1, 2), (1, 2), (1, 2)):
+        if min(size) + 2 * padding <= dilation * (kernel - 1):
+            continue
+        options = (stride, stride), (padding, padding), (dilation, dilation), 3
+        x, w, b, g = data((3, 3) + size, (3 * outputs, 1, kernel, kernel), options, dtype)
+        faces = []
+        for name in ("im2col", "depth"):
+            force_path(name)
+            faces.append([face.numpy() for face in (
+                conv(tensor(x), tensor(w), tensor(b), *options), conv_dx(tensor(g), tensor(w), x.shape, *options),
+                conv_dw(tensor(g), tensor(x), w.shape, *options))])
+        force_path(None)
+        for want, got in zip(*faces):
+            close(got, want, 1e-5 if dtype == np.float32 else 1e-12)
 
 
 @pytest.mark.parametrize("width", [1, 3, 6, 7, 9, 14, 16, 17, 30, 35])

@@ -10,7 +10,8 @@
 #include "simd.h"
 
 #define MOST_HEIGHT 7                           /* lines of the kernel, which are unrolled */
-#define MOST_NARROW 5                           /* and of one in conv_depth_narrow.h */
+#define MOST_NARROW 5                           /* of one in conv_depth_narrow.h, */
+#define MOST_NARROW_SUMS 3                      /* and for the gradient of the weight */
 #define MOST_ROWS 8                             /* lines of outputs that are summed at once */
 #define MOST_LINES ((ptrdiff_t)1 << 16)         /* of an image, with padding: each has an address */
 #define EACH_COUNT(CASE, height) CASE(height, 8) CASE(height, 7) CASE(height, 4) CASE(height, 1)
@@ -84,8 +85,8 @@ static int has_height(ptrdiff_t height, ptrdiff_t step, ptrdiff_t phases)
     return height == 3 || height == 5 || height == 7 || (height == 4 && step == 2);
 }
 
-/* Returns 0 where this path does not apply. */
-static int find_depthwise(const ConvShape *s, int gradient, int lanes, int least, depthwise *d)
+/* Returns 0 where this path does not apply. Kernels of up to `most_narrow` lines may be narrow. */
+static int find_depthwise(const ConvShape *s, int gradient, ptrdiff_t most_narrow, int lanes, int least, depthwise *d)
 {
     const ptrdiff_t stride = s->stride[1], common = common_divisor(s->dilation[1], stride);
     if (!has_two_dims(s) || (gradient ? s->cout : s->cin) > 1) return 0;
@@ -106,7 +107,7 @@ static int find_depthwise(const ConvShape *s, int gradient, int lanes, int least
     const ptrdiff_t shorter = outputs < inputs ? outputs : inputs, longer = outputs < inputs ? inputs : outputs;
     d->width = best_width(outputs, shorter, lanes, least);
     d->narrow = HAS_MASKS && longer <= lanes && step == 1 && phases == 1 && d->x[0].count == d->y[0].count
-        && d->x[0].count <= MOST_NARROW;
+        && d->x[0].count <= most_narrow;
     if (d->narrow)
         for (d->width = least; d->width < longer;) d->width *= 2;
     return d->width > 0;

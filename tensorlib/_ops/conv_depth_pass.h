@@ -53,9 +53,9 @@ typedef void NAME(lines_fn)(int key, const depthwise *d, const NAME(lines) *l);
 #define IF_NARROW(what, d) NULL
 #endif
 
-static int NAME(find_depthwise)(const ConvShape *s, int gradient, depthwise *d)
+static int NAME(find_depthwise)(const ConvShape *s, int gradient, ptrdiff_t most_narrow, depthwise *d)
 {
-    return find_depthwise(s, gradient, LANES, LEAST, d);
+    return find_depthwise(s, gradient, most_narrow, LANES, LEAST, d);
 }
 
 /* ---- lines ------------------------------------------------------------------------------------------------------- */
@@ -133,7 +133,7 @@ static double NAME(depth_pass)(ConvShape *s, int gradient, int threads)
 {
     depthwise d;
     (void)threads;
-    if (!NAME(find_depthwise)(s, gradient, &d)) return 0;
+    if (!NAME(find_depthwise)(s, gradient, MOST_NARROW, &d)) return 0;
     s->scratch = NAME(table_room)(&d);
     s->shared = NAME(zeros_room)(s) + s->groups * d.m.out * s->taps;
     return depth_speed(s, &d, 0, LANES);
@@ -147,7 +147,7 @@ static void NAME(run_depth)(const ConvShape *s, int gradient, const real *x, con
                             real *scratch, int threads)
 {
     depthwise d;
-    NAME(find_depthwise)(s, gradient, &d);
+    NAME(find_depthwise)(s, gradient, MOST_NARROW, &d);
     const pass *m = &d.m;
     const ptrdiff_t channels = s->groups * m->out, pixels = m->in_size[0] * m->in_size[1];
     const ptrdiff_t positions = m->out_size[0] * m->out_size[1];
@@ -203,7 +203,7 @@ static ptrdiff_t NAME(channel_tasks)(const ConvShape *s, ptrdiff_t width, int th
 static double NAME(depth_weight_plan)(ConvShape *s, int threads)
 {
     depthwise d;
-    if (!NAME(find_depthwise)(s, 0, &d)) return 0;
+    if (!NAME(find_depthwise)(s, 0, MOST_NARROW_SUMS, &d)) return 0;
     s->bands = NAME(channel_tasks)(s, d.width, threads);
     s->band = (s->groups * s->cout + s->bands - 1) / s->bands;
     s->parts = limit(threads / s->bands, 1, s->batch);
@@ -230,7 +230,7 @@ static void NAME(depth_weight_task)(const ConvShape *s, const depthwise *d, cons
     const ptrdiff_t first = channels * band / s->bands, end = channels * (band + 1) / s->bands;
     const ptrdiff_t own = s->taps * d->width;
     NAME(lines_fn) *run = s->stride[2] == 2 ? BY_WIDTH(sum_apart, d)
-        : d->narrow && s->kernel[1] == 3 ? IF_NARROW(sum, d) : BY_WIDTH(sum_near, d);
+        : d->narrow ? IF_NARROW(sum, d) : BY_WIDTH(sum_near, d);
     memset(sums, 0, (end - first) * own * sizeof(real));
     for (ptrdiff_t n = s->batch * part / s->parts; n < s->batch * (part + 1) / s->parts; n++)
         for (ptrdiff_t c = first; c < end; c++) {
@@ -248,7 +248,7 @@ static void NAME(depth_weight)(const ConvShape *s, void *gemm, const void *dy, c
 {
     depthwise d;
     (void)gemm, (void)bias;
-    NAME(find_depthwise)(s, 0, &d);
+    NAME(find_depthwise)(s, 0, MOST_NARROW_SUMS, &d);
     const ptrdiff_t weights = s->groups * s->cout * s->taps;
     real *zeros = (real *)scratch + threads * s->scratch, *sums = zeros + NAME(zeros_room)(s);
     memset(zeros, 0, NAME(zeros_room)(s) * sizeof(real));
