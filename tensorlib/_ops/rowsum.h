@@ -1,10 +1,12 @@
-/* Sums over a unit-stride row in four vector registers, a chunk at a time; chunks are added up in double. */
+/* Sums over a unit-stride row in four vector registers, a chunk at a time; chunks are added up in double. Short rows
+   take narrower vectors, which are folded sooner. */
 #ifndef TENSORLIB_ROWSUM_H
 #define TENSORLIB_ROWSUM_H
 #include "simd.h"
 
 #define ROW_STEPS 64        /* elements that a lane adds up before it is emptied into a double */
-#define ROW_SHORT 128       /* elements below which a row takes vectors of 16 bytes: folding wide ones takes longer */
+#define ROW_SHORT 128       /* elements below which a row takes vectors of 32 bytes, as far as there are any, */
+#define ROW_SHORTEST 32     /* and of 16 bytes */
 #define ROW_FAR 65536       /* elements from where on a row is read at four places at once, which memory likes better */
 
 /* The sum of the lanes, without a way through memory. */
@@ -19,9 +21,17 @@ static inline double tl_add_up_f64(q_double t)
     return t[0] + t[1];
 }
 
+#if VECTOR_BYTES >= 32
+typedef float m_float __attribute__((vector_size(32), aligned(4), may_alias));
+typedef double m_double __attribute__((vector_size(32), aligned(8), may_alias));
+#else
+typedef q_float m_float;
+typedef q_double m_double;
+#endif
+
 /* tl_row_sum: sum of x. tl_row_products: sum of (a - p) * (b - q). */
-#define DEFINE_ROW_SUMS(T, V, Q, S)                                                                  \
-    static inline double tl_short_row_sum_##S(const T *x, ptrdiff_t n)                               \
+#define DEFINE_ROW_SUMS(T, V, M, Q, S)                                                               \
+    static inline double tl_shortest_row_sum_##S(const T *x, ptrdiff_t n)                            \
     {                                                                                                \
         enum { L = sizeof(Q) / sizeof(T) };                                                          \
         Q a = {0}, b = {0};                                                                          \
@@ -38,6 +48,33 @@ static inline double tl_add_up_f64(q_double t)
         for (; n > 0; n--, x++)                                                                      \
             rest += *x;                                                                              \
         return tl_add_up_##S(a + b) + rest;                                                          \
+    }                                                                                                \
+    static inline double tl_short_row_sum_##S(const T *x, ptrdiff_t n)                               \
+    {                                                                                                \
+        enum { L = sizeof(Q) / sizeof(T), W = sizeof(M) / sizeof(T) };                               \
+        M a = {0}, b = {0};                                                                          \
+        Q tail = {0};                                                                                \
+        double rest = 0;                                                                             \
+        for (; n >= 2 * W; n -= 2 * W, x += 2 * W) {                                                 \
+            a += ((const M *)x)[0];                                                                  \
+            b += ((const M *)x)[1];                                                                  \
+        }                                                                                            \
+        if (n >= W) {                                                                                \
+            a += *(const M *)x;                                                                      \
+            n -= W;                                                                                  \
+            x += W;                                                                                  \
+        }                                                                                            \
+        if (n >= L) {                                                                                \
+            tail = *(const Q *)x;                                                                    \
+            n -= L;                                                                                  \
+            x += L;                                                                                  \
+        }                                                                                            \
+        for (; n > 0; n--, x++)                                                                      \
+            rest += *x;                                                                              \
+        a += b;                                                                                      \
+        for (int i = 0; i < W / L; i++)                                                              \
+            tail += ((const Q *)&a)[i];                                                              \
+        return tl_add_up_##S(tail) + rest;                                                           \
     }                                                                                                \
     static inline double tl_fold_##S(V sum, Q tail)                                                  \
     {                                                                                                \
@@ -83,6 +120,8 @@ static inline double tl_add_up_f64(q_double t)
         enum { W = sizeof(V) / sizeof(T) };                                                          \
         const ptrdiff_t quarter = n < ROW_FAR ? 0 : n / (4 * W) * W;                                 \
         double total = 0;                                                                            \
+        if (n < ROW_SHORTEST)                                                                        \
+            return tl_shortest_row_sum_##S(x, n);                                                    \
         if (n < ROW_SHORT)                                                                           \
             return tl_short_row_sum_##S(x, n);                                                       \
         for (ptrdiff_t i = 0; i < quarter;) {                                                        \
@@ -126,6 +165,6 @@ static inline double tl_add_up_f64(q_double t)
         return total;                                                                                \
     }
 
-DEFINE_ROW_SUMS(float, v_float, q_float, f32)
-DEFINE_ROW_SUMS(double, v_double, q_double, f64)
+DEFINE_ROW_SUMS(float, v_float, m_float, q_float, f32)
+DEFINE_ROW_SUMS(double, v_double, m_double, q_double, f64)
 #endif
