@@ -205,9 +205,9 @@ static double NAME(depth_weight_plan)(ConvShape *s, int threads)
     depthwise d;
     if (!NAME(find_depthwise)(s, 0, MOST_NARROW_SUMS, &d)) return 0;
     s->bands = NAME(channel_tasks)(s, d.width, threads);
-    s->band = (s->groups * s->cout + s->bands - 1) / s->bands;
+    const ptrdiff_t most = (s->groups * s->cout + s->bands - 1) / s->bands;     /* channels of a task */
     s->parts = limit(threads / s->bands, 1, s->batch);
-    s->scratch = NAME(table_room)(&d) + NAME(whole_lines)(s->band * s->taps * d.width);
+    s->scratch = NAME(table_room)(&d) + NAME(whole_lines)(most * s->taps * d.width);
     s->shared = NAME(zeros_room)(s) + s->parts * s->groups * s->cout * s->taps;
     return depth_speed(s, &d, 1, LANES);
 }

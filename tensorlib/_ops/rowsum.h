@@ -21,35 +21,9 @@ static inline double tl_add_up_f64(q_double t)
     return t[0] + t[1];
 }
 
-#if VECTOR_BYTES >= 32
-typedef float m_float __attribute__((vector_size(32), aligned(4), may_alias));
-typedef double m_double __attribute__((vector_size(32), aligned(8), may_alias));
-#else
-typedef q_float m_float;
-typedef q_double m_double;
-#endif
-
-/* tl_row_sum: sum of x. tl_row_products: sum of (a - p) * (b - q). */
-#define DEFINE_ROW_SUMS(T, V, M, Q, S)                                                               \
-    static inline double tl_shortest_row_sum_##S(const T *x, ptrdiff_t n)                            \
-    {                                                                                                \
-        enum { L = sizeof(Q) / sizeof(T) };                                                          \
-        Q a = {0}, b = {0};                                                                          \
-        double rest = 0;                                                                             \
-        for (; n >= 2 * L; n -= 2 * L, x += 2 * L) {                                                 \
-            a += ((const Q *)x)[0];                                                                  \
-            b += ((const Q *)x)[1];                                                                  \
-        }                                                                                            \
-        if (n >= L) {                                                                                \
-            a += *(const Q *)x;                                                                      \
-            n -= L;                                                                                  \
-            x += L;                                                                                  \
-        }                                                                                            \
-        for (; n > 0; n--, x++)                                                                      \
-            rest += *x;                                                                              \
-        return tl_add_up_##S(a + b) + rest;                                                          \
-    }                                                                                                \
-    static inline double tl_short_row_sum_##S(const T *x, ptrdiff_t n)                               \
+/* A short row in two vectors of type M, and its end in one of 16 bytes. */
+#define DEFINE_SHORT_ROW_SUM(NAME, T, M, Q, S)                                                       \
+    static inline double NAME(const T *x, ptrdiff_t n)                                               \
     {                                                                                                \
         enum { L = sizeof(Q) / sizeof(T), W = sizeof(M) / sizeof(T) };                               \
         M a = {0}, b = {0};                                                                          \
@@ -64,7 +38,7 @@ typedef q_double m_double;
             n -= W;                                                                                  \
             x += W;                                                                                  \
         }                                                                                            \
-        if (n >= L) {                                                                                \
+        if (W > L && n >= L) {                                                                       \
             tail = *(const Q *)x;                                                                    \
             n -= L;                                                                                  \
             x += L;                                                                                  \
@@ -75,7 +49,12 @@ typedef q_double m_double;
         for (int i = 0; i < W / L; i++)                                                              \
             tail += ((const Q *)&a)[i];                                                              \
         return tl_add_up_##S(tail) + rest;                                                           \
-    }                                                                                                \
+    }
+
+/* tl_row_sum: sum of x. tl_row_products: sum of (a - p) * (b - q). */
+#define DEFINE_ROW_SUMS(T, V, M, Q, S)                                                               \
+    DEFINE_SHORT_ROW_SUM(tl_short_row_sum_##S, T, M, Q, S)                                           \
+    DEFINE_SHORT_ROW_SUM(tl_shortest_row_sum_##S, T, Q, Q, S)                                        \
     static inline double tl_fold_##S(V sum, Q tail)                                                  \
     {                                                                                                \
         enum { N = sizeof(V) / sizeof(Q) };                                                          \
@@ -165,6 +144,11 @@ typedef q_double m_double;
         return total;                                                                                \
     }
 
-DEFINE_ROW_SUMS(float, v_float, m_float, q_float, f32)
-DEFINE_ROW_SUMS(double, v_double, m_double, q_double, f64)
+#if VECTOR_BYTES == 64
+DEFINE_ROW_SUMS(float, v_float, h_float, q_float, f32)
+DEFINE_ROW_SUMS(double, v_double, h_double, q_double, f64)
+#else
+DEFINE_ROW_SUMS(float, v_float, v_float, q_float, f32)
+DEFINE_ROW_SUMS(double, v_double, v_double, q_double, f64)
+#endif
 #endif
